@@ -17,8 +17,8 @@ options! {
     pub struct Config {
         /// Where the page and the tunnel are served.
         listen("ADDRESS:PORT"): SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080));
-        /// Where peers dial in; trackers are told of it. 0: any free port. If it is not set: 6881,
-        /// or any free port if that is taken.
+        /// The port at which peers connect to the bridge; it is announced to trackers. 0: any free
+        /// port. If it is not set: 6881, or any free port if that is taken.
         peer_port("PORT"): Option<u16> = None;
         /// Address on which the peer port listens; `::` is all addresses of both families.
         peer_bind("ADDRESS"): IpAddr = Ipv6Addr::UNSPECIFIED.into();
@@ -28,27 +28,27 @@ options! {
         public_url("ORIGIN"): Option<String> = None;
         /// Further origins whose pages may use the bridge.
         origin("ORIGIN"): Vec<String> = Vec::new();
-        /// A file of tokens, one per line; clients must show one of them. If it is not set, no
-        /// token is asked for.
+        /// A file of tokens, one per line; clients must send one of them. If it is not set, no
+        /// token is required.
         token_file("FILE"): Option<PathBuf> = None;
-        /// Address ranges that are dialled although the filter would refuse them, like
+        /// Address ranges that may be dialled although the filter refuses them by default, like
         /// `10.0.0.0/8`.
         allow("CIDR"): Vec<Cidr> = Vec::new();
-        /// Proxies whose `X-Forwarded-For` is believed.
+        /// Address ranges of reverse proxies whose `X-Forwarded-For` header is trusted.
         trusted_proxies("CIDR", "trusted-proxy"): Vec<Cidr> = Vec::new();
-        /// Do not use the DHT. Otherwise the bridge asks it as a node that answers no others (BEP
-        /// 43), over UDP from the peer port's number.
+        /// Do not use the DHT. Otherwise the bridge uses it as a read-only node (BEP 43), over UDP
+        /// at the number of the peer port.
         no_dht: bool = false;
-        /// Nodes of the DHT to ask first, instead of the well-known public ones.
+        /// DHT nodes to contact first, instead of the well-known public ones.
         dht_bootstrap("HOST:PORT"): Vec<Node> = Vec::new();
-        /// Name servers to ask for the names of trackers, instead of those of `/etc/resolv.conf`.
+        /// Name servers that resolve the names of trackers, instead of those of `/etc/resolv.conf`.
         name_server("ADDRESS:PORT"): Vec<SocketAddr> = Vec::new();
         /// Do not run a tracker: neither `/announce` and `/scrape`, nor UDP on the port of
         /// `listen`.
         no_tracker: bool = false;
-        /// Addresses at which peers reach the bridge; its tracker gives them out for its tabs. If
-        /// none is set: that of `peer-bind`, or those of the machine that the filter allows. Behind
-        /// address translation, name the outer address here.
+        /// Addresses at which peers reach the bridge; its tracker returns them for the tabs that it
+        /// serves. If none is set: that of `peer-bind`, or those addresses of the machine that the
+        /// filter allows. Behind NAT, set the external address here.
         public_address("ADDRESS"): Vec<IpAddr> = Vec::new();
         /// The certificate chain, PEM; with `tls-key` the bridge speaks TLS.
         tls_cert("FILE"): Option<PathBuf> = None;

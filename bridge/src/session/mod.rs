@@ -40,7 +40,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The client that opened the WebSocket.
 #[derive(Debug)]
-pub(crate) struct Visitor {
+pub(crate) struct WebSocketClient {
     /// For the rates, and to be told to the tab.
     pub(crate) ip: IpAddr,
     /// A client without an Origin that the bridge knows must show a token.
@@ -53,21 +53,21 @@ pub(crate) struct Visitor {
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     context: Arc<SessionContext>,
     socket: WebSocketStream<TabSocket<S>>,
-    visitor: Visitor,
+    client: WebSocketClient,
     number: u64,
 ) {
     let metrics = Arc::clone(&context.swarms.metrics);
     metrics.sessions.total.add(1);
     // Refused sessions do not count as open.
-    let _counted = visitor
+    let _counted = client
         .admission
         .is_ok()
         .then(|| metrics.sessions.open.add_while_held());
-    let logged = visitor.admission.is_ok() || context.logs_refusal();
+    let logged = client.admission.is_ok() || context.logs_refusal();
     if logged {
-        tracing::info!(session = number, client = %visitor.ip, "a tab connected");
+        tracing::info!(session = number, client = %client.ip, "a tab connected");
     }
-    let end = Session::new(context, socket, visitor, number).run().await;
+    let end = Session::new(context, socket, client, number).run().await;
     if logged {
         tracing::info!(session = number, ?end, "a tab is gone");
     }
@@ -76,7 +76,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 struct Session<S> {
     context: Arc<SessionContext>,
     number: u64,
-    visitor: Visitor,
+    client: WebSocketClient,
     tunnel: Server,
     relay: Relay<S>,
     swarms: Swarms,
@@ -104,16 +104,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn new(
         context: Arc<SessionContext>,
         socket: WebSocketStream<TabSocket<S>>,
-        visitor: Visitor,
+        client: WebSocketClient,
         number: u64,
     ) -> Self {
         let (swarms, limits) = (&context.swarms, &context.swarms.limits);
         let mut tunnel = Server::new(tunnel_config(limits), swarms.clock.now());
-        if let Err(refusal) = visitor.admission {
+        if let Err(refusal) = client.admission {
             tunnel.refuse(refusal);
         }
         Self {
-            swarms: Swarms::new(swarms, number, visitor.ip),
+            swarms: Swarms::new(swarms, number, client.ip),
             join_rate: Bucket::new(
                 Limit::per_minute(limits.joins_per_minute.into())
                     .with_burst(limits.joins_per_session.into()),
@@ -125,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             },
             context,
             number,
-            visitor,
+            client,
             tunnel,
             relay: Relay::new(socket),
             end: None,
@@ -231,12 +231,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn handle_hello(&mut self, token: &[u8]) {
         let tokens = &self.context.tokens;
-        let required = self.visitor.needs_token || tokens.are_required();
+        let required = self.client.needs_token || tokens.are_required();
         if required && !tokens.contain(token) {
             self.tunnel.refuse(Refusal::Token);
         } else {
             // The port means nothing to a tab, and behind a proxy it is the proxy's.
-            let client = SocketAddr::new(self.visitor.ip, 0);
+            let client = SocketAddr::new(self.client.ip, 0);
             self.tunnel.welcome(client, self.context.swarms.peer_port);
         }
     }
@@ -261,7 +261,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return Err(JoinRefusal::Draining);
         }
         self.join_rate.check(now).map_err(too_fast)?;
-        let Ok(place) = &self.visitor.admission else {
+        let Ok(place) = &self.client.admission else {
             return Err(JoinRefusal::NoPlace);
         };
         place.take_join(now).map_err(too_fast)?;

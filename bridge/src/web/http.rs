@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::session::inflow::Inflow;
 use crate::session::tab_socket::TabSocket;
-use crate::session::{Visitor, serve};
+use crate::session::{WebSocketClient, serve};
 use crate::web::assets;
 use crate::web::connection_guard::ConnectionGuard;
 use crate::web::context::WebContext;
@@ -214,7 +214,7 @@ fn open_session(
     };
     let accept = derive_accept_key(key.as_bytes());
     let offered = lists(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
-    let visitor = admit(headers, remote, offered, context);
+    let client = admit(headers, remote, offered, context);
     let (context, upgrade) = (Arc::clone(context), hyper::upgrade::on(&mut request));
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
@@ -225,13 +225,7 @@ fn open_session(
                 Some(websocket_config()),
             )
             .await;
-            serve(
-                Arc::clone(&context.sessions),
-                socket,
-                visitor,
-                next_number(),
-            )
-            .await;
+            serve(Arc::clone(&context.sessions), socket, client, next_number()).await;
         }
         drop(guard);
     });
@@ -261,7 +255,12 @@ fn next_number() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-fn admit(headers: &HeaderMap, remote: SocketAddr, offered: bool, context: &WebContext) -> Visitor {
+fn admit(
+    headers: &HeaderMap,
+    remote: SocketAddr,
+    offered: bool,
+    context: &WebContext,
+) -> WebSocketClient {
     let ip = context.proxies.client_of(remote, headers);
     let verdict = context.origins.judge(headers);
     let admission = if !offered {
@@ -275,7 +274,7 @@ fn admit(headers: &HeaderMap, remote: SocketAddr, offered: bool, context: &WebCo
     } else {
         context.clients.admit(ip)
     };
-    Visitor {
+    WebSocketClient {
         ip,
         needs_token: verdict == Verdict::Unknown,
         admission,

@@ -12,14 +12,14 @@ const KNOWN: Duration = Duration::from_secs(60);
 
 /// Stores, per name, the time until which it is spent. Entries whose time has passed are removed.
 #[derive(Debug)]
-pub(super) struct Ledger<K> {
+pub(super) struct SpentUntil<K> {
     until: BTreeMap<K, Instant>,
     /// The size at which expired entries are removed. It doubles with the remaining entries, so
     /// that the cost per entry stays small.
     sweep_at: usize,
 }
 
-impl<K: Ord> Ledger<K> {
+impl<K: Ord> SpentUntil<K> {
     pub(super) const fn new() -> Self {
         Self {
             until: BTreeMap::new(),
@@ -54,16 +54,16 @@ impl<K: Ord> Ledger<K> {
 #[derive(Debug)]
 pub(super) struct LookupBudget {
     limit: Option<(u32, Duration)>,
-    spent: Ledger<u64>,
-    known: Ledger<(u64, Host)>,
+    spent: SpentUntil<u64>,
+    known: SpentUntil<(u64, Host)>,
 }
 
 impl LookupBudget {
     pub(super) const fn new(limit: Option<(u32, Duration)>) -> Self {
         Self {
             limit,
-            spent: Ledger::new(),
-            known: Ledger::new(),
+            spent: SpentUntil::new(),
+            known: SpentUntil::new(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use super::dht::{self, Effort, Family};
+use super::dht::{self, Family, LookupEffort};
 use super::lsd::Announce;
 use super::swarm::Key;
 use super::trackers::{self, Fetched, QueryId, ResolveFor, TrackerError, TrackerStatus};
@@ -41,11 +41,11 @@ pub enum Output {
     /// The counts of a member ([`super::Discovery::dht_counts`]) have changed.
     DhtChanged(Key),
     /// A DHT lookup has ended; for logs and measurements.
-    DhtLooked {
+    DhtLookupEnded {
         /// The member.
         key: Key,
         /// The effort of the lookup.
-        effort: Effort,
+        effort: LookupEffort,
     },
     /// A tracker reported our own address (BEP 24), which is not checked.
     ExternalIp {

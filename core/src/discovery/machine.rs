@@ -361,6 +361,6 @@ fn from_dht(output: dht::Output) -> Output {
             addrs,
         },
         From::Changed(key) => Output::DhtChanged(key),
-        From::Looked { key, effort } => Output::DhtLooked { key, effort },
+        From::LookupEnded { key, effort } => Output::DhtLookupEnded { key, effort },
     }
 }

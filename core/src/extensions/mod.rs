@@ -22,7 +22,7 @@ use crate::wire::Message;
 
 /// Our state in a swarm, as announced to peers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Standing<'a> {
+pub(crate) struct OwnState<'a> {
     /// The metadata, if they are known.
     pub(crate) info: Option<&'a Info>,
     /// Whether peer exchange is used (BEP 11).
@@ -33,10 +33,10 @@ pub(crate) struct Standing<'a> {
 
 /// Our extended handshake for one peer: supported extensions, maximum number of pending requests,
 /// listening port, size of the metadata.
-pub(crate) fn hello(config: &Config, standing: Standing<'_>, peer: PeerAddr) -> Message {
+pub(crate) fn hello(config: &Config, own: OwnState<'_>, peer: PeerAddr) -> Message {
     let spoken = Extension::ALL
         .iter()
-        .filter(|(extension, _)| *extension != Extension::Pex || standing.exchanges);
+        .filter(|(extension, _)| *extension != Extension::Pex || own.exchanges);
     let hello = ExtendedHandshake {
         extensions: spoken
             .map(|(extension, name)| ((*name).to_owned(), *extension as u8))
@@ -45,8 +45,8 @@ pub(crate) fn hello(config: &Config, standing: Standing<'_>, peer: PeerAddr) -> 
         port: Some(config.listen_port).filter(|port| *port != 0),
         requests: u32::try_from(config.max_requests_in).ok(),
         your_ip: disclosure::own_ip(peer),
-        metadata_size: standing.info.map(|info| info.raw.len() as u64),
-        upload_only: standing.partial_seed.then_some(true),
+        metadata_size: own.info.map(|info| info.raw.len() as u64),
+        upload_only: own.partial_seed.then_some(true),
         ..ExtendedHandshake::default()
     };
     extended_handshake(&hello)

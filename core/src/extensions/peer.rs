@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 
 use super::handshake::ExtendedHandshake;
-use super::pex::{Neighbour, Pex};
+use super::pex::{ConnectedPeer, Pex};
 use super::registry::{EXTENDED_HANDSHAKE, Effect, Extension, RemoteIds, View};
 use super::{dont_have, holepunch, metadata, pex};
 use crate::io::CloseReason;
@@ -97,7 +97,7 @@ impl Extensions {
         &mut self,
         now: Instant,
         to: (PeerAddr, Option<PeerAddr>),
-        connected: &[Neighbour],
+        connected: &[ConnectedPeer],
     ) -> Option<Message> {
         pex::tell(&mut self.pex, &self.ids, (now, to), connected)
     }

@@ -30,7 +30,7 @@ pub(crate) const REACHABLE: u8 = 0x10;
 
 /// A connected peer, as it is announced to others.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Neighbour {
+pub(crate) struct ConnectedPeer {
     /// Its listening address.
     pub(crate) addr: PeerAddr,
     /// Whether it requests no data.
@@ -39,7 +39,7 @@ pub(crate) struct Neighbour {
     pub(crate) reachable: bool,
 }
 
-impl Neighbour {
+impl ConnectedPeer {
     fn flags(&self) -> u8 {
         let upload_only = if self.upload_only { UPLOAD_ONLY } else { 0 };
         upload_only | if self.reachable { REACHABLE } else { 0 }
@@ -77,11 +77,12 @@ pub(super) fn tell(
     pex: &mut Pex,
     ids: &RemoteIds,
     (now, (addr, listens)): (Instant, (PeerAddr, Option<PeerAddr>)),
-    connected: &[Neighbour],
+    connected: &[ConnectedPeer],
 ) -> Option<Message> {
     ids.get(Extension::Pex).filter(|_| pex.is_due(now))?;
     let others = connected.iter().filter(|other| Some(other.addr) != listens);
-    let told = |other: &Neighbour| Some((disclosure::to_peer(addr, other.addr)?, other.flags()));
+    let told =
+        |other: &ConnectedPeer| Some((disclosure::to_peer(addr, other.addr)?, other.flags()));
     let others: Vec<_> = others.filter_map(told).collect();
     let message = pex.news(now, &others)?;
     ids.message(Extension::Pex, message.encode())

@@ -326,7 +326,7 @@ impl Session {
                 self.engine.handle(self.now, Input::ExternalIp(ip));
             }
             discovery::Output::DhtChanged(_)
-            | discovery::Output::DhtLooked { .. }
+            | discovery::Output::DhtLookupEnded { .. }
             | discovery::Output::Left(_) => {}
         }
         None

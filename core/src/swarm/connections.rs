@@ -185,7 +185,7 @@ impl Transfer {
             peer.send(cx, new.conn, message);
         }
         if new.handshake.reserved.extended() {
-            let hello = hello(cx.config(), self.state.standing(cx), new.who.addr);
+            let hello = hello(cx.config(), self.state.own_state(cx), new.who.addr);
             peer.send(cx, new.conn, hello);
         }
         cx.event(Event::PeerConnected(cx.torrent, new.who.addr));

@@ -6,7 +6,7 @@ use super::content::Content;
 use super::metadata::MetadataFetch;
 use super::storage::Pieces;
 use crate::context::Context;
-use crate::extensions::Standing;
+use crate::extensions::OwnState;
 use crate::io::Failure;
 use crate::meta::Info;
 use crate::types::ConnId;
@@ -87,9 +87,9 @@ impl State {
     }
 
     /// Our state as announced to a new peer.
-    pub(super) fn standing(&self, cx: &Context) -> Standing<'_> {
+    pub(super) fn own_state(&self, cx: &Context) -> OwnState<'_> {
         let info = self.content().map(|content| &*content.pieces.info);
-        Standing {
+        OwnState {
             info,
             exchanges: self.exchanges(cx),
             partial_seed: self.is_partial_seed(),

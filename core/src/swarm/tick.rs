@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::Swarm;
 use super::state::State;
 use super::transfer::Transfer;
-use super::upload::Standing;
+use super::upload::Contribution;
 use crate::context::Context;
-use crate::extensions::pex::Neighbour;
+use crate::extensions::pex::ConnectedPeer;
 use crate::extensions::upload_only;
 use crate::io::{CloseReason, DiscoverRequest};
 use crate::swarm::peers::Peer;
@@ -68,14 +68,14 @@ impl Swarm {
                 let download = &mut content.download;
                 upload.choke_round(cx, peers, seeding, |conn| {
                     let known = download.peer(conn);
-                    known.map_or_else(Standing::default, |known| Standing {
+                    known.map_or_else(Contribution::default, |known| Contribution {
                         received: known.received_lately(),
                         snubbed: known.snubbed,
                     })
                 });
                 download.end_round();
             }
-            _ => upload.choke_round(cx, peers, seeding, |_| Standing::default()),
+            _ => upload.choke_round(cx, peers, seeding, |_| Contribution::default()),
         }
     }
 
@@ -132,8 +132,8 @@ impl Swarm {
 }
 
 /// A peer as it is announced to others, if its listening address is known.
-fn neighbour(peer: &Peer) -> Option<Neighbour> {
-    Some(Neighbour {
+fn neighbour(peer: &Peer) -> Option<ConnectedPeer> {
+    Some(ConnectedPeer {
         addr: peer.listens?,
         upload_only: peer.is_upload_only(),
         reachable: peer.dialled,

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use super::machine::Tracker;
-use super::request::{Admission, Announce, Event, Refusal, Told};
+use super::request::{Admission, Announce, AnnounceAnswer, Event, Refusal};
 use crate::types::{InfoHashV1, Instant};
 
 /// The maximum number of swarms in one scrape.
@@ -192,8 +192,8 @@ impl Tracker {
     }
 }
 
-fn write_answer(out: &mut Vec<u8>, told: &Told, peers: &[u8], ip: IpAddr, compact: bool) {
-    let Told {
+fn write_answer(out: &mut Vec<u8>, told: &AnnounceAnswer, peers: &[u8], ip: IpAddr, compact: bool) {
+    let AnnounceAnswer {
         counts,
         interval,
         min_interval,

@@ -10,7 +10,7 @@ use super::creators::{Creator, Creators};
 use super::entropy::Entropy;
 use super::peers::Change;
 use super::rates::Rates;
-use super::request::{Admission, Announce, Counts, Event, Refusal, Told};
+use super::request::{Admission, Announce, AnnounceAnswer, Counts, Event, Refusal};
 use super::swarms::Swarms;
 use crate::types::{InfoHashV1, Instant};
 
@@ -68,7 +68,7 @@ impl Tracker {
         ip: IpAddr,
         admission: Admission,
         out: &mut Vec<u8>,
-    ) -> Result<Told, Refusal> {
+    ) -> Result<AnnounceAnswer, Refusal> {
         let addr = SocketAddr::new(ip.to_canonical(), announce.port);
         let counts = match (announce.event, admission) {
             (Event::Stopped, _) => self.leave(&announce.info_hash, addr),
@@ -81,7 +81,7 @@ impl Tracker {
             }
             _ => self.give(announce, addr, out),
         };
-        Ok(Told {
+        Ok(AnnounceAnswer {
             counts,
             interval: self.config.interval,
             min_interval: self.config.min_interval,

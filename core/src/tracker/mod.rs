@@ -23,4 +23,4 @@ pub mod udp;
 
 pub use config::Config;
 pub use machine::Tracker;
-pub use request::{Admission, Announce, Counts, Event, Refusal, Told};
+pub use request::{Admission, Announce, AnnounceAnswer, Counts, Event, Refusal};

@@ -46,7 +46,7 @@ pub struct Counts {
 
 /// The answer to an announce, without the peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct AnnounceAnswer {
     /// The swarm, the asker included.
     pub counts: Counts,
     /// The time until the next announce.

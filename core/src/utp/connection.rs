@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::close::CloseReason;
 use super::config::Config;
-use super::half_open::Proven;
+use super::half_open::InitialNumbers;
 use super::packet::{Header, Kind, Packet, clock};
 use super::receive_buffer::{Body, ReceiveBuffer};
 use super::send_buffer::Segment;
@@ -94,7 +94,12 @@ impl UtpConnection {
     }
 
     /// A connection that the other side opened after it has verified its address.
-    pub(super) fn accept(config: &Config, route: Route, proven: Proven, now: Instant) -> Self {
+    pub(super) fn accept(
+        config: &Config,
+        route: Route,
+        proven: InitialNumbers,
+        now: Instant,
+    ) -> Self {
         let receive = ReceiveBuffer::new(config.receive_buffer, proven.theirs.plus(1));
         Self::new(config, route, Phase::Open, (proven.ours, receive), now)
     }

@@ -12,7 +12,7 @@ use super::sequence::Sequence;
 
 /// The first numbers of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Proven {
+pub(super) struct InitialNumbers {
     /// That of our first DATA.
     pub(super) ours: Sequence,
     /// That of their SYN.
@@ -26,7 +26,7 @@ type Key = (SocketAddr, u16);
 #[derive(Debug)]
 pub(super) struct HalfOpen {
     limit: usize,
-    entries: BTreeMap<Key, Proven>,
+    entries: BTreeMap<Key, InitialNumbers>,
     /// The keys of `entries`, the oldest first.
     order: VecDeque<Key>,
 }
@@ -49,20 +49,20 @@ impl HalfOpen {
         if let Some(known) = self.entries.get_mut(&key) {
             if known.theirs != theirs {
                 let ours = Sequence(random);
-                *known = Proven { ours, theirs };
+                *known = InitialNumbers { ours, theirs };
             }
             return known.ours;
         }
         self.make_room();
         let ours = Sequence(random);
-        self.entries.insert(key, Proven { ours, theirs });
+        self.entries.insert(key, InitialNumbers { ours, theirs });
         self.order.push_back(key);
         ours
     }
 
     /// Whether a datagram that belongs to no connection shows that our answer reached its address;
     /// if so, the entry is removed.
-    pub(super) fn prove(&mut self, from: SocketAddr, header: &Header) -> Option<Proven> {
+    pub(super) fn prove(&mut self, from: SocketAddr, header: &Header) -> Option<InitialNumbers> {
         let key = (from, header.connection_id);
         let known = *self.entries.get(&key)?;
         let names = header.acknowledgement == known.ours.previous().0;

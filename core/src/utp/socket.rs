@@ -11,7 +11,7 @@ use super::answers::Answers;
 use super::close::CloseReason;
 use super::config::Config;
 use super::connection::{Route, UtpConnection};
-use super::half_open::{HalfOpen, Proven};
+use super::half_open::{HalfOpen, InitialNumbers};
 use super::packet::{Header, Kind, Packet};
 use super::sequence::Sequence;
 use crate::types::Instant;
@@ -336,7 +336,13 @@ impl Socket {
     }
 
     /// The datagram that proves an address is the connection's first.
-    fn accept(&mut self, now: Instant, from: SocketAddr, proven: Proven, packet: &Packet<'_>) {
+    fn accept(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        proven: InitialNumbers,
+        packet: &Packet<'_>,
+    ) {
         if self.connections.len() >= self.config.max_connections {
             return self.answers.reset(now, from, &packet.header);
         }

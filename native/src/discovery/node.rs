@@ -132,7 +132,7 @@ impl Node {
                 Output::Resolve { host, port } => return Some(Errand::Resolve(host, port)),
                 Output::Peers { key, addrs } => return Some(Errand::Peers(key, addrs)),
                 Output::Changed(key) => return Some(Errand::Counts(key)),
-                Output::Looked { key, effort } => {
+                Output::LookupEnded { key, effort } => {
                     tracing::debug!(info_hash = %key.info_hash, ?effort, "DHT lookup")
                 }
             }

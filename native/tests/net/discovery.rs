@@ -12,7 +12,7 @@ use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_native::discovery::{Handle, Membership, News, Options, spawn};
 use aqueduct_native::net::{Bind, OwnUser, Resolver};
 use aqueduct_testkit::http::{Reply, Request, Server, ok};
-use aqueduct_testkit::tracker::{Knows, Options as TrackerOptions, Tracker};
+use aqueduct_testkit::tracker::{Options as TrackerOptions, ReturnedPeers, Tracker};
 use aqueduct_testkit::{closed_port, soon};
 use tokio::sync::mpsc;
 
@@ -71,7 +71,7 @@ fn peer() -> Vec<SocketAddr> {
 fn udp_tracker(ip: &str) -> Tracker {
     Tracker::with(TrackerOptions {
         ips: vec![ip.parse().unwrap()],
-        knows: Knows::Only(vec!["1.2.3.4:6881".parse().unwrap()]),
+        knows: ReturnedPeers::Only(vec!["1.2.3.4:6881".parse().unwrap()]),
         forged: true,
         ..TrackerOptions::default()
     })

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use aqueduct_tests::tracker::{Knows, Options, Tracker};
+use aqueduct_tests::tracker::{Options, ReturnedPeers, Tracker};
 
 use crate::Arguments;
 use crate::clients::{Client, Seed};
@@ -44,7 +44,7 @@ fn start(hosts: &Namespaces, seed: Seed, payload: &Payload) -> Result<(Backgroun
         let tracker = Tracker::with(Options {
             ips: vec![(*namespaces::SEED.ip()).into()],
             port: TRACKER,
-            knows: Knows::Only(vec![namespaces::SEED.into()]),
+            knows: ReturnedPeers::Only(vec![namespaces::SEED.into()]),
             ..Options::default()
         });
         wait_for(namespaces::SEED)?;

@@ -11,9 +11,9 @@ use bytes::{Bytes, BytesMut};
 use rand::RngExt;
 
 use super::host::HostId;
-use super::malice::Malice;
+use super::misbehavior::Misbehavior;
 use super::net::path;
-use super::world::{Happening, World};
+use super::world::{ScheduledEvent, World};
 
 /// How long a dial to an unused address takes to fail.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -110,13 +110,13 @@ impl World {
             Some(to) => {
                 let there = self.way(from, to) + self.way(from, to) + self.way(from, to);
                 self.agenda
-                    .after(there, Happening::Arrives(id, Arrival::Dialled));
+                    .after(there, ScheduledEvent::Arrives(id, Arrival::Dialled));
             }
             None => {
                 let reason = CloseReason::Unreachable("timed out".to_owned());
                 self.agenda.after(
                     DIAL_TIMEOUT,
-                    Happening::Arrives(id, Arrival::End(0, reason)),
+                    ScheduledEvent::Arrives(id, Arrival::End(0, reason)),
                 );
             }
         }
@@ -141,7 +141,7 @@ impl World {
             let refused = CloseReason::Unreachable("connection refused".to_owned());
             return self
                 .agenda
-                .after(back, Happening::Arrives(id, Arrival::End(0, refused)));
+                .after(back, ScheduledEvent::Arrives(id, Arrival::End(0, refused)));
         }
         let conn = ConnId::accepted(self.hosts[to.0].accepted);
         self.hosts[to.0].accepted += 1;
@@ -155,11 +155,11 @@ impl World {
         ) = (conn, true, now + back);
         let still_wanted = link.ends[0].open;
         self.agenda
-            .after(back, Happening::Arrives(id, Arrival::Answered));
+            .after(back, ScheduledEvent::Arrives(id, Arrival::Answered));
         let ephemeral = u16::try_from(49152 + id % 16384).unwrap();
         let addr = PeerAddr::from((self.hosts[from.0].addr().ip(), ephemeral));
         let handshake = self.heard_handshake(id, 1);
-        self.tell(
+        self.handle_engine(
             to,
             Input::Accepted {
                 conn,
@@ -218,7 +218,7 @@ impl World {
         let block = matches!(message, Message::Piece { .. });
         let message = host
             .plan
-            .malice
+            .misbehavior
             .twist(message, host.blocks_sent, &mut self.rng);
         host.blocks_sent += u32::from(block);
         let departs = host
@@ -234,7 +234,7 @@ impl World {
             None => {
                 leaving.push_back((departs, bytes));
                 self.agenda
-                    .at(departs, Happening::Departed { link: id, side });
+                    .at(departs, ScheduledEvent::Departed { link: id, side });
             }
         }
         if let Some(message) = message {
@@ -272,7 +272,7 @@ impl World {
         let nears = end.last_arrival;
         self.agenda.at(
             nears,
-            Happening::Arrives(id, Arrival::Nears(1 - side, message)),
+            ScheduledEvent::Arrives(id, Arrival::Nears(1 - side, message)),
         );
     }
 
@@ -288,7 +288,7 @@ impl World {
         if !self.encoded {
             return self.agenda.at(
                 arrives,
-                Happening::Arrives(id, Arrival::Message(side, message)),
+                ScheduledEvent::Arrives(id, Arrival::Message(side, message)),
             );
         }
         let sender = &mut self.links.get_mut(&id).unwrap().ends[1 - side].connection;
@@ -298,8 +298,10 @@ impl World {
         }
         sender.send(&message);
         for part in self.cut_anywhere(id, 1 - side) {
-            self.agenda
-                .at(arrives, Happening::Arrives(id, Arrival::Bytes(side, part)));
+            self.agenda.at(
+                arrives,
+                ScheduledEvent::Arrives(id, Arrival::Bytes(side, part)),
+            );
         }
     }
 
@@ -308,8 +310,10 @@ impl World {
             return;
         };
         let arrives = self.hosts[to.0].line.arrives(self.agenda.now(), 0);
-        self.agenda
-            .at(arrives, Happening::Arrives(id, Arrival::End(side, reason)));
+        self.agenda.at(
+            arrives,
+            ScheduledEvent::Arrives(id, Arrival::End(side, reason)),
+        );
     }
 
     /// The queued data of an end, split into up to three parts.
@@ -332,7 +336,7 @@ impl World {
         };
         let (host, conn, open) = (end.host, end.conn, end.open);
         if open {
-            self.tell(host, Input::Sent { conn, bytes });
+            self.handle_engine(host, Input::Sent { conn, bytes });
         }
     }
 
@@ -353,7 +357,7 @@ impl World {
             return;
         };
         let handshake = self.heard_handshake(id, 0);
-        self.tell(host, Input::Connected { conn, handshake });
+        self.handle_engine(host, Input::Connected { conn, handshake });
     }
 
     fn open_end(&self, id: u64, side: usize) -> Option<(HostId, ConnId)> {
@@ -373,7 +377,7 @@ impl World {
                 .asked
                 .remove(&answered);
         }
-        self.tell(host, Input::Message { conn, message });
+        self.handle_engine(host, Input::Message { conn, message });
     }
 
     /// Asserts that every request on every open connection was answered with its block or rejected
@@ -382,7 +386,8 @@ impl World {
     /// # Panics
     /// A request between two honest hosts was not.
     pub fn assert_nothing_unanswered(&self) {
-        let honest = |end: &End| end.open && self.host(end.host).plan.malice == Malice::None;
+        let honest =
+            |end: &End| end.open && self.host(end.host).plan.misbehavior == Misbehavior::None;
         let links = self
             .links
             .values()
@@ -429,7 +434,7 @@ impl World {
             return;
         };
         self.shut(id, side);
-        self.tell(host, Input::Closed { conn, reason });
+        self.handle_engine(host, Input::Closed { conn, reason });
     }
 
     /// An engine closes its connection.
@@ -451,7 +456,7 @@ impl World {
             .max(self.links[&id].ends[1 - side].last_arrival);
         self.agenda.at(
             when,
-            Happening::Arrives(id, Arrival::EndNears(1 - side, CloseReason::Remote)),
+            ScheduledEvent::Arrives(id, Arrival::EndNears(1 - side, CloseReason::Remote)),
         );
     }
 

@@ -3,7 +3,7 @@
 //!
 //! [`World`] holds the hosts and the queue of what happens next. A [`Host`] is a session (an engine,
 //! trackers, and if wanted the DHT and local discovery) with one torrent or several, and a driver that keeps the contract of `core/src/io.rs` to the letter; what it breaks, it breaks as
-//! networks and disks do. Malice is a filter on what a host says ([`Malice`]). After every step the
+//! networks and disks do. Misbehavior is a filter on what a host says ([`Misbehavior`]). After every step the
 //! rules of `check` are applied to what the engines want; a broken rule panics, and the world
 //! prints its seed.
 
@@ -13,7 +13,7 @@ mod conn;
 pub mod dht;
 mod disk;
 mod host;
-mod malice;
+mod misbehavior;
 mod net;
 mod network;
 mod plan;
@@ -26,7 +26,7 @@ mod world;
 
 pub use disk::{Disk, Fault, Saved};
 pub use host::{Host, HostId, TORRENT};
-pub use malice::Malice;
+pub use misbehavior::Misbehavior;
 pub use net::Access;
 pub use plan::Plan;
 pub use tcp::{Growth, Tcp};

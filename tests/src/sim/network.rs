@@ -15,7 +15,7 @@ use rand::RngExt;
 use super::host::HostId;
 use super::net::path;
 use super::tracker::ADDR;
-use super::world::{Happening, World};
+use super::world::{ScheduledEvent, World};
 
 /// The response time of trackers and of name servers.
 const ANSWER_TIME: Duration = Duration::from_millis(80);
@@ -59,7 +59,7 @@ impl World {
     fn answer(&mut self, id: HostId, input: Input) {
         let life = self.hosts[id.0].life;
         self.agenda
-            .after(ANSWER_TIME, Happening::Net(id, life, input));
+            .after(ANSWER_TIME, ScheduledEvent::Net(id, life, input));
     }
 
     fn ask_tracker(&mut self, id: HostId, url: &str) -> Vec<u8> {
@@ -67,7 +67,7 @@ impl World {
         let (_, query) = url.split_once('?').expect("an announce has arguments");
         let request = tracker::http::Request::parse(query.as_bytes());
         let swarm = request.expect("a whole announce").announce.info_hash;
-        self.tracker.haunt(now, swarm);
+        self.tracker.add_ghosts_to(now, swarm);
         let body = self.tracker.answer_http(now, from.ip(), query);
         let named = http::parse_answer(&body).map_or_else(|_| Vec::new(), |answer| answer.peers);
         self.hosts[id.0].note_named(swarm, &named);
@@ -81,7 +81,7 @@ impl World {
             _ => None,
         };
         if let Some(swarm) = swarm {
-            self.tracker.haunt(now, swarm);
+            self.tracker.add_ghosts_to(now, swarm);
         }
         let Some(bytes) = self.tracker.answer_udp(now, from, datagram) else {
             return;
@@ -109,7 +109,8 @@ impl World {
             from: from_addr,
             bytes,
         };
-        self.agenda.after(way, Happening::Datagram(target, input));
+        self.agenda
+            .after(way, ScheduledEvent::Datagram(target, input));
     }
 
     /// All hosts with local discovery are on one network.
@@ -122,7 +123,7 @@ impl World {
                 from: self.hosts[from.0].local_addr().ip(),
                 bytes: bytes.clone(),
             };
-            self.agenda.after(way, Happening::Datagram(to, input));
+            self.agenda.after(way, ScheduledEvent::Datagram(to, input));
         }
     }
 
@@ -151,7 +152,7 @@ impl World {
         };
         for input in [udp, Input::DhtPacket { from, bytes }] {
             self.agenda
-                .after(Duration::ZERO, Happening::Datagram(id, input));
+                .after(Duration::ZERO, ScheduledEvent::Datagram(id, input));
         }
     }
 }

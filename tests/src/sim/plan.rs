@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aqueduct_core::Config;
 
 use super::host::DHT_PORT;
-use super::malice::Malice;
+use super::misbehavior::Misbehavior;
 use super::net::Access;
 use crate::torrent::Computed;
 
@@ -16,7 +16,7 @@ pub struct Plan {
     pub(super) complete: bool,
     pub(super) access: Access,
     pub(super) config: Config,
-    pub(super) malice: Malice,
+    pub(super) misbehavior: Misbehavior,
     pub(super) wanted: Option<Vec<bool>>,
     pub(super) sequential: bool,
     pub(super) magnet: bool,
@@ -41,7 +41,7 @@ impl Plan {
             complete: false,
             access: Access::FAST,
             config: Config::default(),
-            malice: Malice::None,
+            misbehavior: Misbehavior::None,
             wanted: None,
             sequential: false,
             magnet: false,
@@ -73,8 +73,11 @@ impl Plan {
     }
     /// Sets how the host misbehaves.
     #[must_use]
-    pub fn malice(self, malice: Malice) -> Self {
-        Self { malice, ..self }
+    pub fn misbehavior(self, misbehavior: Misbehavior) -> Self {
+        Self {
+            misbehavior,
+            ..self
+        }
     }
     /// Sets which files the host wants.
     #[must_use]

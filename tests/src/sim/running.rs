@@ -7,7 +7,7 @@ use aqueduct_core::{Input, Instant};
 
 use super::check;
 use super::host::{Host, HostId, TORRENT};
-use super::world::{Happening, World};
+use super::world::{ScheduledEvent, World};
 
 impl World {
     fn lives(&self, id: HostId, life: u32) -> bool {
@@ -15,33 +15,39 @@ impl World {
     }
 
     /// When the machine that is suspended during this event wakes up, if there is one.
-    fn slept_through(&self, happening: &Happening) -> Option<Instant> {
-        let (Happening::Wake(id, _)
-        | Happening::Babble(id, _)
-        | Happening::Net(id, ..)
-        | Happening::Datagram(id, _)
-        | Happening::Done(id, ..)) = happening
+    fn slept_through(&self, happening: &ScheduledEvent) -> Option<Instant> {
+        let (ScheduledEvent::Wake(id, _)
+        | ScheduledEvent::InvalidMessages(id, _)
+        | ScheduledEvent::Net(id, ..)
+        | ScheduledEvent::Datagram(id, _)
+        | ScheduledEvent::Done(id, ..)) = happening
         else {
             return None;
         };
         Some(self.hosts[id.0].asleep).filter(|until| *until > self.agenda.now())
     }
 
-    fn happen(&mut self, happening: Happening) {
+    fn happen(&mut self, happening: ScheduledEvent) {
         if let Some(until) = self.slept_through(&happening) {
             return self.agenda.at(until, happening);
         }
         match happening {
-            Happening::Call(call) => call(self),
-            Happening::Arrives(link, arrival) => self.arrives(link, arrival),
-            Happening::Departed { link, side } => self.departed(link, side),
-            Happening::Wake(id, life) if self.lives(id, life) => self.wake(id),
-            Happening::Babble(id, life) if self.lives(id, life) => self.babble(id, life),
-            Happening::Net(id, life, input) if self.lives(id, life) => self.tell_net(id, input),
-            Happening::Datagram(id, input) if self.hosts[id.0].alive => self.tell_net(id, input),
-            Happening::Done(id, life, request) if self.lives(id, life) => {
+            ScheduledEvent::Call(call) => call(self),
+            ScheduledEvent::Arrives(link, arrival) => self.arrives(link, arrival),
+            ScheduledEvent::Departed { link, side } => self.departed(link, side),
+            ScheduledEvent::Wake(id, life) if self.lives(id, life) => self.wake(id),
+            ScheduledEvent::InvalidMessages(id, life) if self.lives(id, life) => {
+                self.send_invalid(id, life)
+            }
+            ScheduledEvent::Net(id, life, input) if self.lives(id, life) => {
+                self.handle_net(id, input)
+            }
+            ScheduledEvent::Datagram(id, input) if self.hosts[id.0].alive => {
+                self.handle_net(id, input)
+            }
+            ScheduledEvent::Done(id, life, request) if self.lives(id, life) => {
                 if let Some(result) = self.hosts[id.0].perform(request, &mut self.rng) {
-                    self.tell(
+                    self.handle_engine(
                         id,
                         Input::Done {
                             id: request,

@@ -25,7 +25,7 @@ pub(super) struct SimTracker {
     seed: [u8; 32],
     /// Unused addresses that are in every swarm.
     ghosts: Vec<SocketAddr>,
-    haunted: BTreeSet<InfoHashV1>,
+    with_ghosts: BTreeSet<InfoHashV1>,
 }
 
 impl SimTracker {
@@ -34,7 +34,7 @@ impl SimTracker {
             tracker: tracker(NUM_WANT, seed),
             seed,
             ghosts: Vec::new(),
-            haunted: BTreeSet::new(),
+            with_ghosts: BTreeSet::new(),
         }
     }
 
@@ -47,8 +47,8 @@ impl SimTracker {
     }
 
     /// Adds the unused addresses to a swarm before its first announce.
-    pub(super) fn haunt(&mut self, now: Instant, info_hash: InfoHashV1) {
-        if self.haunted.insert(info_hash) {
+    pub(super) fn add_ghosts_to(&mut self, now: Instant, info_hash: InfoHashV1) {
+        if self.with_ghosts.insert(info_hash) {
             for ghost in self.ghosts.clone() {
                 self.announce(now, info_hash, ghost, Event::Present);
             }

@@ -103,7 +103,7 @@ struct Host {
     timer: Option<Instant>,
 }
 
-enum Happening {
+enum ScheduledEvent {
     Datagram { at: usize, bytes: Vec<u8> },
     Timer(usize),
     Segment(u64),
@@ -114,7 +114,7 @@ enum Happening {
 
 /// A world with two hosts.
 pub struct UtpWorld {
-    agenda: Agenda<Happening>,
+    agenda: Agenda<ScheduledEvent>,
     lines: [Line; 2],
     hosts: [Host; 2],
     tcp: Option<Tcp>,
@@ -181,7 +181,7 @@ impl UtpWorld {
     /// Starts a TCP connection with unlimited data at `at`.
     pub fn start_tcp(&mut self, at: Duration, tcp: Tcp) {
         self.tcp = Some(tcp);
-        self.agenda.at(Instant::ZERO + at, Happening::TcpStart);
+        self.agenda.at(Instant::ZERO + at, ScheduledEvent::TcpStart);
     }
 
     /// The second host reads nothing before `at`.
@@ -248,33 +248,33 @@ impl UtpWorld {
         self.agenda.now() + self.hosts[host].ahead
     }
 
-    fn happen(&mut self, happening: Happening) {
+    fn happen(&mut self, happening: ScheduledEvent) {
         match happening {
-            Happening::Datagram { at, bytes } => {
+            ScheduledEvent::Datagram { at, bytes } => {
                 let now = self.clock(at);
                 let from = address(1 - at);
                 self.hosts[at].socket.handle_datagram(now, from, &bytes);
                 self.drain(at);
             }
-            Happening::Timer(at) => {
+            ScheduledEvent::Timer(at) => {
                 let now = self.clock(at);
                 self.hosts[at].timer = None;
                 self.hosts[at].socket.handle_timeout(now);
                 self.drain(at);
             }
-            Happening::Segment(number) => {
+            ScheduledEvent::Segment(number) => {
                 let acks = self.lines[1].send(self.agenda.now(), 40);
                 for at in acks {
-                    self.agenda.at(at, Happening::TcpAck(number));
+                    self.agenda.at(at, ScheduledEvent::TcpAck(number));
                 }
             }
-            Happening::TcpAck(number) => {
+            ScheduledEvent::TcpAck(number) => {
                 let now = self.agenda.now();
                 self.tcp.as_mut().unwrap().handle_ack(now, number);
                 self.pump_tcp();
             }
-            Happening::TcpStart => self.pump_tcp(),
-            Happening::TcpTimer => {
+            ScheduledEvent::TcpStart => self.pump_tcp(),
+            ScheduledEvent::TcpTimer => {
                 let now = self.agenda.now();
                 self.tcp.as_mut().unwrap().handle_timeout(now);
                 self.pump_tcp();
@@ -287,11 +287,11 @@ impl UtpWorld {
         let tcp = self.tcp.as_mut().unwrap();
         while let Some(number) = tcp.poll_segment(now) {
             for at in self.lines[0].send(now, Tcp::SEGMENT) {
-                self.agenda.at(at, Happening::Segment(number));
+                self.agenda.at(at, ScheduledEvent::Segment(number));
             }
         }
         if let Some(due) = tcp.take_timer() {
-            self.agenda.at(due, Happening::TcpTimer);
+            self.agenda.at(due, ScheduledEvent::TcpTimer);
         }
     }
 
@@ -311,7 +311,8 @@ impl UtpWorld {
             for arrival in self.lines[at].send(self.agenda.now(), out.len() + HEADERS) {
                 let bytes = out.clone();
                 let at = 1 - at;
-                self.agenda.at(arrival, Happening::Datagram { at, bytes });
+                self.agenda
+                    .at(arrival, ScheduledEvent::Datagram { at, bytes });
             }
         }
         self.plan(at);
@@ -328,7 +329,7 @@ impl UtpWorld {
             && host.timer.is_none_or(|planned| due < planned)
         {
             host.timer = Some(due);
-            self.agenda.at(due, Happening::Timer(at));
+            self.agenda.at(due, ScheduledEvent::Timer(at));
         }
     }
 

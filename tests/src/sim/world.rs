@@ -17,14 +17,14 @@ use sha1::{Digest, Sha1};
 use super::clock::Agenda;
 use super::conn::{Arrival, Link};
 use super::host::{Host, HostId, TORRENT};
-use super::malice::Malice;
+use super::misbehavior::Misbehavior;
 use super::plan::Plan;
 use super::tracker::SimTracker;
 use super::{check, trace};
 use crate::torrent::Computed;
 
 /// A scheduled event. Events that concern a host name the start that they were scheduled for.
-pub(super) enum Happening {
+pub(super) enum ScheduledEvent {
     /// A host's deadline.
     Wake(HostId, u32),
     /// Something arrives over a link.
@@ -38,7 +38,7 @@ pub(super) enum Happening {
     /// A datagram arrives, whatever life the host is in.
     Datagram(HostId, discovery::Input),
     /// A bad peer sends its additional message.
-    Babble(HostId, u32),
+    InvalidMessages(HostId, u32),
     /// A call by the test.
     Call(Box<dyn FnOnce(&mut World)>),
 }
@@ -47,7 +47,7 @@ pub(super) enum Happening {
 pub struct World {
     pub(super) seed: u64,
     pub(super) rng: ChaCha8Rng,
-    pub(super) agenda: Agenda<Happening>,
+    pub(super) agenda: Agenda<ScheduledEvent>,
     pub(super) hosts: Vec<Host>,
     pub(super) addresses: BTreeMap<SocketAddr, HostId>,
     pub(super) links: BTreeMap<u64, Link>,
@@ -154,12 +154,14 @@ impl World {
                 .expect("the torrent is there");
         }
         if matches!(
-            self.hosts[id.0].plan.malice,
-            Malice::Babble | Malice::Gossip
+            self.hosts[id.0].plan.misbehavior,
+            Misbehavior::InvalidMessages | Misbehavior::InventedPeers
         ) {
             let life = self.hosts[id.0].life;
-            self.agenda
-                .after(Duration::from_millis(100), Happening::Babble(id, life));
+            self.agenda.after(
+                Duration::from_millis(100),
+                ScheduledEvent::InvalidMessages(id, life),
+            );
         }
     }
 
@@ -218,7 +220,8 @@ impl World {
 
     /// Schedules a call by the test.
     pub fn after(&mut self, span: Duration, call: impl FnOnce(&mut World) + 'static) {
-        self.agenda.after(span, Happening::Call(Box::new(call)));
+        self.agenda
+            .after(span, ScheduledEvent::Call(Box::new(call)));
     }
 
     /// Sends a command to a host's engine.
@@ -236,7 +239,7 @@ impl World {
     /// wrong from now on.
     pub fn edit(&mut self, id: HostId, pieces: &[Piece]) {
         self.hosts[id.0].disk_mut().edit(pieces);
-        self.tell(
+        self.handle_engine(
             id,
             Input::FileChanged {
                 torrent: TORRENT,
@@ -247,7 +250,7 @@ impl World {
     }
 
     /// Passes an input to an engine, and carries out its outputs.
-    pub(super) fn tell(&mut self, id: HostId, input: Input) {
+    pub(super) fn handle_engine(&mut self, id: HostId, input: Input) {
         let now = self.agenda.now();
         let host = &mut self.hosts[id.0];
         if let Input::Accepted {
@@ -262,7 +265,7 @@ impl World {
     }
 
     /// Tells a host's discovery something, and does what it then wants.
-    pub(super) fn tell_net(&mut self, id: HostId, input: discovery::Input) {
+    pub(super) fn handle_net(&mut self, id: HostId, input: discovery::Input) {
         let now = self.agenda.now();
         self.hosts[id.0].session.handle_net(now, input);
         self.settle(id);
@@ -315,7 +318,7 @@ impl World {
                 );
                 check::unwritten(host);
                 self.agenda
-                    .at(done, Happening::Done(id, host.life, request));
+                    .at(done, ScheduledEvent::Done(id, host.life, request));
             }
             Output::Cancel(request) => self.cancel(id, request),
             Output::Hint { addrs, .. } => self.hosts[id.0].hints.extend(addrs),
@@ -333,7 +336,7 @@ impl World {
             let life = host.life;
             let answer = move |world: &mut World| {
                 if world.hosts[id.0].life == life {
-                    world.tell(
+                    world.handle_engine(
                         id,
                         Input::Done {
                             id: request,
@@ -343,7 +346,7 @@ impl World {
                 }
             };
             self.agenda
-                .after(Duration::ZERO, Happening::Call(Box::new(answer)));
+                .after(Duration::ZERO, ScheduledEvent::Call(Box::new(answer)));
         }
     }
 
@@ -377,7 +380,7 @@ impl World {
             let named = host.torrents.get_mut(&TORRENT);
             named.expect("every host has it").named.extend(&addrs);
         }
-        self.tell(
+        self.handle_engine(
             id,
             Input::Peers {
                 torrent: TORRENT,
@@ -395,7 +398,7 @@ impl World {
         };
         if host.timer.is_none_or(|planned| due < planned) {
             host.timer = Some(due);
-            self.agenda.at(due, Happening::Wake(id, host.life));
+            self.agenda.at(due, ScheduledEvent::Wake(id, host.life));
         }
     }
 
@@ -406,22 +409,24 @@ impl World {
         match host.session.poll_timeout() {
             Some((due, reason)) if due <= now => {
                 host.count_wake_up(now, reason);
-                self.tell(id, Input::Timeout);
+                self.handle_engine(id, Input::Timeout);
             }
             _ => self.arm(id),
         }
     }
 
-    pub(super) fn babble(&mut self, id: HostId, life: u32) {
+    pub(super) fn send_invalid(&mut self, id: HostId, life: u32) {
         let conns = self.hosts[id.0].conns.keys().copied().collect::<Vec<_>>();
         for conn in conns {
-            let chatter = self.hosts[id.0].plan.malice.chatter(&mut self.rng);
-            chatter
+            let unprompted = self.hosts[id.0].plan.misbehavior.unprompted(&mut self.rng);
+            unprompted
                 .into_iter()
                 .for_each(|message| self.send(id, conn, message));
         }
-        self.agenda
-            .after(Duration::from_millis(100), Happening::Babble(id, life));
+        self.agenda.after(
+            Duration::from_millis(100),
+            ScheduledEvent::InvalidMessages(id, life),
+        );
     }
 
     fn record(&mut self, id: HostId, line: &str) {

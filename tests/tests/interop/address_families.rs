@@ -8,7 +8,7 @@ use std::process::Command;
 
 use aqueduct_tests::programs::{self, Program, START, system};
 use aqueduct_tests::torrent::Recipe;
-use aqueduct_tests::tracker::{Knows, Options, Tracker};
+use aqueduct_tests::tracker::{Options, ReturnedPeers, Tracker};
 
 use super::Setup;
 
@@ -49,7 +49,7 @@ fn a_tracker_with_ipv4_and_ipv6_gets_announces_over_both_by_http_and_udp() {
     let setup = Setup::new(Recipe::single("both.bin", 71, 1 << 20, 64 * 1024));
     let tracker = Tracker::with(Options {
         ips: HOMES.to_vec(),
-        knows: Knows::Only(Vec::new()),
+        knows: ReturnedPeers::Only(Vec::new()),
         ..Options::default()
     });
     let port = tracker.addr().port();

@@ -1,7 +1,7 @@
 //! Bad peers among good ones.
 
 use aqueduct_core::{Config, Phase};
-use aqueduct_tests::sim::{Access, HostId, Malice, Plan, World};
+use aqueduct_tests::sim::{Access, HostId, Misbehavior, Plan, World};
 
 use super::{KIB, millis, secs, seeds, torrent};
 
@@ -11,11 +11,11 @@ fn line() -> Access {
 
 /// A leech, four good seeds and a corrupt one. Returns the world once the leech is complete, with
 /// the leech and the corrupt seed.
-fn with_a_liar(seed: u64, malice: Malice) -> (World, HostId, HostId) {
+fn with_a_liar(seed: u64, misbehavior: Misbehavior) -> (World, HostId, HostId) {
     let torrent = torrent(96, 64);
     let mut world = World::new(seed);
     world.add_many(4, &Plan::seed(&torrent).access(line()));
-    let liar = world.add(Plan::seed(&torrent).access(line()).malice(malice));
+    let liar = world.add(Plan::seed(&torrent).access(line()).misbehavior(misbehavior));
     let leech = world.add(Plan::leech(&torrent));
     world.run_until_finished(secs(300), &[leech]);
     (world, leech, liar)
@@ -24,7 +24,7 @@ fn with_a_liar(seed: u64, malice: Malice) -> (World, HostId, HostId) {
 #[test]
 fn a_peer_that_sends_only_bad_blocks_is_banned_within_four_pieces_and_no_other() {
     for seed in seeds(100..108) {
-        let (world, leech, liar) = with_a_liar(seed, Malice::Corrupt(1));
+        let (world, leech, liar) = with_a_liar(seed, Misbehavior::Corrupt(1));
         let banned = world.host(leech).banned();
         assert_eq!(
             banned.iter().map(|addr| addr.ip()).collect::<Vec<_>>(),
@@ -38,7 +38,7 @@ fn a_peer_that_sends_only_bad_blocks_is_banned_within_four_pieces_and_no_other()
 #[test]
 fn occasional_bad_blocks_are_never_blamed_on_another_peer() {
     for seed in seeds(110..118) {
-        let (world, leech, liar) = with_a_liar(seed, Malice::Corrupt(5));
+        let (world, leech, liar) = with_a_liar(seed, Misbehavior::Corrupt(5));
         let liar = world.host(liar).addr().ip();
         assert!(
             world
@@ -56,7 +56,7 @@ fn occasional_bad_blocks_are_never_blamed_on_another_peer() {
 fn the_only_source_of_a_bad_piece_is_banned_at_once() {
     let torrent = torrent(32, 64);
     let mut world = World::new(120);
-    let liar = world.add(Plan::seed(&torrent).malice(Malice::Corrupt(1)));
+    let liar = world.add(Plan::seed(&torrent).misbehavior(Misbehavior::Corrupt(1)));
     let leech = world.add(Plan::leech(&torrent));
     world.run_until(secs(30), "the liar is banned", |world| {
         !world.host(leech).banned().is_empty()
@@ -87,7 +87,7 @@ fn two_corrupt_peers_among_eight_do_not_get_the_good_ones_banned() {
         2,
         &Plan::seed(&torrent)
             .access(line())
-            .malice(Malice::Corrupt(2)),
+            .misbehavior(Misbehavior::Corrupt(2)),
     );
     let leeches = world.add_many(3, &Plan::leech(&torrent).access(line()));
     world.run_until_finished(secs(600), &leeches);
@@ -110,7 +110,7 @@ fn a_download_completes_with_nine_of_ten_peers_stalled() {
             9,
             &Plan::seed(&torrent)
                 .access(line())
-                .malice(Malice::Stall(after)),
+                .misbehavior(Misbehavior::Stall(after)),
         );
         world.add(Plan::seed(&torrent).access(line()));
         let leech = world.add(Plan::leech(&torrent));
@@ -122,7 +122,11 @@ fn a_download_completes_with_nine_of_ten_peers_stalled() {
 fn a_stalling_peer_costs_one_timeout_and_not_the_download() {
     let torrent = torrent(64, 64);
     let mut world = World::new(133);
-    world.add(Plan::seed(&torrent).access(line()).malice(Malice::Stall(5)));
+    world.add(
+        Plan::seed(&torrent)
+            .access(line())
+            .misbehavior(Misbehavior::Stall(5)),
+    );
     world.add(Plan::seed(&torrent).access(line()));
     let leech = world.add(Plan::leech(&torrent));
     // 4 MiB at 200 KiB/s take 21 s. A stalled block is requested from another peer after 20 s.
@@ -136,7 +140,9 @@ fn malformed_messages_harm_only_their_sender() {
     world.add_many(2, &Plan::seed(&torrent).access(line()));
     world.add_many(
         3,
-        &Plan::seed(&torrent).access(line()).malice(Malice::Babble),
+        &Plan::seed(&torrent)
+            .access(line())
+            .misbehavior(Misbehavior::InvalidMessages),
     );
     let leeches = world.add_many(3, &Plan::leech(&torrent).access(line()));
     world.run_until_finished(secs(120), &leeches);
@@ -147,7 +153,10 @@ fn forged_metadata_delay_a_magnet_by_at_most_ten_seconds() {
     let torrent = torrent(2000, 1);
     let start = |forgers: usize| {
         let mut world = World::encoded(141);
-        world.add_many(forgers, &Plan::seed(&torrent).malice(Malice::ForgeMetadata));
+        world.add_many(
+            forgers,
+            &Plan::seed(&torrent).misbehavior(Misbehavior::ForgeMetadata),
+        );
         world.add_many(5, &Plan::seed(&torrent));
         let leech = world.add(Plan::leech(&torrent).magnet());
         world.run_until_finished(secs(200), &[leech]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aqueduct_core::discovery::dht::{Dht, Family, is_secure};
 use aqueduct_core::types::InfoHashV1;
-use aqueduct_tests::sim::dht::{Looked, Plan, Stack, World};
+use aqueduct_tests::sim::dht::{FirstLookup, Plan, Stack, World};
 
 use super::secs;
 
@@ -88,7 +88,7 @@ fn seek(world: &mut World, seeds: &[u32], each: usize) -> Vec<Seeker> {
 /// Starts a lookup for what a seed stored. `None` if the seed left before it could announce.
 fn look(world: &mut World, node: u32, seed: u32, hash: InfoHashV1) -> Option<Seeker> {
     world
-        .looked(seed, hash)
+        .first_lookup(seed, hash)
         .filter(|looked| looked.effort.announced > 0)?;
     world.join(node, hash);
     world.run(Duration::from_millis(700));
@@ -108,9 +108,9 @@ fn ten_thousand_nodes_with_ten_percent_malicious_find_what_is_stored() {
         seekers.len() * 10 >= usize::from(SWARMS) * SEEKERS * 9,
         "hardly any peer was stored"
     );
-    let looked: Vec<Looked> = seekers
+    let looked: Vec<FirstLookup> = seekers
         .iter()
-        .filter_map(|seeker| world.looked(seeker.node, seeker.hash))
+        .filter_map(|seeker| world.first_lookup(seeker.node, seeker.hash))
         .collect();
     print(PLAN, &world, &looked, successes, seekers.len());
     assert!(
@@ -206,9 +206,9 @@ fn nodes_of_ipv4_of_ipv6_and_of_both_find_what_is_stored_where_they_can_reach_it
         .iter()
         .filter(|seeker| !seeker.has_found(&world))
         .collect();
-    let looked: Vec<Looked> = seekers
+    let looked: Vec<FirstLookup> = seekers
         .iter()
-        .filter_map(|seeker| world.looked(seeker.node, seeker.hash))
+        .filter_map(|seeker| world.first_lookup(seeker.node, seeker.hash))
         .collect();
     print(
         TWO_FAMILIES,
@@ -266,7 +266,7 @@ fn a_new_node_of_one_family_learns_of_the_other_and_picks_ids_that_fit_its_addre
     }
 }
 
-fn percentile(looked: &[Looked], percent: usize, of: impl Fn(&Looked) -> f64) -> f64 {
+fn percentile(looked: &[FirstLookup], percent: usize, of: impl Fn(&FirstLookup) -> f64) -> f64 {
     let mut values: Vec<f64> = looked.iter().map(of).collect();
     values.sort_unstable_by(f64::total_cmp);
     values
@@ -275,7 +275,7 @@ fn percentile(looked: &[Looked], percent: usize, of: impl Fn(&Looked) -> f64) ->
         .unwrap_or(f64::NAN)
 }
 
-fn print(plan: Plan, world: &World, looked: &[Looked], successes: usize, lookups: usize) {
+fn print(plan: Plan, world: &World, looked: &[FirstLookup], successes: usize, lookups: usize) {
     let Plan {
         nodes,
         only: (v4, v6),
@@ -294,7 +294,7 @@ fn print(plan: Plan, world: &World, looked: &[Looked], successes: usize, lookups
         successes as f64 * 100.0 / lookups as f64
     );
     println!("a lookup's            median    95 %");
-    let row = |name: &str, of: &dyn Fn(&Looked) -> f64| {
+    let row = |name: &str, of: &dyn Fn(&FirstLookup) -> f64| {
         println!(
             "{name:<20} {:>7.1} {:>7.1}",
             percentile(looked, 50, of),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aqueduct_core::types::PeerSource;
 use aqueduct_core::wire::Message;
 use aqueduct_core::{Command, Config, Phase};
-use aqueduct_tests::sim::{Access, HostId, Malice, Plan, TORRENT, World};
+use aqueduct_tests::sim::{Access, HostId, Misbehavior, Plan, TORRENT, World};
 use aqueduct_tests::torrent::{Computed, Recipe};
 
 use bytes::Bytes;
@@ -200,7 +200,11 @@ fn a_peer_that_floods_invented_addresses_is_disconnected() {
     let torrent = torrent(96, 64);
     let mut world = World::encoded(607);
     world.add_many(3, &Plan::seed(&torrent).access(line()));
-    let gossip = world.add(Plan::seed(&torrent).access(line()).malice(Malice::Gossip));
+    let gossip = world.add(
+        Plan::seed(&torrent)
+            .access(line())
+            .misbehavior(Misbehavior::InventedPeers),
+    );
     let leech = world.add(Plan::leech(&torrent));
     world.run_for(secs(3));
     assert!(

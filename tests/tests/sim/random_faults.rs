@@ -1,7 +1,7 @@
 //! Many small worlds, each with a random mixture of faults.
 
 use aqueduct_core::{Command, Phase};
-use aqueduct_tests::sim::{Access, Fault, HostId, Malice, Plan, TORRENT, World};
+use aqueduct_tests::sim::{Access, Fault, HostId, Misbehavior, Plan, TORRENT, World};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -15,13 +15,13 @@ fn some_access(rng: &mut ChaCha8Rng) -> Access {
     access.lossy(if rng.random_bool(0.3) { 0.03 } else { 0.0 })
 }
 
-fn some_malice(rng: &mut ChaCha8Rng) -> Malice {
+fn some_misbehavior(rng: &mut ChaCha8Rng) -> Misbehavior {
     match rng.random_range(0..5) {
-        0 => Malice::Corrupt(rng.random_range(1..6)),
-        1 => Malice::Stall(rng.random_range(0..30)),
-        2 => Malice::FreeRide,
-        3 => Malice::Babble,
-        _ => Malice::ForgeMetadata,
+        0 => Misbehavior::Corrupt(rng.random_range(1..6)),
+        1 => Misbehavior::Stall(rng.random_range(0..30)),
+        2 => Misbehavior::FreeRide,
+        3 => Misbehavior::InvalidMessages,
+        _ => Misbehavior::ForgeMetadata,
     }
 }
 
@@ -77,7 +77,7 @@ fn troubled_world(seed: u64) {
         world.add(
             Plan::seed(&torrent)
                 .access(some_access(rng))
-                .malice(some_malice(rng)),
+                .misbehavior(some_misbehavior(rng)),
         );
     }
     let plans = (0..rng.random_range(1..7)).map(|_| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aqueduct_core::types::{Bitfield, Piece};
 use aqueduct_core::{Command, Config, Event, Phase};
-use aqueduct_tests::sim::{Access, Host, HostId, Malice, Plan, TORRENT, World};
+use aqueduct_tests::sim::{Access, Host, HostId, Misbehavior, Plan, TORRENT, World};
 use aqueduct_tests::torrent::Recipe;
 
 use super::{KIB, millis, secs, torrent};
@@ -54,7 +54,7 @@ fn fingerprint_of_a_busy_world(seed: u64) -> [u8; 20] {
     let torrent = torrent(32, 32);
     let mut world = World::encoded(seed);
     world.add(Plan::seed(&torrent).access(megabyte_line().lossy(0.01)));
-    world.add(Plan::seed(&torrent).malice(Malice::Corrupt(3)));
+    world.add(Plan::seed(&torrent).misbehavior(Misbehavior::Corrupt(3)));
     let leeches = world.add_many(
         10,
         &Plan::leech(&torrent).access(megabyte_line().lossy(0.02)),
@@ -263,7 +263,7 @@ fn peers_that_upload_nothing_get_less_than_those_that_do() {
         loss: 0.0,
     });
     let givers = world.add_many(12, &plan);
-    let takers = world.add_many(3, &plan.clone().malice(Malice::FreeRide));
+    let takers = world.add_many(3, &plan.clone().misbehavior(Misbehavior::FreeRide));
     world.run_for(secs(180));
     let mean = |ids: &[HostId]| {
         ids.iter()

@@ -6,7 +6,7 @@ use aqueduct_core::{DiscoverRequest, Engine, Input, Instant};
 
 use super::amounts::{announced, outstanding};
 use super::bridge::{Bridge, Event};
-use super::swarms::{Membership, Standing, Swarms};
+use super::swarms::{Membership, SwarmProgress, Swarms};
 use super::torrents::Torrents;
 use crate::message::WaitReason;
 
@@ -180,11 +180,11 @@ impl Network {
     }
 }
 
-fn standing(engine: &Engine, torrents: &Torrents, id: TorrentId) -> Standing {
+fn standing(engine: &Engine, torrents: &Torrents, id: TorrentId) -> SwarmProgress {
     let has_info = torrents
         .get(id)
         .is_some_and(|torrent| torrent.info.is_some());
-    Standing {
+    SwarmProgress {
         complete: has_info && outstanding(engine, id) == 0,
         has_peers: engine.snapshot_of(id).is_some_and(|s| s.peers > 0),
     }

@@ -33,17 +33,17 @@ pub enum Output {
     /// The counts of a member ([`super::Dht::counts`]) have changed.
     Changed(Key),
     /// A lookup for a swarm has ended; for logs and measurements.
-    Looked {
+    LookupEnded {
         /// The member.
         key: Key,
         /// The effort of the lookup.
-        effort: Effort,
+        effort: LookupEffort,
     },
 }
 
 /// The effort of a lookup in one address family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Effort {
+pub struct LookupEffort {
     /// The number of nodes that were queried.
     pub queries: u32,
     /// The number of nodes that answered.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::addr::network;
 use super::id::{Contact, Distance, NodeId};
-use super::io::{Effort, Family};
+use super::io::{Family, LookupEffort};
 use super::secure::is_secure;
 use super::table::SIZE;
 use crate::types::InfoHashV1;
@@ -77,7 +77,7 @@ pub(super) struct Lookup {
     pub(super) target: NodeId,
     pub(super) family: Family,
     pub(super) goal: Goal,
-    pub(super) effort: Effort,
+    pub(super) effort: LookupEffort,
     own: NodeId,
     /// The candidates, closest first.
     candidates: Vec<Candidate>,
@@ -91,7 +91,7 @@ impl Lookup {
             target,
             family,
             goal,
-            effort: Effort::default(),
+            effort: LookupEffort::default(),
             own,
             candidates: Vec::new(),
             loose_queries: 0,

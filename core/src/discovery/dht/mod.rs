@@ -56,7 +56,7 @@ mod waits;
 pub use config::Config;
 pub use counts::DhtCounts;
 pub use id::{BITS, Contact, Distance, NodeId};
-pub use io::{Effort, Family, Input, Output, Reason};
+pub use io::{Family, Input, LookupEffort, Output, Reason};
 pub use machine::Dht;
 pub use secure::{is_secure, secure_id};
 pub use state::{MAX_STATE, State, StateError};

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use super::io::{Effort, Family, Output};
+use super::io::{Family, LookupEffort, Output};
 use super::lookup::{Goal, Lookup};
 use super::machine::Dht;
 use super::queries::LookupId;
@@ -75,14 +75,14 @@ impl Dht {
             }
         }
         let announced = if ports.is_empty() { 0 } else { stores.len() };
-        let effort = Effort {
+        let effort = LookupEffort {
             hops: lookup.hops(),
             announced: u32::try_from(announced).unwrap_or(u32::MAX),
             ..lookup.effort
         };
         let key = self.searches.first_listener(hash);
         self.outputs
-            .extend(key.map(|key| Output::Looked { key, effort }));
+            .extend(key.map(|key| Output::LookupEnded { key, effort }));
         let answered = lookup.effort.answers > 0;
         if self
             .searches

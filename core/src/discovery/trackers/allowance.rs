@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::announce::AnnounceEvent;
-use crate::discovery::budget::{Ledger, LookupBudget};
+use crate::discovery::budget::{LookupBudget, SpentUntil};
 use crate::discovery::swarm::Key;
 use crate::discovery::url::{Host, Url};
 use crate::types::Instant;
@@ -68,14 +68,14 @@ impl Allowance {
 #[derive(Debug)]
 struct Recent {
     rest: Duration,
-    asked: Ledger<(Key, String)>,
+    asked: SpentUntil<(Key, String)>,
 }
 
 impl Recent {
     const fn new(rest: Duration) -> Self {
         Self {
             rest,
-            asked: Ledger::new(),
+            asked: SpentUntil::new(),
         }
     }
 

@@ -148,7 +148,7 @@ pub enum Reason {
     /// An announce is due, or a budget permits it again.
     Announce,
     /// A tracker has not answered; the next one is asked as well.
-    Patience,
+    SlowTracker,
     /// A datagram was not answered.
     Retransmit,
     /// A `stopped` or a scrape was not answered.

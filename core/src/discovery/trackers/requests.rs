@@ -187,8 +187,8 @@ impl Requests {
 
     fn set_deadline(&mut self, now: Instant, id: QueryId, wait: Wait) {
         let (wake, wait) = match wait {
-            Wait::First => (Wake::Patience(id), self.waits.patience),
-            Wait::Again => (Wake::Patience(id), self.waits.silence),
+            Wait::First => (Wake::SlowTracker(id), self.waits.patience),
+            Wait::Again => (Wake::SlowTracker(id), self.waits.silence),
             Wait::Farewell => (Wake::Farewell(id), self.waits.farewell),
             Wait::OtherFamily => (Wake::Farewell(id), self.waits.other_family),
         };
@@ -197,7 +197,7 @@ impl Requests {
 
     /// Limits the wait for an answer in progress to the timeout for leaving.
     pub(super) fn wait_before_leaving(&mut self, now: Instant, id: QueryId) {
-        self.timers.clear(Wake::Patience(id));
+        self.timers.clear(Wake::SlowTracker(id));
         self.set_deadline(now, id, Wait::Farewell);
     }
 
@@ -329,7 +329,7 @@ impl Requests {
     pub(super) fn handle_timeout(&mut self, now: Instant, outputs: &mut VecDeque<Output>) -> bool {
         match self.timers.pop(now) {
             None => return false,
-            Some(Wake::Patience(id)) => self.note_slow(now, id),
+            Some(Wake::SlowTracker(id)) => self.note_slow(now, id),
             Some(Wake::Retransmit(id)) => {
                 if let Some(step) = self.udp.time_out(now, id, &mut self.rng) {
                     self.step(id, step, outputs);
@@ -367,7 +367,7 @@ impl Requests {
         }
         if !http {
             let rest = self.waits.silence.saturating_sub(self.waits.patience);
-            self.timers.set(Wake::Patience(id), now + rest);
+            self.timers.set(Wake::SlowTracker(id), now + rest);
         }
         if !again {
             self.events.push_back(Event::Slow(key));
@@ -426,7 +426,7 @@ impl Requests {
         result: Result<Answer, TrackerError>,
         other_family: Option<Family>,
     ) {
-        let patience = self.timers.at(Wake::Patience(id));
+        let patience = self.timers.at(Wake::SlowTracker(id));
         let query = self.close(id);
         if result.is_ok() {
             self.timers.clear(Wake::Place(id));
@@ -435,7 +435,7 @@ impl Requests {
             (&query, patience, self.waits.unanswered_place)
             && !query.overdue
         {
-            self.timers.set(Wake::Patience(id), at);
+            self.timers.set(Wake::SlowTracker(id), at);
             self.failed.insert(id, query.key);
         }
         let over = query.map(|query| Event::Over {

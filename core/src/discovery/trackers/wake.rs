@@ -6,7 +6,7 @@ use super::io::{QueryId, Reason};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wake {
     /// Treat the tracker as slow.
-    Patience(QueryId),
+    SlowTracker(QueryId),
     /// Send the datagram again.
     Retransmit(QueryId),
     /// Leave without an answer, or cancel a scrape.
@@ -18,12 +18,16 @@ pub(super) enum Wake {
 impl Wake {
     /// All deadlines that a request may have while it is in progress.
     pub(super) const fn all(id: QueryId) -> [Self; 3] {
-        [Self::Patience(id), Self::Retransmit(id), Self::Farewell(id)]
+        [
+            Self::SlowTracker(id),
+            Self::Retransmit(id),
+            Self::Farewell(id),
+        ]
     }
 
     pub(super) const fn reason(self) -> Reason {
         match self {
-            Self::Patience(_) => Reason::Patience,
+            Self::SlowTracker(_) => Reason::SlowTracker,
             Self::Retransmit(_) => Reason::Retransmit,
             Self::Farewell(_) => Reason::Farewell,
             Self::Place(_) => Reason::Place,

@@ -144,7 +144,7 @@ impl Download {
             return;
         };
         let timeout = cx.config().block_timeout;
-        let patience = Patience::with(known, timeout);
+        let patience = BlockTimeout::with(known, timeout);
         let (owes, quiet) = (known.in_flight() > 0, cx.now.since(known.last_block_at));
         let late = known.mark_late(|r| cx.now.since(r.at) >= patience.of(r, quiet));
         let silent = !late.is_empty() && quiet >= patience.silence;
@@ -170,7 +170,7 @@ impl Download {
 }
 
 /// How long to wait for a block of one peer.
-struct Patience {
+struct BlockTimeout {
     /// If nothing arrives at all.
     silence: Duration,
     /// If later requests were answered earlier.
@@ -179,7 +179,7 @@ struct Patience {
     longest: Duration,
 }
 
-impl Patience {
+impl BlockTimeout {
     /// `timeout` is [`crate::Config::block_timeout`], the maximum for a silent peer. A peer of
     /// known speed gets less.
     fn with(known: &PeerDownload, timeout: Duration) -> Self {

@@ -41,7 +41,7 @@ struct Candidate {
 
 impl Candidate {
     /// The rank; lower is better.
-    const fn standing(&self) -> (u32, PeerSource) {
+    const fn precedence(&self) -> (u32, PeerSource) {
         (self.history.failures(), self.history.source())
     }
 }
@@ -132,7 +132,7 @@ impl Candidates {
             .iter_mut()
             .filter(|(addr, c)| !c.busy && c.rest_until <= now && !taken(**addr));
         let (addr, best) =
-            free.min_by_key(|(addr, c)| (c.standing(), Reverse(ranking.of(**addr))))?;
+            free.min_by_key(|(addr, c)| (c.precedence(), Reverse(ranking.of(**addr))))?;
         best.busy = true;
         Some(*addr)
     }
@@ -232,7 +232,7 @@ impl Candidates {
 
     fn forget_worst(&mut self) {
         let idle = self.known.iter().filter(|(_, c)| !c.busy);
-        let worst = idle.max_by_key(|(_, c)| c.standing()).map(|(a, _)| *a);
+        let worst = idle.max_by_key(|(_, c)| c.precedence()).map(|(a, _)| *a);
         worst.map(|a| self.known.remove(&a));
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Contender {
 
 /// A peer's contribution, as the choker needs it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Standing {
+pub(crate) struct Contribution {
     /// Payload bytes received in the last two rounds.
     pub(crate) received: u64,
     /// Whether it owes us blocks and sends none.

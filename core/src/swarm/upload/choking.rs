@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Upload;
 use super::allowed_fast::allowed_fast;
-use super::choker::{Choker, Contender, Standing};
+use super::choker::{Choker, Contender, Contribution};
 use super::peer::PeerUpload;
 use crate::context::Context;
 use crate::swarm::peers::{Peer, Peers};
@@ -70,11 +70,11 @@ impl Upload {
         cx: &mut Context,
         peers: &mut Peers,
         seeding: bool,
-        standing: impl Fn(ConnId) -> Standing,
+        contribution: impl Fn(ConnId) -> Contribution,
     ) {
         let mut contenders = Vec::new();
         for (conn, peer) in peers.iter() {
-            contenders.push(self.contender(cx, (conn, peer), seeding, standing(conn)));
+            contenders.push(self.contender(cx, (conn, peer), seeding, contribution(conn)));
         }
         let slots = cx.config().unchoke_slots;
         let chosen = self.choker.decide(&contenders, slots, &mut cx.shared.rng);
@@ -92,7 +92,7 @@ impl Upload {
         cx: &Context,
         (conn, peer): (ConnId, &Peer),
         seeding: bool,
-        standing: Standing,
+        contribution: Contribution,
     ) -> Contender {
         let unchoked_at = self.peers.get(&conn).and_then(|known| known.unchoked_at);
         let in_turn = !peer.am_choking && unchoked_at.is_some_and(|at| cx.now.since(at) < TURN);
@@ -100,11 +100,11 @@ impl Upload {
             conn,
             // BEP 21: a partial seed requests nothing, whatever it announced before.
             interested: peer.peer_interested && !peer.extensions.upload_only(),
-            snubbed: standing.snubbed && !seeding,
+            snubbed: contribution.snubbed && !seeding,
             merit: if seeding {
                 u64::from(in_turn)
             } else {
-                standing.received
+                contribution.received
             },
             unchoked_at: unchoked_at.filter(|_| seeding),
             new: cx.now.since(peer.connected_at) < NEW,

@@ -9,7 +9,7 @@ mod serve;
 use std::collections::BTreeMap;
 
 use self::choker::Choker;
-pub(crate) use self::choker::Standing;
+pub(crate) use self::choker::Contribution;
 use self::peer::PeerUpload;
 use crate::net::Rate;
 use crate::types::{ConnId, Instant};

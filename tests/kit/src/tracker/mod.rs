@@ -49,7 +49,7 @@ impl Announce {
 
 /// Which peers the tracker returns.
 #[derive(Clone, Debug)]
-pub enum Knows {
+pub enum ReturnedPeers {
     /// Peers that announced or were introduced, except the client itself. The interval is two
     /// seconds.
     Announcers,
@@ -66,7 +66,7 @@ pub struct Options {
     /// The port; 0 chooses a free one.
     pub port: u16,
     /// Which peers the tracker returns.
-    pub knows: Knows,
+    pub knows: ReturnedPeers,
     /// Whether to send two forged answers before each answer over UDP: one from another socket with
     /// the right transaction id, and one from the tracker's socket with a wrong one.
     pub forged: bool,
@@ -77,7 +77,7 @@ impl Default for Options {
         Self {
             ips: vec![Ipv4Addr::LOCALHOST.into()],
             port: 0,
-            knows: Knows::Announcers,
+            knows: ReturnedPeers::Announcers,
             forged: false,
         }
     }
@@ -116,7 +116,7 @@ impl Tracker {
     #[must_use]
     pub fn naming(peers: &[SocketAddr]) -> Self {
         Self::with(Options {
-            knows: Knows::Only(peers.to_vec()),
+            knows: ReturnedPeers::Only(peers.to_vec()),
             ..Options::default()
         })
     }
@@ -255,7 +255,7 @@ struct Answer {
 /// State shared by both protocols.
 #[derive(Debug)]
 struct Shared {
-    knows: Knows,
+    knows: ReturnedPeers,
     /// The announced peers of each swarm, with the number of bytes that each still needs.
     swarms: Mutex<BTreeMap<InfoHashV1, BTreeMap<SocketAddr, u64>>>,
     announces: Writer<Announce>,
@@ -269,14 +269,14 @@ impl Shared {
     /// Records an announce and returns its answer.
     fn announce(&self, announce: Announce) -> Answer {
         let answer = match &self.knows {
-            Knows::Only(peers) => Answer {
+            ReturnedPeers::Only(peers) => Answer {
                 seeders: 1,
                 leechers: 0,
                 interval: 1800,
                 min_interval: None,
                 peers: peers.clone(),
             },
-            Knows::Announcers => self.update(&announce),
+            ReturnedPeers::Announcers => self.update(&announce),
         };
         self.announces.push(announce);
         answer

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use aqueduct_core::discovery::Key;
 use aqueduct_core::discovery::dht::{
-    Config, Contact, Dht, Effort, Family, Input, NodeId, Output, State, secure_id,
+    Config, Contact, Dht, Family, Input, LookupEffort, NodeId, Output, State, secure_id,
 };
 use aqueduct_core::types::InfoHashV1;
 use aqueduct_core::{DiscoverRequest, Instant};
@@ -70,7 +70,7 @@ impl Plan {
     }
 }
 
-enum Resident {
+enum DhtHost {
     Honest {
         dht: Box<Dht>,
         stack: Stack,
@@ -96,9 +96,9 @@ enum Event {
 
 /// A node's first lookup for a swarm. With both address families it covers one lookup in each.
 #[derive(Clone, Copy, Debug)]
-pub struct Looked {
+pub struct FirstLookup {
     /// The effort of the lookup; its hops are the maximum over the families.
-    pub effort: Effort,
+    pub effort: LookupEffort,
     /// The number of families in which the lookup has ended.
     pub families: usize,
     /// The time to the first peer; `None` if none was found.
@@ -107,17 +107,17 @@ pub struct Looked {
     pub lasted: Duration,
 }
 
-impl Looked {
+impl FirstLookup {
     /// Adds the lookup in the other family, which ended later.
     fn join(&mut self, other: Self) {
-        let Effort {
+        let LookupEffort {
             queries,
             answers,
             hops,
             announced,
         } = other.effort;
         let effort = &mut self.effort;
-        *effort = Effort {
+        *effort = LookupEffort {
             queries: effort.queries + queries,
             answers: effort.answers + answers,
             hops: effort.hops.max(hops),
@@ -133,11 +133,11 @@ pub struct World {
     plan: Plan,
     rng: ChaCha8Rng,
     agenda: Agenda<Event>,
-    residents: Vec<Resident>,
+    residents: Vec<DhtHost>,
     by_home: BTreeMap<IpAddr, u32>,
     started: BTreeMap<(u32, Key), Instant>,
     found: BTreeMap<(u32, Key), (Duration, BTreeSet<SocketAddr>)>,
-    looked: BTreeMap<(u32, Key), Looked>,
+    first_lookup: BTreeMap<(u32, Key), FirstLookup>,
     /// The number of datagrams sent so far.
     pub packets: u64,
     /// The number of payload bytes sent so far.
@@ -166,7 +166,7 @@ impl World {
             by_home: BTreeMap::new(),
             started: BTreeMap::new(),
             found: BTreeMap::new(),
-            looked: BTreeMap::new(),
+            first_lookup: BTreeMap::new(),
             packets: 0,
             bytes: 0,
             digest: Sha1::new(),
@@ -208,7 +208,7 @@ impl World {
         }
         for n in 0..self.plan.nodes {
             let resident = match lies.remove(&n) {
-                Some(liar) => Resident::Liar(liar),
+                Some(liar) => DhtHost::Liar(liar),
                 None => {
                     let (ids, known) = earlier.remove(&n).unwrap_or_default();
                     self.honest(self.plan.stack(n), State::new(ids, known), None)
@@ -220,7 +220,7 @@ impl World {
     }
 
     /// Creates the next node, which starts after this delay.
-    fn settle_in(&mut self, stack: Stack, resident: Resident, start: Duration) -> u32 {
+    fn settle_in(&mut self, stack: Stack, resident: DhtHost, start: Duration) -> u32 {
         let n = u32::try_from(self.residents.len()).expect("thousands of nodes");
         self.residents.push(resident);
         self.by_home.extend(
@@ -275,7 +275,7 @@ impl World {
         known
     }
 
-    fn honest(&mut self, stack: Stack, state: State, hears_of: Option<Family>) -> Resident {
+    fn honest(&mut self, stack: Stack, state: State, hears_of: Option<Family>) -> DhtHost {
         let [v4, v6] = [Family::V4, Family::V6].map(|family| stack.has(family));
         let config = Config {
             v4,
@@ -289,7 +289,7 @@ impl World {
             self.rng.random(),
             self.agenda.now(),
         ));
-        Resident::Honest {
+        DhtHost::Honest {
             dht,
             stack,
             hears_of,
@@ -328,7 +328,7 @@ impl World {
     fn any(&mut self, fits: impl Fn(Stack) -> bool) -> u32 {
         loop {
             let n = self.rng.random_range(0..self.residents.len());
-            if matches!(self.residents[n], Resident::Honest { stack, .. } if fits(stack)) {
+            if matches!(self.residents[n], DhtHost::Honest { stack, .. } if fits(stack)) {
                 return u32::try_from(n).expect("thousands of nodes");
             }
         }
@@ -338,8 +338,8 @@ impl World {
     #[must_use]
     pub fn dht(&self, node: u32) -> Option<&Dht> {
         match &self.residents[node as usize] {
-            Resident::Honest { dht, .. } => Some(dht),
-            Resident::Liar(_) | Resident::Gone => None,
+            DhtHost::Honest { dht, .. } => Some(dht),
+            DhtHost::Liar(_) | DhtHost::Gone => None,
         }
     }
 
@@ -392,8 +392,8 @@ impl World {
 
     /// The first lookup of a node for a swarm, once it has ended in at least one family.
     #[must_use]
-    pub fn looked(&self, node: u32, info_hash: InfoHashV1) -> Option<Looked> {
-        self.looked
+    pub fn first_lookup(&self, node: u32, info_hash: InfoHashV1) -> Option<FirstLookup> {
+        self.first_lookup
             .get(&(
                 node,
                 Key {
@@ -408,8 +408,8 @@ impl World {
     #[must_use]
     pub fn average_table(&self) -> f64 {
         let tables = self.residents.iter().filter_map(|resident| match resident {
-            Resident::Honest { dht, .. } => Some(f64::from(dht.nodes())),
-            Resident::Liar(_) | Resident::Gone => None,
+            DhtHost::Honest { dht, .. } => Some(f64::from(dht.nodes())),
+            DhtHost::Liar(_) | DhtHost::Gone => None,
         });
         let (sum, count) =
             tables.fold((0.0, 0.0), |(sum, count), nodes| (sum + nodes, count + 1.0));
@@ -437,7 +437,7 @@ impl World {
     }
 
     fn ring(&mut self, node: u32, at: Instant) {
-        let Some(Resident::Honest { armed, .. }) = self.residents.get_mut(node as usize) else {
+        let Some(DhtHost::Honest { armed, .. }) = self.residents.get_mut(node as usize) else {
             return;
         };
         if *armed == Some(at) {
@@ -451,11 +451,11 @@ impl World {
             return;
         };
         match &self.residents[node as usize] {
-            Resident::Honest { .. } if to == addr(node, Family::of(&to)) => self
+            DhtHost::Honest { .. } if to == addr(node, Family::of(&to)) => self
                 .with(node, |dht, now| {
                     dht.handle(now, Input::Packet { from, bytes })
                 }),
-            Resident::Liar(liar) => {
+            DhtHost::Liar(liar) => {
                 if let Some(answer) = liar
                     .get(&Family::of(&to))
                     .and_then(|liar| liar.answer(to, from, &bytes, &mut self.rng))
@@ -463,19 +463,19 @@ impl World {
                     self.send(to, from, answer.into());
                 }
             }
-            Resident::Honest { .. } | Resident::Gone => {}
+            DhtHost::Honest { .. } | DhtHost::Gone => {}
         }
     }
 
     /// Calls the machine of an honest node, and carries out its outputs.
     fn with(&mut self, node: u32, act: impl FnOnce(&mut Dht, Instant)) {
         let now = self.now();
-        let Some(Resident::Honest { dht, .. }) = self.residents.get_mut(node as usize) else {
+        let Some(DhtHost::Honest { dht, .. }) = self.residents.get_mut(node as usize) else {
             return;
         };
         act(dht, now);
         loop {
-            let Some(Resident::Honest { dht, .. }) = self.residents.get_mut(node as usize) else {
+            let Some(DhtHost::Honest { dht, .. }) = self.residents.get_mut(node as usize) else {
                 return;
             };
             let Some(output) = dht.poll_output() else {
@@ -487,8 +487,7 @@ impl World {
     }
 
     fn arm(&mut self, node: u32) {
-        let Some(Resident::Honest { dht, armed, .. }) = self.residents.get_mut(node as usize)
-        else {
+        let Some(DhtHost::Honest { dht, armed, .. }) = self.residents.get_mut(node as usize) else {
             return;
         };
         let next = dht.poll_timeout().map(|(at, _)| at);
@@ -510,24 +509,24 @@ impl World {
                     .1
                     .extend(addrs);
             }
-            Output::Looked { key, effort } => {
+            Output::LookupEnded { key, effort } => {
                 let first_peer = self.found.get(&(node, key)).map(|(waited, _)| *waited);
-                let looked = Looked {
+                let first_lookup = FirstLookup {
                     effort,
                     families: 1,
                     first_peer,
                     lasted: self.waited(node, key),
                 };
                 let families = self.stack(node).map_or(1, |stack| stack.families().len());
-                let first_round = |first: &mut Looked| {
+                let first_round = |first: &mut FirstLookup| {
                     if first.families < families {
-                        first.join(looked)
+                        first.join(first_lookup)
                     }
                 };
-                self.looked
+                self.first_lookup
                     .entry((node, key))
                     .and_modify(first_round)
-                    .or_insert(looked);
+                    .or_insert(first_lookup);
             }
             Output::Changed(_) => {}
         }
@@ -535,7 +534,7 @@ impl World {
 
     /// Resolves a node's bootstrap names to a few bootstrap nodes.
     fn resolve(&mut self, node: u32) {
-        let Resident::Honest { hears_of, .. } = self.residents[node as usize] else {
+        let DhtHost::Honest { hears_of, .. } = self.residents[node as usize] else {
             return;
         };
         let nodes = [(); 3].map(|()| self.any_node());
@@ -550,8 +549,8 @@ impl World {
 
     fn stack(&self, node: u32) -> Option<Stack> {
         match self.residents[node as usize] {
-            Resident::Honest { stack, .. } => Some(stack),
-            Resident::Liar(_) | Resident::Gone => None,
+            DhtHost::Honest { stack, .. } => Some(stack),
+            DhtHost::Liar(_) | DhtHost::Gone => None,
         }
     }
 
@@ -576,7 +575,7 @@ impl World {
     /// bootstrap nodes.
     fn churn(&mut self) {
         let gone = self.any_node();
-        self.residents[gone as usize] = Resident::Gone;
+        self.residents[gone as usize] = DhtHost::Gone;
         let n = u32::try_from(self.residents.len()).expect("thousands of nodes");
         let stack = self.plan.stack(n);
         let ids: Vec<(Family, NodeId)> = stack

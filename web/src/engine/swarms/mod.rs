@@ -56,7 +56,7 @@ pub(super) enum JoinReport {
 
 /// The properties that determine which torrents have a slot.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
+pub(super) struct SwarmProgress {
     /// Whether all wanted data are complete.
     pub(super) complete: bool,
     /// Whether it has a peer.
@@ -142,7 +142,7 @@ impl Swarms {
     pub(super) fn assign(
         &mut self,
         now: Instant,
-        standing: impl Fn(TorrentId) -> Standing,
+        standing: impl Fn(TorrentId) -> SwarmProgress,
     ) -> Assignment {
         let mut assignment = Assignment::default();
         if !self.places.take_due(now) {
@@ -172,9 +172,9 @@ impl Swarms {
         assignment
     }
 
-    fn claims(&self, standing: impl Fn(TorrentId) -> Standing) -> Vec<Claim> {
+    fn claims(&self, standing: impl Fn(TorrentId) -> SwarmProgress) -> Vec<Claim> {
         let claim = |(id, swarm): (&TorrentId, &Swarm)| {
-            let Standing {
+            let SwarmProgress {
                 complete,
                 has_peers,
             } = standing(*id);
@@ -324,7 +324,7 @@ mod tests {
     use super::*;
 
     const NOW: Instant = Instant::from_micros(1_000_000_000);
-    const DOWNLOAD: Standing = Standing {
+    const DOWNLOAD: SwarmProgress = SwarmProgress {
         complete: false,
         has_peers: true,
     };

@@ -119,7 +119,7 @@ impl World {
                 Output::Peers { key, addrs } => {
                     self.found.entry((node, key)).or_default().extend(addrs)
                 }
-                Output::Changed(_) | Output::Looked { .. } => {}
+                Output::Changed(_) | Output::LookupEnded { .. } => {}
             }
         }
     }

@@ -10,7 +10,7 @@ const FORGED: &[u8] = b"d1:md11:ut_metadatai1ee13:metadata_sizei16000000ee";
 
 /// How a host misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malice {
+pub enum Misbehavior {
     /// It does not.
     None,
     /// One of this many blocks has a flipped bit; 1 means every block.
@@ -22,13 +22,13 @@ pub enum Malice {
     /// It announces a wrong metadata size, and sends wrong metadata (BEP 9).
     ForgeMetadata,
     /// Ten times per second it announces peers that do not exist (BEP 11).
-    Gossip,
+    InventedPeers,
     /// Ten times per second it sends invalid messages: indices out of range, unrequested blocks,
     /// requests for ranges that do not exist.
-    Babble,
+    InvalidMessages,
 }
 
-impl Malice {
+impl Misbehavior {
     /// The messages that are sent in place of `message`. `sent` is the number of blocks sent
     /// before.
     pub(super) fn twist(
@@ -68,10 +68,10 @@ impl Malice {
     }
 
     /// An additional message, sent at regular intervals.
-    pub(super) fn chatter(self, rng: &mut ChaCha8Rng) -> Option<Message> {
+    pub(super) fn unprompted(self, rng: &mut ChaCha8Rng) -> Option<Message> {
         match self {
-            Self::Babble => Some(Self::nonsense(rng)),
-            Self::Gossip => Some(Self::gossip(rng)),
+            Self::InvalidMessages => Some(Self::nonsense(rng)),
+            Self::InventedPeers => Some(Self::gossip(rng)),
             _ => None,
         }
     }
