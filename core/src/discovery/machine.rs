@@ -121,6 +121,16 @@ impl Discovery {
         self.trackers.update(member.key, amounts);
     }
 
+    /// Changes the port at which peers reach us for a torrent, for its trackers and the DHT. Local
+    /// discovery keeps its own: neighbours reach us directly.
+    pub fn set_port(&mut self, now: Instant, member: &Membership, port: u16) {
+        self.trackers.set_port(now, member.key, port);
+        if let Some(dht) = &mut self.dht {
+            dht.set_port(now, member.key, port);
+        }
+        self.collect(now);
+    }
+
     /// Marks a torrent as private (BEP 27): from now on only its trackers are used.
     pub fn set_private(&mut self, now: Instant, member: &Membership) {
         let key = member.key;

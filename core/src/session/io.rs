@@ -13,7 +13,7 @@ use crate::types::{PeerId, TorrentId};
 pub struct Identity {
     /// The peer id in handshakes and announces.
     pub peer_id: PeerId,
-    /// The listening TCP port; 0: none.
+    /// The TCP port at which peers reach us; 0: none. See [`super::Session::set_port`].
     pub port: u16,
 }
 

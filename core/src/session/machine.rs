@@ -150,6 +150,17 @@ impl Session {
         Ok(())
     }
 
+    /// Changes the port at which peers on the internet reach us, if a gateway maps another one to
+    /// our listening port: for trackers, the DHT, and peers that connect from now on.
+    pub fn set_port(&mut self, now: Instant, port: u16) {
+        self.now = now;
+        self.identity.port = port;
+        self.engine.set_listen_port(port);
+        for torrent in self.torrents.values() {
+            self.discovery.set_port(now, &torrent.membership, port);
+        }
+    }
+
     /// Leaves all swarms: trackers that list us are told. Call it when the program ends, after
     /// [`Event::ShutDown`]; [`Session::has_left`] returns whether it is complete.
     pub fn leave(&mut self, now: Instant) {

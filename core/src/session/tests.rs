@@ -295,3 +295,23 @@ fn the_first_deadline_of_either_half_wakes_the_whole() {
     }
     assert_eq!(reasons.len(), 2, "both halves were woken");
 }
+
+#[test]
+fn a_port_that_a_gateway_maps_is_announced_to_trackers_and_in_the_dht_from_then_on() {
+    let mut world = World::new();
+    world.session.set_port(NOW, 7000);
+    world.add_info(1, false);
+    let (_, url) = world.announces()[0].clone();
+    assert!(url.contains("port=7000"), "{url}");
+    world.session.set_port(NOW, 7001);
+    let (id, result) = (world.announces()[0].0, one_peer());
+    world.hear(discovery::Input::HttpResponse { id, result });
+    while world.announces().len() < 2 {
+        let (at, _) = world.session.poll_timeout().unwrap();
+        world.now = at.max(world.now);
+        world.session.handle(world.now, Input::Timeout);
+        world.drain();
+    }
+    let (_, url) = world.announces()[1].clone();
+    assert!(url.contains("port=7001"), "{url}");
+}

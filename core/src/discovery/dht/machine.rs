@@ -72,6 +72,13 @@ impl Dht {
         self.searches.add(key, port);
     }
 
+    /// Changes a member's listening port. It is announced as soon as
+    /// [`super::Config::min_interval`] permits. Unknown keys are ignored.
+    pub fn set_port(&mut self, now: Instant, key: Key, port: u16) {
+        self.searches.set_port(now, key, port);
+        self.turn(now);
+    }
+
     /// Removes a member, and cancels queries that no other member needs, because it turned out to
     /// be private or has left.
     pub fn remove(&mut self, now: Instant, key: Key) {

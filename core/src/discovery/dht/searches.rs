@@ -57,6 +57,18 @@ impl Searches {
         search.members.insert(key.owner, Member { port, active });
     }
 
+    /// Changes the port of a member.
+    pub(super) fn set_port(&mut self, now: Instant, key: Key, port: u16) {
+        let search = self.by_hash.get_mut(&key.info_hash);
+        let Some(member) = search.and_then(|search| search.members.get_mut(&key.owner)) else {
+            return;
+        };
+        member.port = port;
+        if member.active {
+            self.hasten(now, key.info_hash);
+        }
+    }
+
     /// Removes a member. Returns lookups that are no longer needed.
     pub(super) fn remove(&mut self, now: Instant, key: Key) -> Vec<LookupId> {
         let Some(search) = self.by_hash.get_mut(&key.info_hash) else {

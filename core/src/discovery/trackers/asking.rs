@@ -103,6 +103,9 @@ impl Trackers {
             _ => Wait::Again,
         };
         let destination = destination(tracker, &url, full_url);
+        if let Some(tracker) = self.schedule.tracker_mut(key, index) {
+            tracker.announced.port = announce.port;
+        }
         let ask = Ask::Announce(announce);
         self.ask(now, key, index, (ask, destination, wait));
         true

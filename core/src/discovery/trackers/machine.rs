@@ -107,6 +107,18 @@ impl Trackers {
         }
     }
 
+    /// Changes the port at which peers reach us for a torrent. Trackers that list us are told as
+    /// soon as their minimum interval permits.
+    pub fn set_port(&mut self, now: Instant, key: Key, port: u16) {
+        if let Some(member) = self.schedule.get_mut(key) {
+            member.set_port(port);
+        }
+        if self.schedule.active(key).is_some() {
+            self.schedule.hasten(now, key);
+        }
+        self.turn(now);
+    }
+
     /// Removes a torrent. Trackers that list us are told; [`Output::Left`] follows when that is
     /// complete.
     pub fn remove(&mut self, now: Instant, key: Key) {

@@ -86,6 +86,18 @@ impl Member {
             .for_each(|tracker| tracker.renew(now));
     }
 
+    /// Changes the port in announces.
+    pub(super) const fn set_port(&mut self, port: u16) {
+        self.port = port;
+    }
+
+    /// Whether a tracker was told another port than the present one.
+    pub(super) fn owes_port(&self, index: usize) -> bool {
+        self.trackers
+            .get(index)
+            .is_some_and(|tracker| tracker.announced.port != self.port)
+    }
+
     /// Whether the download is complete: all data, not only the wanted ones.
     pub(super) fn is_completed(&self) -> bool {
         self.completed && self.amounts.left == Some(0)

@@ -167,6 +167,7 @@ impl Schedule {
         let earliest = now + min_interval;
         let peers = member.record(index, event, query.complete, answer, earliest);
         let owes_completed = member.event(index) == AnnounceEvent::Completed;
+        let owes_port = member.owes_port(index);
         let useful = !peers.is_empty();
         if !owes_completed && useful && member.is_spare(index) {
             let withdrawn = self.rest_all(key, vec![index]);
@@ -176,7 +177,11 @@ impl Schedule {
         if useful {
             resting.extend(member.spares(index));
         }
-        let next = if owes_completed { now } else { now + interval };
+        let next = match (owes_completed, owes_port) {
+            (true, _) => now,
+            (false, true) => earliest,
+            (false, false) => now + interval,
+        };
         self.plan(key, index, next);
         let withdrawn = self.rest_all(key, resting);
         Some(Answered { peers, withdrawn })

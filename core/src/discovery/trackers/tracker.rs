@@ -35,11 +35,13 @@ pub(super) struct Tracker {
     pub(super) addrs: Vec<SocketAddr>,
 }
 
-/// The events that a tracker received in this run.
+/// What a tracker was told in this run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Announced {
     pub(super) started: bool,
     pub(super) completed: bool,
+    /// The port in the last announce; 0: there was none.
+    pub(super) port: u16,
 }
 
 impl Tracker {
@@ -133,6 +135,7 @@ impl Tracker {
         self.announced = Announced {
             started: false,
             completed: false,
+            port: 0,
         };
         (self.failures, self.earliest, self.retired) = (0, now, false);
     }

@@ -411,3 +411,18 @@ fn ipv6_is_found_through_ipv4() {
     assert!(sent_to_v6(&world, addr(50)));
     assert!(world.node(addr(51)).id(Family::V4) != world.node(addr(51)).id(Family::V6));
 }
+
+#[test]
+fn a_member_whose_port_changes_is_found_at_the_new_one() {
+    let mut world = World::of(20);
+    world.join(addr(7), 1234);
+    world.run(secs(5));
+    let now = world.now;
+    let node = world.nodes.get_mut(&addr(7)).unwrap();
+    node.set_port(now, KEY, 7000);
+    world.run(secs(120));
+    world.join(addr(11), 4321);
+    world.run(secs(5));
+    let found = &world.found[&(addr(11), KEY)];
+    assert!(found.contains(&at_port(addr(7), 7000)), "{found:?}");
+}

@@ -285,3 +285,33 @@ fn peers_with_host_names_are_looked_up_within_the_budget() {
     assert_eq!(world.said(), [], "an answer counts once");
     assert!(world.request(Stop).contains(&Said::Cancel(*mate)));
 }
+
+#[test]
+fn a_tracker_that_lists_another_port_is_told_the_new_one_when_its_interval_permits() {
+    let mut world = World::with(&[&["http://a/"]]);
+    let said = world.request(Start);
+    let (started, ..) = announce(&said);
+    assert_eq!(argument(&said, "port"), "6881");
+    // The port changes while the first announce is under way, and again after its answer.
+    world.machine.set_port(world.now, KEY, 7000);
+    assert_eq!(world.said(), []);
+    world.answer(started, peers(1800, Some(60)));
+    let said = world.tick();
+    assert_eq!(
+        (world.seconds(), argument(&said, "port")),
+        (60, "7000".to_owned())
+    );
+    let (again, ..) = announce(&said);
+    world.answer(again, peers(1800, Some(60)));
+    world.pass(10);
+    world.machine.set_port(world.now, KEY, 7001);
+    let said = world.tick();
+    assert_eq!(
+        (world.seconds(), argument(&said, "port")),
+        (120, "7001".to_owned())
+    );
+    let (last, ..) = announce(&said);
+    world.answer(last, peers(1800, Some(60)));
+    world.tick();
+    assert_eq!(world.seconds(), 120 + 1800, "it knows the port now");
+}
