@@ -114,7 +114,7 @@ pub enum JoinRefusal {
     #[error("the bridge serves no more torrents to one tab at a time")]
     NoPlace,
     /// The session, or all sessions of its address, have recently joined too often.
-    #[error("too many torrents were begun within a short time")]
+    #[error("too many torrents were started within a short time")]
     TooFast {
         /// The time until a join may be granted; at most 49 days, in whole milliseconds.
         retry_after: Duration,

@@ -70,8 +70,8 @@ pub(crate) struct GetFlags {
 pub(crate) struct SeedFlags {
     /// A .torrent file, `-` for standard input, or an http(s) or file URL of a .torrent
     pub(crate) torrent: OsString,
-    /// The data: the file or folder itself, or the folder it lies in [default: --output, or where
-    /// the .torrent file lies]
+    /// The data: the file or folder itself, or the folder that contains it [default: --output, or
+    /// the folder of the .torrent file]
     pub(crate) path: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) swarm: SwarmFlags,
@@ -133,10 +133,10 @@ pub(crate) struct NetworkFlags {
     /// Whether connections to peers are encrypted: as the peer likes, always, or never
     #[arg(long, value_name = "MODE", value_enum, default_value_t = EncryptionMode::Allow)]
     pub(crate) encryption: EncryptionMode,
-    /// Do not connect to peers over TCP, nor let them connect
+    /// Do not use TCP for connections to and from peers
     #[arg(long, conflicts_with = "no_utp")]
     pub(crate) no_tcp: bool,
-    /// Do not connect to peers over uTP (BEP 29), nor let them connect
+    /// Do not use uTP (BEP 29) for connections to and from peers
     #[arg(long)]
     pub(crate) no_utp: bool,
     /// Do not ask the router for a port (it is not used yet)
@@ -149,7 +149,7 @@ pub(crate) struct NetworkFlags {
 pub(crate) enum EncryptionMode {
     /// As the peer likes: dial in the clear, then encrypted if the peer hangs up; accept both
     Allow,
-    /// Connect only with peers that encrypt to the end
+    /// Encrypt every connection; refuse peers that do not
     Require,
     /// Connect only in the clear
     Off,
@@ -161,16 +161,16 @@ pub(crate) struct DiscoveryFlags {
     /// A peer to connect to
     #[arg(long, value_name = "HOST:PORT", value_parser = values::host_port)]
     pub(crate) peer: Vec<HostPort>,
-    /// A tracker to ask besides the torrent's own
+    /// A tracker to use in addition to the torrent's own
     #[arg(long, value_name = "URL", value_parser = values::url)]
     pub(crate) tracker: Vec<String>,
-    /// Ask no trackers
+    /// Do not use trackers
     #[arg(long, conflicts_with = "tracker")]
     pub(crate) no_trackers: bool,
     /// Do not use the DHT (BEP 5)
     #[arg(long)]
     pub(crate) no_dht: bool,
-    /// A node of the DHT to begin with, instead of the well-known public ones
+    /// A DHT node to contact first, instead of the well-known public ones
     #[arg(long, value_name = "HOST:PORT", value_parser = values::host_port, conflicts_with = "no_dht")]
     pub(crate) dht_bootstrap: Vec<HostPort>,
     /// Do not exchange peers with peers (BEP 11)
@@ -184,10 +184,10 @@ pub(crate) struct DiscoveryFlags {
 /// How much of the line and of time is used.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LimitFlags {
-    /// Bytes per second to receive at most, for instance 500K or 2M (powers of 1,024)
+    /// Maximum download rate in bytes per second, for instance 500K or 2M (powers of 1,024)
     #[arg(long, value_name = "RATE", value_parser = values::rate)]
     pub(crate) download_limit: Option<u64>,
-    /// Bytes per second to send at most
+    /// Maximum upload rate in bytes per second
     #[arg(long, value_name = "RATE", value_parser = values::rate)]
     pub(crate) upload_limit: Option<u64>,
     /// Peers connected at a time, for each torrent [default: 80]
@@ -236,7 +236,7 @@ pub(crate) struct CreateFlags {
     /// Replace the file that --output names, once the new one is written
     #[arg(long)]
     pub(crate) force: bool,
-    /// Share files that operating systems store in folders for themselves, as .DS_Store, too
+    /// Include files that operating systems keep in folders, such as .DS_Store
     #[arg(long)]
     pub(crate) keep_system_files: bool,
     /// A tracker; each is a tier of its own
@@ -254,10 +254,10 @@ pub(crate) struct CreateFlags {
     /// Version of the torrent's format
     #[arg(long, value_enum, default_value_t = Format::V1)]
     pub(crate) format: Format,
-    /// A note for people
+    /// A comment, shown to users
     #[arg(long, value_name = "TEXT")]
     pub(crate) comment: Option<String>,
-    /// A mark that gives the same data another info-hash
+    /// A source tag, which changes the info-hash
     #[arg(long, value_name = "TEXT")]
     pub(crate) source: Option<String>,
     /// Print one JSON object
@@ -289,8 +289,8 @@ pub(crate) struct ShowFlags {
 pub(crate) struct VerifyFlags {
     /// A .torrent file, `-` for standard input, or an http(s) or file URL of a .torrent
     pub(crate) torrent: OsString,
-    /// The data: the file or folder itself, or the folder it lies in [default: here, or where the
-    /// .torrent file lies]
+    /// The data: the file or folder itself, or the folder that contains it [default: here, or the
+    /// folder of the .torrent file]
     pub(crate) path: Option<PathBuf>,
     /// Print one JSON object per line
     #[arg(long)]

@@ -120,7 +120,7 @@ async fn joins_beyond_the_rate_limit_are_retried_after_pauses_and_reloads() {
         .wait_until(SOON, "all are in the list", |shown| shown.len() == 4)
         .await;
     let too_fast = |shown: &[Shown]| {
-        of(shown, "paused").contains("many torrents were begun within a short time")
+        of(shown, "paused").contains("many torrents were started within a short time")
     };
     let mut told = false;
     for _ in 0..30 {

@@ -65,7 +65,7 @@ async fn a_tab_reports_that_its_only_peer_sent_wrong_data() {
     let told = |shown: &[Shown]| {
         shown
             .iter()
-            .any(|t| t.status.contains("1 sent wrong data and is shut out"))
+            .any(|t| t.status.contains("1 sent wrong data and is banned"))
     };
     setup
         .browser

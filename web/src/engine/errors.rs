@@ -52,7 +52,7 @@ pub(super) fn not_a_torrent(name: &str, bytes: &[u8], error: &MetainfoError) -> 
             "{name} holds a magnet link. Open it as text, copy the link and paste it into the field above."
         ),
         Kind::Other if is_cut_off(error) => {
-            format!("{name} is not all there: its end is missing. Download it again.")
+            format!("{name} is incomplete: its end is missing. Download it again.")
         }
         Kind::Other => format!(
             "{name} is damaged, or it is not a torrent. Download it again, or look for it elsewhere.{}",
@@ -85,7 +85,7 @@ pub(super) fn not_a_link(error: &MagnetError) -> String {
         }
         MagnetError::NoHash | MagnetError::Hash(_) | MagnetError::Multihash => {
             return format!(
-                "This magnet link is damaged or not all there. Copy the whole link again. ({error})"
+                "This magnet link is damaged or incomplete. Copy the whole link again. ({error})"
             );
         }
         MagnetError::TwoTorrents => {
@@ -107,7 +107,7 @@ pub(super) fn not_done(error: &CommandError) -> String {
         CommandError::ShuttingDown => "This page is closing. Reload it.",
         CommandError::TooMany(limit) => {
             return format!(
-                "{limit} torrents are in the list, and that is as many as there can be. Remove one first."
+                "The list holds {limit} torrents, which is the maximum. Remove one first."
             );
         }
         other => return format!("That cannot be done ({other}). Reload the page."),
@@ -124,7 +124,7 @@ pub(super) const fn refused(refusal: Refusal) -> &'static str {
             "This bridge does not serve pages from this address. Open the page at the bridge's own address, or ask its operator to allow this one."
         }
         Refusal::Subprotocol => {
-            "Something between this page and the bridge changes what they say, perhaps a proxy. Reload the page."
+            "Something between this page and the bridge alters their messages, perhaps a proxy. Reload the page."
         }
         Refusal::Address => {
             "Too many tabs from your network use this bridge. Close some, or try again later."
@@ -132,7 +132,7 @@ pub(super) const fn refused(refusal: Refusal) -> &'static str {
         Refusal::Full => "The bridge is full. Try again later.",
         Refusal::Draining => "The bridge is being restarted.",
         Refusal::Protocol => "The bridge did not understand this page. Reload it.",
-        Refusal::Silent => "The bridge heard nothing from this page for too long.",
+        Refusal::Silent => "The bridge received nothing from this page for too long.",
     }
 }
 
@@ -164,11 +164,8 @@ mod tests {
                 b"Magnet:?xt=urn:btih:00",
                 "film.torrent holds a magnet link.",
             ),
-            (
-                b"d8:announce20:http://tracke",
-                "film.torrent is not all there",
-            ),
-            (b"d8:announce", "film.torrent is not all there"),
+            (b"d8:announce20:http://tracke", "film.torrent is incomplete"),
+            (b"d8:announce", "film.torrent is incomplete"),
             (b"hello", "film.torrent is damaged, or it is not a torrent."),
         ] {
             let told = told(bytes);

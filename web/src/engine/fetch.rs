@@ -40,7 +40,7 @@ pub(crate) enum FetchError {
     #[error("{0} has more than {MAX_BYTES} bytes, so it is not a .torrent file.")]
     TooLong(String),
     /// The deadline has passed.
-    #[error("{0} did not come within {within} seconds. {WAY_OUT}", within = TIMEOUT_MS / 1000)]
+    #[error("{0} did not arrive within {within} seconds. {WAY_OUT}", within = TIMEOUT_MS / 1000)]
     TooSlow(String),
 }
 

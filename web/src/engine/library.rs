@@ -142,7 +142,7 @@ impl Library {
         match engine.command(now, torrent.add_command(resumed)) {
             Ok(()) => self.torrents.insert(torrent),
             Err(error) => post_error(&format!(
-                "{} could not be brought back. {}",
+                "{} could not be restored. {}",
                 torrent.visible_name(),
                 not_done(&error)
             )),
@@ -304,7 +304,7 @@ impl Library {
                 Ok(id)
             }
             Err(error) => Err(format!(
-                "{} could not be begun anew. {}",
+                "{} could not be restarted. {}",
                 torrent.name(),
                 not_done(&error)
             )),
@@ -347,7 +347,7 @@ impl Library {
 pub(super) fn report_failure(result: Result<(), OpError>) {
     if let Err(error) = result {
         post_error(&format!(
-            "What you did could not be stored, so a reload may forget it. {error}"
+            "The change could not be stored, so a reload may undo it. {error}"
         ));
     }
 }
@@ -359,7 +359,7 @@ fn check_piece_length(info: &Info) -> Result<(), String> {
     }
     let (is, limit) = (size(length.into()), size(MAX_PIECE.into()));
     Err(format!(
-        "The pieces of this torrent are {is} long, too long for a browser tab, which takes {limit} at most. The terminal program takes it."
+        "The pieces of this torrent are {is} long; a browser tab supports at most {limit}. Use the terminal program instead."
     ))
 }
 

@@ -119,7 +119,7 @@ fn resumable(error: OpError) -> OpError {
 
 /// The browser has deleted stored data that are missing now.
 fn expect_present(bytes: Option<Bytes>) -> Result<OpResult, OpError> {
-    let gone = "Data of this torrent have vanished from the browser's storage. Remove the torrent and add it again.";
+    let gone = "Data of this torrent are missing from the browser's storage. Remove the torrent and add it again.";
     bytes.map(OpResult::Bytes).ok_or_else(|| OpError::Storage {
         full: false,
         message: gone.to_owned(),

@@ -35,7 +35,7 @@ pub(crate) struct Restored {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
     /// Its data stay until the torrent is added again; correct data are used then.
-    #[error("A torrent of an earlier visit could not be brought back ({why}). {}", way_out(.folder))]
+    #[error("A torrent of an earlier visit could not be restored ({why}). {}", way_out(.folder))]
     Kept {
         /// Its name: the torrent's info-hash unless the torrent was created here.
         folder: String,
@@ -55,7 +55,7 @@ pub(crate) enum Unreadable {
 
 fn way_out(folder: &str) -> String {
     if is_created_here(folder) {
-        return "It was made here: share the files once more.".to_owned();
+        return "It was created here: share the files again.".to_owned();
     }
     format!("Its data are kept: add {folder} again to go on with what is there.")
 }

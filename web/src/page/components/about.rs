@@ -46,7 +46,7 @@ pub fn About() -> impl IntoView {
                     <dt>"Magnet link, info-hash"</dt>
                     <dd>{MAGNET} " " {INFO_HASH}</dd>
                     <dt>"Tracker, DHT"</dt>
-                    <dd>"A tracker is a server that knows who is in a torrent; the DHT is the same without a server, kept by everybody together."</dd>
+                    <dd>"A tracker is a server that lists who downloads and shares a torrent. The DHT is such a list without a server: BitTorrent programs keep it together."</dd>
                     <dt>"Peer, seed"</dt>
                     <dd>"A peer is somebody else in the same torrent; a seed is a peer who has all of it."</dd>
                 </dl>

@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 
 /// What a magnet link is.
-pub const MAGNET: &str = "A magnet link names a torrent by its info-hash, and often says where to ask for people who have the files.";
+pub const MAGNET: &str = "A magnet link identifies a torrent by its info-hash, and often lists trackers that know who has the files.";
 /// What an info-hash is.
-pub const INFO_HASH: &str = "An info-hash is a torrent\u{2019}s fingerprint of 40 letters and digits: by it the torrent is found, and what arrives is checked.";
+pub const INFO_HASH: &str = "An info-hash is a torrent\u{2019}s fingerprint, 40 letters and digits. It identifies the torrent, and every download is checked against it.";
 
 /// What the bridge is. This page came from it.
 #[must_use]

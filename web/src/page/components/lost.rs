@@ -25,7 +25,7 @@ pub fn Lost() -> impl IntoView {
 fn text(lost: &[Remembered]) -> String {
     let names: Vec<&str> = lost.iter().map(|torrent| torrent.name.as_str()).collect();
     format!(
-        "What was stored here of {} is gone. Browsers delete it when space runs low, or when a site\u{2019}s data are cleared.",
+        "The stored data of {} are gone. Browsers delete stored data when space runs low, or when a site\u{2019}s data are cleared.",
         names.join(", ")
     )
 }

@@ -90,7 +90,8 @@ impl WorkerHandle {
         match self.spawn() {
             Ok(running) => self.0.state.borrow_mut().worker = Some(running),
             Err(_) => {
-                let why = "The browser could not start what does the work behind this page. Reload the page to try again.";
+                let why =
+                    "The browser could not start this page's worker. Reload the page to try again.";
                 (self.0.on_event)(WorkerEvent::Stopped(why.to_owned()));
             }
         }

@@ -25,7 +25,7 @@ pub(super) fn place(search: &Search) -> String {
             format!("Waiting for a place ({n} in use). Pause or remove a torrent to make room.")
         }
         Some(WaitReason::TooFast) => {
-            "Waiting for a place: many torrents were begun within a short time.".to_owned()
+            "Waiting for a place: many torrents were started within a short time.".to_owned()
         }
         None => String::new(),
     }
@@ -55,8 +55,8 @@ fn found(search: &Search) -> String {
         part(peers.misbehaved, "broke the protocol", "broke the protocol"),
         part(
             peers.banned,
-            "sent wrong data and is shut out",
-            "sent wrong data and are shut out",
+            "sent wrong data and is banned",
+            "sent wrong data and are banned",
         ),
     ];
     let trackers = failed_trackers(search);
@@ -223,7 +223,7 @@ mod tests {
         };
         assert_eq!(
             of_peers(liar),
-            "Found 1 address: 1 sent wrong data and is shut out."
+            "Found 1 address: 1 sent wrong data and is banned."
         );
     }
 
@@ -289,6 +289,6 @@ mod tests {
             waiting(WaitReason::AllInUse(32)),
             "Waiting for a place (32 in use). Pause or remove a torrent to make room."
         );
-        assert!(waiting(WaitReason::TooFast).contains("many torrents were begun"));
+        assert!(waiting(WaitReason::TooFast).contains("many torrents were started"));
     }
 }
