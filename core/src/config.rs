@@ -1,6 +1,9 @@
 //! The engine's limits, with their meaning, unit, default and consequence.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::net::Blocklist;
 
 /// The engine's configuration. `Config::default()` suits a terminal program; a tab lowers the
 /// buffers.
@@ -64,6 +67,8 @@ pub struct Config {
     /// Whether peer exchange is enabled (BEP 11). Default: true. It is never used for private
     /// torrents.
     pub pex: bool,
+    /// Addresses whose peers are neither dialled nor accepted, whatever named them. Default: none.
+    pub blocklist: Arc<Blocklist>,
     /// The client's name and version in the extended handshake (`v` of BEP 10).
     pub client: String,
 }
@@ -91,6 +96,7 @@ impl Default for Config {
             listen_port: 0,
             dht_port: None,
             pex: true,
+            blocklist: Arc::default(),
             client: concat!("Aqueduct/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

@@ -99,7 +99,7 @@
 //! [`discovery`] finds peers, [`tracker`] implements a tracker, [`tunnel`] is the protocol between
 //! a tab and its bridge, [`meta`] parses and creates torrents and magnet links, [`resume`] is the
 //! format of resume records, [`wire`] and [`extensions`] implement the messages of peers, [`utp`]
-//! carries a connection's bytes over datagrams.
+//! carries a connection's bytes over datagrams, [`socks`] connects through a proxy.
 #![forbid(unsafe_code)]
 
 pub mod bencode;
@@ -116,6 +116,7 @@ pub mod net;
 mod peer_failure;
 pub mod resume;
 pub mod session;
+pub mod socks;
 mod swarm;
 pub mod tracker;
 pub mod tunnel;

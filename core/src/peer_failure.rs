@@ -73,6 +73,7 @@ impl PeerFailure {
             | CloseReason::Inactive
             | CloseReason::Private
             | CloseReason::Outdated
+            | CloseReason::Blocked
             | CloseReason::Replaced => None,
         }
     }

@@ -316,7 +316,7 @@ impl Engine {
         }
         let names = hash.wire_names().map(|name| (name, torrent));
         self.by_hash.extend(names);
-        let swarm = Swarm::new(torrent, hash, paused, self.shared.config.max_candidates);
+        let swarm = Swarm::new(torrent, hash, paused, &self.shared.config);
         self.swarms.insert(torrent, swarm);
         Ok(())
     }

@@ -65,6 +65,9 @@ pub enum CloseReason {
     /// The peer believes that we have pieces that are gone, and cannot be notified (BEP 54).
     #[error("some of what we had is gone; connect again to hear what there is")]
     Outdated,
+    /// The peer's address is on the blocklist.
+    #[error("its address is on the blocklist")]
+    Blocked,
     /// The peer was not useful, and others are waiting.
     #[error("replaced by a better peer")]
     Replaced,

@@ -80,6 +80,9 @@ pub struct TorrentSnapshot {
     pub dialling: usize,
     /// The number of known addresses that are not connected.
     pub candidates: usize,
+    /// The number of addresses of peers that were neither dialled nor accepted because they are on
+    /// the blocklist; at most 4,096 are counted.
+    pub blocked: usize,
     /// The number of peers that unchoke us.
     pub unchoking_us: usize,
     /// The number of peers that have pieces we need.

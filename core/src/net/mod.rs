@@ -2,6 +2,7 @@
 
 mod addr;
 mod answer_limiter;
+pub mod blocklist;
 pub mod compact;
 pub(crate) mod disclosure;
 mod external;
@@ -15,6 +16,7 @@ mod votes;
 pub(crate) use addr::{Network, ip_network, is_shared, network};
 pub use addr::{is_local, is_usable};
 pub(crate) use answer_limiter::AnswerLimiter;
+pub use blocklist::Blocklist;
 pub(crate) use external::ExternalAddress;
 pub use history::{DialHistory, takes_more};
 pub use keyed_limiter::KeyedLimiter;

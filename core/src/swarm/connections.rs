@@ -153,7 +153,7 @@ impl Transfer {
     }
 
     /// The reason to refuse this peer, if any.
-    fn refuse(&self, cx: &Context, who: &PeerIdentity) -> Option<CloseReason> {
+    fn refuse(&mut self, cx: &Context, who: &PeerIdentity) -> Option<CloseReason> {
         if who.peer_id == cx.shared.peer_id {
             return Some(CloseReason::Ourselves);
         }

@@ -19,6 +19,7 @@ mod upload;
 use std::time::Duration;
 
 use self::transfer::Transfer;
+use crate::config::Config;
 use crate::context::{Context, Pending, Shared};
 use crate::io::{CloseReason, Handshaken, OpError, OpResult};
 use crate::types::{ConnId, InfoHash, Instant, PeerAddr, PeerSource, TorrentId};
@@ -43,17 +44,12 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
-    /// A torrent of which only the hash is known. At most `max_candidates` addresses are stored.
-    pub(crate) fn new(
-        id: TorrentId,
-        info_hash: InfoHash,
-        paused: bool,
-        max_candidates: usize,
-    ) -> Self {
+    /// A torrent of which only the hash is known.
+    pub(crate) fn new(id: TorrentId, info_hash: InfoHash, paused: bool, config: &Config) -> Self {
         Self {
             id,
             paused,
-            transfer: Transfer::new(info_hash, max_candidates),
+            transfer: Transfer::new(info_hash, config),
             announced: false,
             asked_more_at: Instant::ZERO,
             said_upload_only: false,

@@ -44,6 +44,7 @@ impl Swarm {
                 .count(),
             dialling: self.transfer.peers.dialling(),
             candidates: self.transfer.peers.candidates.idle(),
+            blocked: self.transfer.peers.candidates.blocked(),
             unchoking_us: self
                 .transfer
                 .peers

@@ -6,6 +6,7 @@ use super::metadata::MetadataFetch;
 use super::peers::Peers;
 use super::state::State;
 use super::upload::Upload;
+use crate::config::Config;
 use crate::context::{Context, Pending, Verdict, misbehaved};
 use crate::io::{OpError, OpResult};
 use crate::types::{Block, ConnId, InfoHash};
@@ -20,12 +21,12 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    /// A torrent of which only the hash is known. At most `max_candidates` addresses are stored.
-    pub(super) fn new(info_hash: InfoHash, max_candidates: usize) -> Self {
+    /// A torrent of which only the hash is known.
+    pub(super) fn new(info_hash: InfoHash, config: &Config) -> Self {
         Self {
             info_hash,
             state: State::Metadata(MetadataFetch::default()),
-            peers: Peers::new(max_candidates),
+            peers: Peers::new(config),
             upload: Upload::default(),
         }
     }

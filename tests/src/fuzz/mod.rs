@@ -5,12 +5,14 @@
 //! panics, each body checks properties of the result: encoding restores the input, bounds hold, and
 //! splitting the bytes differently gives the same result.
 
+mod blocklist;
 mod dht;
 mod encryption;
 mod engine;
 mod lsd;
 mod metainfo;
 mod resume;
+mod socks;
 mod text;
 mod tracker;
 mod tracking;
@@ -23,7 +25,7 @@ pub type Body = fn(&[u8]);
 
 /// Every target: its name, which is also its corpus' and its program's in `tests/fuzz`, and its
 /// body.
-pub const TARGETS: [(&str, Body); 24] = [
+pub const TARGETS: [(&str, Body); 26] = [
     ("bencode", metainfo::bencode),
     ("metainfo", metainfo::metainfo),
     ("magnet", text::magnet),
@@ -47,6 +49,8 @@ pub const TARGETS: [(&str, Body); 24] = [
     ("tunnel_server", tunnel::server),
     ("tunnel_client", tunnel::client),
     ("resume", resume::resume),
+    ("blocklist", blocklist::lines),
+    ("socks", socks::connect),
     ("engine", engine::engine),
 ];
 

@@ -2,11 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::{
-    DialHistory, Network, Ranking, disclosure, is_shared, is_usable, network, takes_more,
+    Blocklist, DialHistory, Network, Ranking, disclosure, is_shared, is_usable, network, takes_more,
 };
 use crate::types::{Instant, PeerAddr, PeerId, PeerIdentity, PeerSource};
 
@@ -16,6 +17,8 @@ pub(crate) enum Refused {
     /// No peer can have it (port 0, multicast, broadcast or unspecified), or it is a tab's, which
     /// only its bridge can reach.
     Unusable,
+    /// It is on the blocklist.
+    Blocked,
     /// It is banned because of corrupt pieces, or it is our own.
     Banned,
     /// It is known already.
@@ -26,7 +29,7 @@ pub(crate) enum Refused {
 
 /// The number of consecutive failures after which an address is dropped.
 const GIVE_UP: u32 = 6;
-/// The maximum number of bans that are remembered.
+/// The maximum number of bans, and of blocked addresses, that are remembered.
 const BANS: usize = 4096;
 
 #[derive(Debug)]
@@ -53,14 +56,18 @@ pub(crate) struct Candidates {
     banned_networks: BTreeSet<Network>,
     banned_addrs: BTreeSet<PeerAddr>,
     banned_ids: BTreeSet<PeerId>,
+    blocklist: Arc<Blocklist>,
+    /// Addresses that the blocklist kept away.
+    blocked: BTreeSet<IpAddr>,
     limit: usize,
 }
 
 impl Candidates {
-    /// Stores at most `limit` addresses.
-    pub(crate) fn new(limit: usize) -> Self {
+    /// Stores at most `limit` addresses, and none of the blocklist.
+    pub(crate) fn new(limit: usize, blocklist: Arc<Blocklist>) -> Self {
         Self {
             limit,
+            blocklist,
             ..Self::default()
         }
     }
@@ -96,6 +103,9 @@ impl Candidates {
     ) -> Result<(), Refused> {
         if !addr.socket_addr().is_some_and(is_usable) {
             return Err(Refused::Unusable);
+        }
+        if self.is_blocked(addr) {
+            return Err(Refused::Blocked);
         }
         if self.is_banned(addr) {
             return Err(Refused::Banned);
@@ -225,6 +235,22 @@ impl Candidates {
         self.is_banned(who.addr) || self.banned_ids.contains(&who.peer_id)
     }
 
+    /// Whether this address is on the blocklist. If so, it is counted.
+    pub(crate) fn is_blocked(&mut self, addr: PeerAddr) -> bool {
+        let blocked = addr.ip().filter(|ip| self.blocklist.contains(*ip));
+        if let Some(ip) = blocked
+            && self.blocked.len() < BANS
+        {
+            self.blocked.insert(ip);
+        }
+        blocked.is_some()
+    }
+
+    /// The number of addresses that the blocklist kept away.
+    pub(crate) fn blocked(&self) -> usize {
+        self.blocked.len()
+    }
+
     /// The number of addresses that are not connected.
     pub(crate) fn idle(&self) -> usize {
         self.known.values().filter(|c| !c.busy).count()
@@ -248,6 +274,10 @@ fn bounded_insert<T: Ord>(set: &mut BTreeSet<T>, item: T) {
 mod tests {
     use super::*;
 
+    fn candidates(limit: usize) -> Candidates {
+        Candidates::new(limit, Arc::default())
+    }
+
     fn socket_addr(text: &str) -> SocketAddr {
         text.parse().unwrap()
     }
@@ -265,7 +295,7 @@ mod tests {
 
     #[test]
     fn nobody_can_be_at_port_zero_or_at_a_group() {
-        let mut c = Candidates::new(10);
+        let mut c = candidates(10);
         for text in [
             "1.2.3.4:0",
             "0.0.0.0:1",
@@ -289,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_failed_dial_rests_longer_every_time_and_is_forgotten_in_the_end() {
-        let mut c = Candidates::new(10);
+        let mut c = candidates(10);
         let a = addr("1.2.3.4:5");
         c.add(a, PeerSource::Tracker).unwrap();
         let mut now = Instant::ZERO;
@@ -306,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_ban_hits_the_household_outside_and_only_the_peer_inside_a_private_network() {
-        let mut c = Candidates::new(10);
+        let mut c = candidates(10);
         c.ban(who("9.9.9.9:1", 1));
         c.ban(who("127.0.0.1:1", 2));
         c.ban(who("[2001:db8::1]:1", 3));
@@ -323,8 +353,22 @@ mod tests {
     }
 
     #[test]
+    fn an_address_of_the_blocklist_is_no_candidate_whoever_named_it() {
+        let mut builder = crate::net::blocklist::Builder::default();
+        builder.add_line(b"bad:9.9.9.0-9.9.9.255").unwrap();
+        let (list, _) = builder.finish().unwrap();
+        let mut c = Candidates::new(10, Arc::new(list));
+        for source in [PeerSource::User, PeerSource::Tracker, PeerSource::Dht] {
+            assert_eq!(c.add(addr("9.9.9.9:1"), source), Err(Refused::Blocked));
+        }
+        let told = c.add_told(socket_addr("9.9.9.8:1"), addr("8.8.8.8:1"));
+        assert_eq!((told, c.blocked()), (Err(Refused::Blocked), 2));
+        assert_eq!(c.add(addr("9.9.8.9:1"), PeerSource::Tracker), Ok(()));
+    }
+
+    #[test]
     fn one_informant_gives_at_most_a_quarter_of_the_addresses() {
-        let mut c = Candidates::new(100);
+        let mut c = candidates(100);
         let taken = (1..=60u16)
             .filter(|n| {
                 c.add_told(SocketAddr::from(([45, 0, 0, 1], *n)), addr("9.9.9.9:1"))
@@ -344,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_public_peer_does_not_know_who_is_in_a_private_network() {
-        let mut c = Candidates::new(100);
+        let mut c = candidates(100);
         for inside in [
             "192.168.1.1:1",
             "127.0.0.1:1",
@@ -366,7 +410,7 @@ mod tests {
 
     #[test]
     fn a_private_torrent_keeps_only_what_its_trackers_and_its_user_said() {
-        let mut c = Candidates::new(100);
+        let mut c = candidates(100);
         let sources = [
             PeerSource::User,
             PeerSource::Link,
@@ -390,7 +434,7 @@ mod tests {
 
     #[test]
     fn beyond_the_bound_the_worst_is_forgotten() {
-        let mut c = Candidates::new(2);
+        let mut c = candidates(2);
         c.add(addr("1.1.1.1:1"), PeerSource::User).unwrap();
         c.add(addr("2.2.2.2:1"), PeerSource::Pex).unwrap();
         c.add(addr("3.3.3.3:1"), PeerSource::Tracker).unwrap();

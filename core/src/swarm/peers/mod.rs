@@ -5,11 +5,13 @@ mod outgoing;
 mod peer;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use candidates::Candidates;
 pub(crate) use peer::{EarlyHave, Peer};
 
+use crate::config::Config;
 use crate::context::Context;
 use crate::io::{CloseReason, Output};
 use crate::net::{Network, is_shared, network};
@@ -52,9 +54,9 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// Stores at most `max_candidates` addresses.
-    pub(crate) fn new(max_candidates: usize) -> Self {
-        let candidates = Candidates::new(max_candidates);
+    /// No peers yet. Addresses are limited as configured.
+    pub(crate) fn new(config: &Config) -> Self {
+        let candidates = Candidates::new(config.max_candidates, Arc::clone(&config.blocklist));
         Self {
             connected: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -180,12 +182,14 @@ impl Peers {
     }
 
     /// The reason to refuse this peer, if any.
-    pub(crate) fn refuse(&self, cx: &Context, who: &PeerIdentity) -> Option<CloseReason> {
+    pub(crate) fn refuse(&mut self, cx: &Context, who: &PeerIdentity) -> Option<CloseReason> {
         let config = cx.config();
         let known = |p: &Peer| {
             p.peer_id == who.peer_id || config.one_per_address && same_host(p.addr, who.addr)
         };
-        if self.candidates.is_banned_peer(*who) {
+        if self.candidates.is_blocked(who.addr) {
+            Some(CloseReason::Blocked)
+        } else if self.candidates.is_banned_peer(*who) {
             Some(CloseReason::Banned)
         } else if self.connected.values().any(known) {
             Some(CloseReason::Duplicate)
@@ -242,7 +246,9 @@ impl Peers {
         use CloseReason as R;
         let candidates = &mut self.candidates;
         match reason {
-            R::Ourselves | R::WrongInfoHash | R::Banned | R::Private => candidates.forget(addr),
+            R::Ourselves | R::WrongInfoHash | R::Banned | R::Blocked | R::Private => {
+                candidates.forget(addr)
+            }
             R::Redundant => candidates.released(now, addr, REST_REDUNDANT),
             R::Duplicate | R::Full | R::Replaced => candidates.released(now, addr, REST),
             R::Inactive | R::Outdated => candidates.released(now, addr, Duration::ZERO),
