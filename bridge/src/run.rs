@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct_native::discovery::{self, DhtOptions, Options, PUBLIC_NODES};
-use aqueduct_native::net::{Bind, Policy, Resolver, utp};
+use aqueduct_native::net::{Bind, Outbound, Policy, Resolver, utp};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -207,9 +207,8 @@ fn start_swarms(
             filter: Arc::clone(&filter),
             targets: Arc::clone(&targets),
         }),
-        bind: Bind::default(),
+        outbound: Outbound::default().resolving_with(Resolver::asking(config.name_server.clone())),
         dht: dht_options(config, peers.port()),
-        resolver: Resolver::asking(config.name_server.clone()),
     })?;
     Ok(SwarmContext {
         limits: config.limits.clone(),

@@ -1,14 +1,16 @@
 //! What can be typed. What it means is worked out in the commands; for `get` and `seed`, in `plan`
 //! and `settings`.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aqueduct_native::net::Bind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::network::ProxyText;
 use super::values::{self, HostPort};
 
 const AFTER_HELP: &str = "\
@@ -127,9 +129,26 @@ pub(crate) struct NetworkFlags {
     /// TCP port to listen on, 0 for any free one [default: 6881 or the next free one]
     #[arg(long, value_name = "N")]
     pub(crate) port: Option<u16>,
-    /// The machine's address to listen on and to connect from [default: all]
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) bind: Option<IpAddr>,
+    /// The machine's address or interface to listen on and to connect from, name lookups included
+    /// [default: all]. Nothing leaves by another way: while it is missing, the program waits for it
+    #[arg(long, value_name = "ADDR|INTERFACE", value_parser = values::bind)]
+    pub(crate) bind: Option<Bind>,
+    /// Connect to peers and trackers through this SOCKS5 proxy, and to nothing else:
+    /// socks5://[USER[:PASSWORD]@]HOST[:PORT], percent-encoded. The proxy resolves all names but its
+    /// own. UDP trackers, the DHT, uTP, the local network and port mapping are not used, and nobody
+    /// can connect to us. Variables such as ALL_PROXY are not read
+    #[arg(long, value_name = "URL", value_parser = |text: &str| Ok::<_, Infallible>(ProxyText::from(text)),
+        conflicts_with_all = ["port", "no_tcp", "dht_bootstrap"])]
+    pub(crate) proxy: Option<ProxyText>,
+    /// File whose first line is the proxy's password, so that it is not in the list of processes
+    /// [default: the environment variable AQUEDUCT_PROXY_PASSWORD]
+    #[arg(long, value_name = "FILE", requires = "proxy")]
+    pub(crate) proxy_password_file: Option<PathBuf>,
+    /// Neither connect to peers and DHT nodes in this list nor let them connect: lines in P2P
+    /// (PeerGuardian), DAT (eMule) or CIDR form, mixed, also compressed with gzip. Trackers are
+    /// asked whatever their address
+    #[arg(long, value_name = "FILE")]
+    pub(crate) blocklist: Option<PathBuf>,
     /// Whether connections to peers are encrypted: as the peer likes, always, or never
     #[arg(long, value_name = "MODE", value_enum, default_value_t = EncryptionMode::Allow)]
     pub(crate) encryption: EncryptionMode,

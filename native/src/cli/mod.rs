@@ -5,6 +5,7 @@ mod files;
 mod flags;
 mod lookups;
 mod manual;
+mod network;
 mod output;
 mod place;
 mod plan;

@@ -76,11 +76,12 @@ pub(crate) struct PeerSources {
 }
 
 impl PeerSources {
-    fn new(flags: &DiscoveryFlags) -> Self {
+    /// Through a proxy only trackers are asked.
+    fn new(flags: &DiscoveryFlags, is_proxied: bool) -> Self {
         Self {
             trackers: !flags.no_trackers,
-            dht: !flags.no_dht,
-            lsd: !flags.no_lsd,
+            dht: !flags.no_dht && !is_proxied,
+            lsd: !flags.no_lsd && !is_proxied,
             named: !flags.peer.is_empty(),
         }
     }
@@ -125,7 +126,7 @@ impl Plan {
             purpose,
             goal: Goal::new(purpose, seeding),
             timeout: limits.timeout,
-            sources: PeerSources::new(discovery),
+            sources: PeerSources::new(discovery, flags.network.proxy.is_some()),
             trackers: discovery.tracker.clone(),
             list: storage.list,
             save_torrent: storage.save_torrent.clone(),

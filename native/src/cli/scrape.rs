@@ -7,7 +7,7 @@ use std::time::Duration;
 use aqueduct_core::discovery::{Amounts, Key, Swarm, TrackerState, TrackerStatus};
 use aqueduct_core::types::{InfoHash, PeerId, visible};
 use aqueduct_native::discovery::{self, Options};
-use aqueduct_native::net::{Bind, OwnUser, Resolver};
+use aqueduct_native::net::{Outbound, OwnUser};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -27,9 +27,8 @@ pub(crate) async fn ask(
     let options = Options {
         config: Default::default(),
         policy: Arc::new(OwnUser),
-        bind: Bind::default(),
+        outbound: Outbound::default(),
         dht: None,
-        resolver: Resolver::default(),
     };
     let handle = discovery::spawn(options).map_err(|error| cannot(&error))?;
     // A scrape contains neither id nor port nor amounts.

@@ -1,15 +1,16 @@
 //! The driver's settings for `get` and `seed`, derived from the flags.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use aqueduct_core::Config;
 use aqueduct_core::connection::Encryption;
 use aqueduct_native::descriptors::Shares;
 use aqueduct_native::discovery::{DhtOptions, PUBLIC_NODES};
 use aqueduct_native::driver::Settings;
-use aqueduct_native::net::Bind;
 
 use super::flags::{DiscoveryFlags, EncryptionMode, SwarmFlags};
+use super::network::Network;
 
 /// Properties of the session's torrents.
 #[derive(Clone, Copy, Debug)]
@@ -22,14 +23,23 @@ pub(crate) struct Torrents {
 
 /// The driver's settings, and the maximum number of open files. `state`: the folder in which the
 /// DHT state is stored.
-pub(crate) fn settings(flags: &SwarmFlags, state: &Path, torrents: Torrents) -> (Settings, usize) {
+pub(crate) fn settings(
+    flags: &SwarmFlags,
+    state: &Path,
+    torrents: Torrents,
+    reached: &Network,
+) -> (Settings, usize) {
     let SwarmFlags {
         network, discovery, ..
     } = flags;
-    let (config, shares) = limits(flags, torrents.count);
+    let (limits, shares) = limits(flags, torrents.count);
+    let config = Config {
+        blocklist: Arc::clone(&reached.blocklist),
+        ..limits
+    };
     let settings = Settings {
         config,
-        bind: bind(flags),
+        outbound: reached.outbound.clone(),
         port: network.port,
         tcp: !network.no_tcp,
         utp: !network.no_utp,
@@ -45,11 +55,6 @@ pub(crate) fn settings(flags: &SwarmFlags, state: &Path, torrents: Torrents) -> 
         half_open: shares.half_open,
     };
     (settings, shares.files)
-}
-
-/// Our addresses.
-pub(crate) fn bind(flags: &SwarmFlags) -> Bind {
-    flags.network.bind.map_or_else(Bind::default, Bind::from)
 }
 
 /// The engine's limits, and the division of the system's descriptor limit.
@@ -114,7 +119,8 @@ mod tests {
             panic!("get was typed")
         };
         let torrents = Torrents { count: 1, private };
-        settings(&flags.swarm, Path::new("/state"), torrents).0
+        let network = Network::new(&flags.swarm.network).unwrap();
+        settings(&flags.swarm, Path::new("/state"), torrents, &network).0
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use aqueduct_core::discovery::TrackerStatus;
 use aqueduct_core::meta::{File, Info, Magnet, Metainfo};
 use aqueduct_core::types::{InfoHash, visible};
-use aqueduct_native::net::Bind;
+use aqueduct_native::net::Outbound;
 use serde_json::{Value, json};
 
 use super::flags::ShowFlags;
@@ -13,7 +13,7 @@ use crate::ui::failure::Failure;
 use crate::ui::{self, text};
 
 pub(crate) async fn run(flags: ShowFlags) -> Result<(), Failure> {
-    let source = source::load(&flags.source, Bind::default()).await?;
+    let source = source::load(&flags.source, &Outbound::default()).await?;
     let scraped = if flags.scrape {
         Some(ask(&source).await?)
     } else {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use aqueduct_core::meta::{Magnet, Metainfo};
 use aqueduct_core::types::{InfoHash, visible};
 use aqueduct_native::net::http::{Client, Fetch};
-use aqueduct_native::net::{Bind, NetError, OwnUser};
+use aqueduct_native::net::{NetError, Outbound, OwnUser};
 use percent_encoding::percent_decode_str;
 
 use crate::ui::failure::{Class, Failure};
@@ -40,8 +40,8 @@ impl Source {
 }
 
 /// Reads a SOURCE, which may be a path in any encoding. Only URLs access the network.
-pub(crate) async fn load(source: &OsStr, bind: Bind) -> Result<Source, Failure> {
-    match load_bytes(source, bind).await? {
+pub(crate) async fn load(source: &OsStr, outbound: &Outbound) -> Result<Source, Failure> {
+    match load_bytes(source, outbound).await? {
         Loaded::Magnet(magnet) => Ok(Source::Magnet(magnet)),
         Loaded::Bytes(bytes) => {
             let metainfo = Metainfo::parse(&bytes)
@@ -52,8 +52,8 @@ pub(crate) async fn load(source: &OsStr, bind: Bind) -> Result<Source, Failure> 
 }
 
 /// Reads a SOURCE that must be a complete torrent.
-pub(crate) async fn load_torrent(source: &OsStr) -> Result<Metainfo, Failure> {
-    match load(source, Bind::default()).await? {
+pub(crate) async fn load_torrent(source: &OsStr, outbound: &Outbound) -> Result<Metainfo, Failure> {
+    match load(source, outbound).await? {
         Source::Torrent(metainfo) => Ok(*metainfo),
         Source::Magnet(_) => Err(Failure::new(
             Class::Usage,
@@ -67,14 +67,14 @@ enum Loaded {
     Magnet(Magnet),
 }
 
-async fn load_bytes(source: &OsStr, bind: Bind) -> Result<Loaded, Failure> {
+async fn load_bytes(source: &OsStr, outbound: &Outbound) -> Result<Loaded, Failure> {
     match source.to_str() {
         Some("-") => bounded(io::stdin())
             .map(Loaded::Bytes)
             .map_err(|error| unreadable("standard input", &error)),
         Some(text) if Magnet::is_link(text) => Ok(Loaded::Magnet(Magnet::parse(text)?)),
         Some(text) if has_prefix(text, "http://") || has_prefix(text, "https://") => {
-            fetch(text, bind).await
+            fetch(text, outbound).await
         }
         Some(text) if has_prefix(text, "file:") && !Path::new(text).exists() => {
             read(&file_url(text)?)
@@ -90,8 +90,8 @@ async fn load_bytes(source: &OsStr, bind: Bind) -> Result<Loaded, Failure> {
     }
 }
 
-async fn fetch(url: &str, bind: Bind) -> Result<Loaded, Failure> {
-    match Client::new(Arc::new(OwnUser), bind)
+async fn fetch(url: &str, outbound: &Outbound) -> Result<Loaded, Failure> {
+    match Client::new(Arc::new(OwnUser), outbound.clone())
         .get(url, Fetch::TORRENT)
         .await
     {

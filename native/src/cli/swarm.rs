@@ -12,12 +12,13 @@ use aqueduct_native::storage::StateFolder;
 use super::files::Files;
 use super::flags::{GetFlags, OutputFlags, SeedFlags, StorageFlags, SwarmFlags};
 use super::lookups::Lookups;
+use super::network::Network;
 use super::place;
 use super::plan::{Plan, Purpose};
 use super::reports::Reports;
 use super::save;
 use super::session::{Parts, Session};
-use super::settings::{self, Torrents, settings};
+use super::settings::{Torrents, settings};
 use super::source::{self, Source};
 use super::torrent_failures::TorrentFailures;
 use crate::ui::Screen;
@@ -30,10 +31,11 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
         swarm: flags,
     } = flags;
     let (screen, json) = (screen(flags.output), flags.output.json);
+    let network = Network::new(&flags.network)?;
     let mut failures = TorrentFailures::new(texts.len(), json);
     let mut sources = Sources::default();
     for text in &texts {
-        match source::load(text, settings::bind(&flags)).await {
+        match source::load(text, &network.outbound).await {
             Ok(source) => sources
                 .add(&text.to_string_lossy(), source)
                 .into_iter()
@@ -53,7 +55,7 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
         count: sources.len(),
         private: sources.iter().all(Source::is_private),
     };
-    let (mut session, peers) = start(&flags, Purpose::Get, screen, torrents, failures)?;
+    let (mut session, peers) = start(&flags, network, Purpose::Get, (screen, failures), torrents)?;
     if overwrite {
         session.overwrite();
     }
@@ -67,7 +69,8 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
 }
 
 pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
-    let metainfo = source::load_torrent(&flags.torrent).await?;
+    let network = Network::new(&flags.swarm.network)?;
+    let metainfo = source::load_torrent(&flags.torrent, &network.outbound).await?;
     let SwarmFlags {
         storage, output, ..
     } = &flags.swarm;
@@ -86,8 +89,8 @@ pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
         count: 1,
         private: info.private,
     };
-    let (screen, failures) = (screen(*output), TorrentFailures::new(1, output.json));
-    let (mut session, peers) = start(&flags.swarm, Purpose::Seed, screen, torrents, failures)?;
+    let shown = (screen(*output), TorrentFailures::new(1, output.json));
+    let (mut session, peers) = start(&flags.swarm, network, Purpose::Seed, shown, torrents)?;
     session.add(Metainfo { info, ..metainfo }, Some(root), &peers)?;
     session.run().await
 }
@@ -158,10 +161,10 @@ fn is_listed(source: &Source, json: bool) -> bool {
 /// Starts a session without torrents. Also returns the peers that the user gave by address.
 fn start(
     flags: &SwarmFlags,
+    network: Network,
     purpose: Purpose,
-    screen: Screen,
+    (screen, failures): (Screen, TorrentFailures),
     torrents: Torrents,
-    failures: TorrentFailures,
 ) -> Result<(Session, Vec<SocketAddr>), Failure> {
     let output = &flags.storage.output;
     let state = StateFolder::find(output)?;
@@ -170,20 +173,22 @@ fn start(
         screen.note(&format!("{}, so the progress of downloads is recorded in {place}; set XDG_STATE_HOME to choose another folder", visible(reason)));
     }
     descriptors::raise_limit();
-    let (settings, open_files) = settings(flags, &state.path, torrents);
+    network.tell(&screen);
+    let (settings, open_files) = settings(flags, &state.path, torrents, &network);
     let port = settings.port;
     let driver = Driver::start(settings).map_err(|error| not_listening(port, &error))?;
     driver.command(Command::Limits {
         download: flags.limits.download_limit,
         upload: flags.limits.upload_limit,
     })?;
-    let (peers, lookups) = Lookups::start(&flags.discovery.peer);
+    let (peers, lookups) = Lookups::start(&flags.discovery.peer, &network)?;
     let session = Session::new(Parts {
         driver,
         plan: Plan::new(purpose, flags),
         files: Files::new(purpose, output.clone(), state.path, open_files),
         failures,
         lookups,
+        outbound: network.outbound,
         reports: Reports::new(&screen, flags.output.verbose),
         screen,
     })?;

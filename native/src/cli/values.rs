@@ -1,7 +1,10 @@
 //! Parsers of values on the command line: sizes, rates, durations, addresses. Each error completes
 //! a sentence that clap starts.
 
+use std::net::IpAddr;
 use std::time::Duration;
+
+use aqueduct_native::net::{Bind, Device, DeviceNameError};
 
 /// Bytes: a number followed by `K`, `M`, `G` or `T`, which are powers of 1,024, and optionally by
 /// `B` or `iB`.
@@ -122,6 +125,23 @@ pub(crate) fn host_port(text: &str) -> Result<HostPort, String> {
     })
 }
 
+/// An address or the name of an interface.
+pub(crate) fn bind(text: &str) -> Result<Bind, String> {
+    if let Ok(addr) = text.parse::<IpAddr>() {
+        return Ok(addr.into());
+    }
+    let looks_like_address = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b".:[]".contains(&byte));
+    if looks_like_address {
+        return Err("write an address without a port, for instance 192.0.2.7 or 2001:db8::7, or the name of an interface".to_owned());
+    }
+    let device: Device = text
+        .parse()
+        .map_err(|error: DeviceNameError| error.to_string())?;
+    Ok(device.into())
+}
+
 /// A tracker's or web seed's URL.
 pub(crate) fn url(text: &str) -> Result<String, String> {
     match aqueduct_core::discovery::url::Url::parse(text) {
@@ -188,6 +208,29 @@ mod tests {
         assert_eq!(host_port("seed.example:6881").unwrap().host, "seed.example");
         for bad in ["seed.example", "::1:80", ":80", "a:0", "a:65536", ""] {
             assert!(host_port(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_or_an_interface_is_bound() {
+        assert_eq!(
+            bind("::1"),
+            Ok(Bind::from(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1_u16])))
+        );
+        assert_eq!(
+            bind("tun0"),
+            Ok(Bind::from("tun0".parse::<Device>().unwrap()))
+        );
+        for bad in [
+            "",
+            "300.1.1.1",
+            "10.0.0",
+            "1.2.3.4:80",
+            "[::1]",
+            "a b",
+            "a/b",
+        ] {
+            assert!(bind(bad).is_err(), "{bad}");
         }
     }
 

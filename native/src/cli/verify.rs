@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use aqueduct_core::meta::{File, Info};
 use aqueduct_core::resume::FileStamp;
 use aqueduct_core::types::{InfoHash, PieceDigest};
+use aqueduct_native::net::Outbound;
 use aqueduct_native::storage::handles::MAX_OPEN;
 use aqueduct_native::storage::{Handles, Storage};
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ use crate::ui::read_progress::ReadProgress;
 use crate::ui::{self, text};
 
 pub(crate) async fn run(flags: VerifyFlags) -> Result<(), Failure> {
-    let metainfo = source::load_torrent(&flags.torrent).await?;
+    let metainfo = source::load_torrent(&flags.torrent, &Outbound::default()).await?;
     if let InfoHash::V2(_) = metainfo.info.info_hash {
         return Err(Failure::new(
             Class::Failure,

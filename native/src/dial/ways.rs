@@ -9,8 +9,8 @@ use aqueduct_core::connection::Transport;
 use tokio::time::timeout;
 
 use super::CONNECT_TIMEOUT;
-use crate::net::Bind;
 use crate::net::utp::Endpoint;
+use crate::net::{Bind, Outbound};
 use crate::transport::PeerStream;
 
 /// How long uTP may still take after TCP has failed. The remote host answered or is unreachable, so
@@ -20,18 +20,18 @@ const GRACE: Duration = Duration::from_millis(500);
 /// The transports in use.
 #[derive(Clone, Debug)]
 pub struct Ways {
-    /// Our address for TCP; `None`: TCP is not used.
-    pub tcp: Option<Bind>,
+    /// How TCP connects; `None`: TCP is not used.
+    pub tcp: Option<Outbound>,
     /// Our UDP port for uTP; `None`: uTP is not used.
     pub utp: Option<Endpoint>,
 }
 
 impl Ways {
-    /// TCP only.
+    /// TCP only, directly.
     #[must_use]
-    pub const fn tcp(bind: Bind) -> Self {
+    pub fn tcp(bind: Bind) -> Self {
         Self {
-            tcp: Some(bind),
+            tcp: Some(Outbound::direct(bind)),
             utp: None,
         }
     }
@@ -44,7 +44,7 @@ impl Ways {
         transport: Transport,
     ) -> Option<PeerStream> {
         let other = Self {
-            tcp: self.tcp.filter(|_| transport != Transport::Tcp),
+            tcp: self.tcp.clone().filter(|_| transport != Transport::Tcp),
             utp: self.utp.clone().filter(|_| transport != Transport::Utp),
         };
         timeout(GRACE, other.connect(addr)).await.ok()?.ok()
@@ -53,18 +53,24 @@ impl Ways {
     /// Connects over TCP and uTP at the same time, and keeps the first connection. If both fail,
     /// the error is that of TCP, or of the only transport in use.
     pub(super) async fn connect(&self, addr: SocketAddr) -> io::Result<PeerStream> {
-        match (self.tcp, &self.utp) {
-            (Some(bind), Some(utp)) => either(over_tcp(bind, addr), over_utp(utp, addr)).await,
-            (Some(bind), None) => over_tcp(bind, addr).await,
+        match (&self.tcp, &self.utp) {
+            (Some(tcp), Some(utp)) => either(over_tcp(tcp, addr), over_utp(utp, addr)).await,
+            (Some(tcp), None) => over_tcp(tcp, addr).await,
             (None, Some(utp)) => over_utp(utp, addr).await,
             (None, None) => Err(io::Error::other("neither TCP nor uTP is used")),
         }
     }
 }
 
-async fn over_tcp(bind: Bind, addr: SocketAddr) -> io::Result<PeerStream> {
-    let connected = timeout(CONNECT_TIMEOUT, bind.connect(addr)).await;
-    let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+async fn over_tcp(outbound: &Outbound, addr: SocketAddr) -> io::Result<PeerStream> {
+    let stream = match outbound.proxy() {
+        // It has its own limits of time: for reaching the proxy, and for the proxy's own dial.
+        Some(proxy) => proxy.connect(&addr.into()).await?,
+        None => {
+            let connected = timeout(CONNECT_TIMEOUT, outbound.bind().connect(addr)).await;
+            connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?
+        }
+    };
     stream.set_nodelay(true)?;
     Ok(stream.into())
 }

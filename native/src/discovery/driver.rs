@@ -59,10 +59,11 @@ pub(super) struct DiscoveryDriver {
 impl DiscoveryDriver {
     pub(super) fn new(options: Options, at: Option<Rest>, shared: Arc<Shared>) -> io::Result<Self> {
         let (policy, lookups) = (&options.policy, options.config.lookups);
+        let bind = options.outbound.bind();
         let node = options
             .dht
             .map(|dht| {
-                let port = Port::open(at, options.bind, dht.port)?;
+                let port = Port::open(at, bind, dht.port)?;
                 Node::new(dht, lookups, port, Arc::clone(policy), seed()?)
             })
             .transpose()?;
@@ -71,11 +72,10 @@ impl DiscoveryDriver {
             node,
             shared,
             members: BTreeMap::new(),
-            http: Client::new(Arc::clone(&options.policy), options.bind)
-                .resolving_with(options.resolver.clone()),
-            resolver: options.resolver,
+            http: Client::new(Arc::clone(&options.policy), options.outbound.clone()),
+            resolver: options.outbound.resolver().clone(),
             policy: options.policy,
-            sockets: Requests::bind(options.bind)?,
+            sockets: Requests::bind(bind)?,
             outbox: Outbox::default(),
             work: JoinSet::new(),
             running: BTreeMap::new(),

@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
-use crate::net::Bind;
+use crate::net::{Bind, Source};
 
 /// The sockets of the groups. Without a usable interface there are none, and nothing is sent or
 /// received.
@@ -28,9 +28,18 @@ struct Member {
     socket: UdpSocket,
 }
 
-/// An interface on which a group can be joined.
+/// An interface on which a group can be joined. One that was removed and added again differs by its
+/// index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+struct Place {
+    at: At,
+    index: Option<u32>,
+    /// The interface to which the socket is bound, if we are bound to one.
+    source: Option<Source>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
     /// The interface with this address.
     V4(Ipv4Addr),
     /// The interface with this index.
@@ -100,29 +109,30 @@ impl Groups {
     }
 }
 
-/// The place on an interface, as far as `bind` permits: one address only, or every interface that
-/// is not loopback.
+/// The place on an interface, as far as `bind` permits: one interface or address only, or every
+/// interface that is not loopback.
 fn place(bind: Bind, interface: &Interface) -> Option<Place> {
-    let fits =
-        |ours: IpAddr| ours == interface.ip() || ours.is_unspecified() && !interface.is_loopback();
-    match interface.ip() {
-        IpAddr::V4(v4) => bind
-            .v4
-            .filter(|ours| fits((*ours).into()))
-            .map(|_| Place::V4(v4)),
-        IpAddr::V6(_) => bind
-            .v6
-            .filter(|ours| fits((*ours).into()))
-            .and(interface.index)
-            .map(Place::V6),
-    }
+    let ip = interface.ip();
+    let is_used = bind.uses(&interface.name, ip);
+    let (at, index) = match ip {
+        IpAddr::V4(v4) => (At::V4(v4), interface.index),
+        IpAddr::V6(_) => (At::V6(interface.index?), interface.index),
+    };
+    let is_named = !bind.is_any(ip.is_ipv4()) || !interface.is_loopback();
+    let source = bind.is_specific().then(|| bind.source(ip.is_ipv4()).ok());
+    let place = Place {
+        at,
+        index,
+        source: source.flatten(),
+    };
+    (is_used && is_named).then_some(place)
 }
 
 impl Place {
     fn group(self) -> IpAddr {
-        match self {
-            Self::V4(_) => GROUP_V4.into(),
-            Self::V6(_) => GROUP_V6.into(),
+        match self.at {
+            At::V4(_) => GROUP_V4.into(),
+            At::V6(_) => GROUP_V6.into(),
         }
     }
 
@@ -139,12 +149,15 @@ impl Place {
             Some(Protocol::UDP),
         )?;
         socket.set_reuse_address(true)?;
-        match self {
-            Self::V4(ours) => {
+        if let Some(source) = self.source {
+            source.bind_device(&socket)?;
+        }
+        match self.at {
+            At::V4(ours) => {
                 socket.set_multicast_if_v4(&ours)?;
                 socket.join_multicast_v4(&GROUP_V4, &ours)?;
             }
-            Self::V6(index) => {
+            At::V6(index) => {
                 socket.set_only_v6(true)?;
                 socket.set_multicast_if_v6(index)?;
                 socket.join_multicast_v6(&GROUP_V6, index)?;

@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::net::utp::Rest;
-use crate::net::{Bind, Policy, Resolver};
+use crate::net::{Outbound, Policy};
 use driver::DiscoveryDriver;
 use farewell::Closing;
 use inbox::Shared;
@@ -45,12 +45,11 @@ pub struct Options {
     pub config: Config,
     /// The policy on addresses.
     pub policy: Arc<dyn Policy>,
-    /// Our addresses.
-    pub bind: Bind,
+    /// How the network is reached. With a proxy, UDP trackers are not asked and the DHT must not be
+    /// used.
+    pub outbound: Outbound,
     /// `None` if the DHT is not used.
     pub dht: Option<DhtOptions>,
-    /// Resolves the names of trackers.
-    pub resolver: Resolver,
 }
 
 /// The options of the DHT node (BEP 5).
@@ -63,8 +62,8 @@ pub struct DhtOptions {
     pub keep_bootstrap: bool,
     /// Whether we only query and announce, and answer no queries (BEP 43).
     pub read_only: bool,
-    /// The UDP port to bind on the addresses of [`Options::bind`]; any free one if it is in use or
-    /// 0.
+    /// The UDP port to bind on the addresses of [`Options::outbound`]; any free one if it is in use
+    /// or 0.
     pub port: u16,
     /// The file for our ids and nodes. Only one process uses it at a time; others have no saved
     /// state. `None`: no state is saved.

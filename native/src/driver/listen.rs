@@ -1,18 +1,16 @@
 //! Listening for peers.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
-use crate::net::Bind;
 use crate::net::utp::Endpoint;
+use crate::net::{self, Bind};
 use crate::transport::PeerStream;
 
 /// The first port that is tried if the user gives none: the traditional port of BitTorrent clients
@@ -20,8 +18,6 @@ use crate::transport::PeerStream;
 pub(super) const FIRST_PORT: u16 = 6881;
 /// The number of ports, starting at [`FIRST_PORT`], that are tried.
 const PORTS_TRIED: u16 = 100;
-/// The length of the system's backlog.
-const BACKLOG: i32 = 128;
 /// The pause after a failed accept (usually because of too many open files).
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -29,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The given port, or all of the tried ones, are in use.
-pub(super) fn bind(bind: Bind, port: Option<u16>) -> io::Result<(Vec<TcpListener>, u16)> {
+pub(super) fn bind(bind: Bind, port: Option<u16>) -> io::Result<(Vec<net::Listener>, u16)> {
     match port {
         Some(port) => bind_port(bind, port),
         None => {
@@ -40,15 +36,24 @@ pub(super) fn bind(bind: Bind, port: Option<u16>) -> io::Result<(Vec<TcpListener
     }
 }
 
-fn bind_port(bind: Bind, port: u16) -> io::Result<(Vec<TcpListener>, u16)> {
-    let (Some(first), second) = families(bind) else {
-        return Err(io::ErrorKind::AddrNotAvailable.into());
+fn bind_port(bind: Bind, port: u16) -> io::Result<(Vec<net::Listener>, u16)> {
+    let (v4, v6) = (bind.v4.is_some(), bind.v6.is_some());
+    let is_v4 = v4 || !v6;
+    let first = net::Listener::bind(bind, is_v4, port);
+    let second = |port| (v4 && v6).then(|| net::Listener::bind(bind, false, port));
+    let first = match first {
+        // An interface may have IPv6 alone.
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && bind.is_specific() => {
+            let only = second(port).unwrap_or(Err(error))?;
+            let port = only.port()?;
+            return Ok((vec![only], port));
+        }
+        first => first?,
     };
-    let first = listen(SocketAddr::new(first, port))?;
-    let port = first.local_addr()?.port();
+    let port = first.port()?;
     let mut listeners = vec![first];
     // A machine without IPv6 is not an error; a port that is in use there is.
-    match second.map(|ip| listen(SocketAddr::new(ip, port))) {
+    match second(port) {
         Some(Err(error)) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
         Some(Ok(listener)) => listeners.push(listener),
         _ => {}
@@ -56,28 +61,10 @@ fn bind_port(bind: Bind, port: u16) -> io::Result<(Vec<TcpListener>, u16)> {
     Ok((listeners, port))
 }
 
-fn families(bind: Bind) -> (Option<IpAddr>, Option<IpAddr>) {
-    let (v4, v6) = (bind.v4.map(IpAddr::V4), bind.v6.map(IpAddr::V6));
-    if v4.is_some() { (v4, v6) } else { (v6, None) }
-}
-
-fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    if addr.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // A port that we used recently can be used again immediately.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&addr.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
-}
-
 /// A listener for peers.
 #[derive(Debug)]
 pub(super) enum Listener {
-    Tcp(TcpListener),
+    Tcp(net::Listener),
     Utp(Endpoint),
 }
 

@@ -55,7 +55,7 @@ use self::state::State;
 use self::torrents::{Torrent, Torrents};
 use crate::discovery::{self, DhtOptions, Handle, Options};
 use crate::net::utp::{self, Rest};
-use crate::net::{Bind, OwnUser, Resolver, TypedTrackers};
+use crate::net::{Bind, Blocking, Outbound, Policy, TypedTrackers};
 use crate::random::random;
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
@@ -64,13 +64,17 @@ use crate::storage::stored::Stored;
 /// busy; more would wait for the same disk.
 const STORAGE_THREADS: usize = 2;
 
+/// The port that trackers are told if nobody can connect to us, since many refuse 0.
+const UNREACHABLE_PORT: u16 = 1;
+
 /// The settings of a driver.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The engine's limits. `listen_port` and `dht_port` are filled in.
     pub config: Config,
-    /// Our addresses.
-    pub bind: Bind,
+    /// How the network is reached. With a proxy peers are dialled and cannot connect, and uTP, the
+    /// DHT and local discovery are not used, whatever else is set.
+    pub outbound: Outbound,
     /// The listening TCP port; 0: any free port; `None`: 6881 or the next free one.
     pub port: Option<u16>,
     /// Whether peers are dialled and accepted over TCP.
@@ -107,23 +111,28 @@ impl Driver {
     /// # Errors
     /// A port is taken, or the system gives no socket, thread or randomness.
     pub fn start(settings: Settings) -> io::Result<Self> {
-        let ports = Ports::open(&settings)?;
+        let policy = Arc::new(policy(&settings));
+        let ports = Ports::open(&settings, Arc::<Blocking>::clone(&policy))?;
         let port = ports.number;
-        let discovery = discover(&settings, port, ports.rest)?;
+        let discovery = discover(&settings, port, ports.rest, Arc::<Blocking>::clone(&policy))?;
         let dht_port = discovery.as_ref().and_then(Handle::dht_port);
         if dht_port.is_none() && ports.ways.utp.is_none() {
-            spawn_local(turn_away_utp(settings.bind, port));
+            spawn_local(turn_away_utp(
+                settings.outbound.bind(),
+                port,
+                Arc::<Blocking>::clone(&policy),
+            ));
         }
-        let (bind, half_open) = (settings.bind, settings.half_open);
+        let (bind, half_open) = (settings.outbound.bind(), settings.half_open);
         let encryption = settings.encryption;
         let storage = Pool::start(STORAGE_THREADS)?;
         let state = state(settings, port, discovery)?;
-        let router = Router::new(state, storage, bind, (ports.ways, encryption));
+        let router = Router::new(state, storage, (bind, policy), (ports.ways, encryption));
         tasks::spawn(&router, ports.listeners, half_open);
         Ok(Self { router, port })
     }
 
-    /// The TCP port where we listen.
+    /// The TCP port where we listen; 0: nobody can connect to us.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
@@ -254,6 +263,12 @@ impl Driver {
         self.router.reports.next().await
     }
 
+    /// The number of connections that the blocklist refused.
+    #[must_use]
+    pub fn refused_by_blocklist(&self) -> u64 {
+        self.router.policy.refused()
+    }
+
     /// How the peers of one torrent failed, in one sentence; `None`: none did.
     #[must_use]
     pub fn peer_failures(&self, torrent: TorrentId) -> Option<String> {
@@ -278,8 +293,13 @@ fn state(settings: Settings, port: u16, discovery: Option<Handle>) -> io::Result
         dht_port: discovery.as_ref().and_then(Handle::dht_port),
         ..settings.config
     };
-    let identity = Identity { peer_id, port };
-    let lsd_seed = settings.lsd.then(random).transpose()?;
+    let announced = if port == 0 { UNREACHABLE_PORT } else { port };
+    let identity = Identity {
+        peer_id,
+        port: announced,
+    };
+    let is_proxied = settings.outbound.proxy().is_some();
+    let lsd_seed = (settings.lsd && !is_proxied).then(random).transpose()?;
     Ok(State {
         clock: Clock::start(),
         engine: Engine::new(config, peer_id, random()?, Instant::ZERO),
@@ -292,18 +312,28 @@ fn state(settings: Settings, port: u16, discovery: Option<Handle>) -> io::Result
     })
 }
 
+/// Which addresses may be reached, and reach us.
+fn policy(settings: &Settings) -> Blocking {
+    let trackers = TypedTrackers::new(&settings.typed_trackers);
+    Blocking::new(Arc::new(trackers), Arc::clone(&settings.config.blocklist))
+}
+
 /// Starts the task of trackers and the DHT, unless neither is used. `rest`: datagrams at our UDP
 /// port that are not uTP's.
-fn discover(settings: &Settings, port: u16, rest: Option<Rest>) -> io::Result<Option<Handle>> {
+fn discover(
+    settings: &Settings,
+    port: u16,
+    rest: Option<Rest>,
+    policy: Arc<dyn Policy>,
+) -> io::Result<Option<Handle>> {
     let dht = settings.dht.clone().map(|dht| DhtOptions { port, ..dht });
+    let dht = dht.filter(|_| settings.outbound.proxy().is_none());
     let wanted = settings.trackers || dht.is_some();
-    let policy = TypedTrackers::new(&settings.typed_trackers);
     let options = Options {
         config: Default::default(),
-        policy: Arc::new(policy),
-        bind: settings.bind,
+        policy,
+        outbound: settings.outbound.clone(),
         dht,
-        resolver: Resolver::default(),
     };
     wanted
         .then(|| discovery::spawn_sharing(options, rest))
@@ -312,7 +342,7 @@ fn discover(settings: &Settings, port: u16, rest: Option<Rest>) -> io::Result<Op
 
 /// Rejects uTP connection attempts at our UDP port if there is no DHT node. If another program uses
 /// that port, this is left to it.
-async fn turn_away_utp(bind: Bind, port: u16) {
-    let Err(error) = utp::turn_away(bind, port, Arc::new(OwnUser)).await;
+async fn turn_away_utp(bind: Bind, port: u16, policy: Arc<dyn Policy>) {
+    let Err(error) = utp::turn_away(bind, port, policy).await;
     tracing::debug!(%error, port, "attempts to connect over uTP are not answered");
 }

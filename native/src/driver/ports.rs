@@ -8,11 +8,12 @@ use aqueduct_core::utp;
 use super::Settings;
 use super::listen::{self, Listener};
 use crate::dial::Ways;
-use crate::net::OwnUser;
+use crate::net::Policy;
 use crate::net::utp::{Endpoint, Rest};
 
 /// TCP and UDP ports of the same number.
 pub(super) struct Ports {
+    /// 0: nobody can connect to us.
     pub(super) number: u16,
     pub(super) listeners: Vec<Listener>,
     pub(super) ways: Ways,
@@ -25,11 +26,14 @@ impl Ports {
     ///
     /// # Errors
     /// The TCP port is in use; or the UDP port is, and TCP is not used.
-    pub(super) fn open(settings: &Settings) -> io::Result<Self> {
-        let (tcp, number) = listen::bind(settings.bind, settings.port)?;
-        let (utp, rest) = open_utp(settings, number)?.unzip();
+    pub(super) fn open(settings: &Settings, policy: Arc<dyn Policy>) -> io::Result<Self> {
+        if settings.outbound.proxy().is_some() {
+            return Ok(Self::none(settings));
+        }
+        let (tcp, number) = listen::bind(settings.outbound.bind(), settings.port)?;
+        let (utp, rest) = open_utp(settings, number, policy)?.unzip();
         let ways = Ways {
-            tcp: settings.tcp.then_some(settings.bind),
+            tcp: settings.tcp.then(|| settings.outbound.clone()),
             utp: utp.clone(),
         };
         // Without TCP, its port only determines a free number.
@@ -42,10 +46,27 @@ impl Ports {
             rest,
         })
     }
+
+    /// No ports: through a proxy only TCP leads out, and nothing leads in.
+    fn none(settings: &Settings) -> Self {
+        Self {
+            number: 0,
+            listeners: Vec::new(),
+            ways: Ways {
+                tcp: settings.tcp.then(|| settings.outbound.clone()),
+                utp: None,
+            },
+            rest: None,
+        }
+    }
 }
 
 /// The UDP port, if uTP is used. If another program uses it, only TCP is used.
-fn open_utp(settings: &Settings, port: u16) -> io::Result<Option<(Endpoint, Rest)>> {
+fn open_utp(
+    settings: &Settings,
+    port: u16,
+    policy: Arc<dyn Policy>,
+) -> io::Result<Option<(Endpoint, Rest)>> {
     if !settings.utp {
         return Ok(None);
     }
@@ -53,7 +74,7 @@ fn open_utp(settings: &Settings, port: u16) -> io::Result<Option<(Endpoint, Rest
         max_connections: settings.config.max_peers_total + settings.half_open,
         ..utp::Config::default()
     };
-    match Endpoint::bind(settings.bind, port, config, Arc::new(OwnUser)) {
+    match Endpoint::bind(settings.outbound.bind(), port, config, policy) {
         Ok(opened) => Ok(Some(opened)),
         Err(error) if settings.tcp => {
             tracing::info!(%error, port, "uTP is not used: the UDP port is taken");

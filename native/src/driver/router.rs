@@ -19,7 +19,7 @@ use super::state::State;
 use super::timer::Timer;
 use crate::dial::{self, Peer, Ways};
 use crate::discovery::News;
-use crate::net::Bind;
+use crate::net::{Bind, Blocking, Policy as _, Purpose, Target};
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
 use crate::transport::{ByteStream, PeerStream};
@@ -29,6 +29,8 @@ use crate::transport::{ByteStream, PeerStream};
 pub(super) struct Router {
     pub(super) storage: Pool,
     pub(super) bind: Bind,
+    /// Which addresses may be peers.
+    pub(super) policy: Arc<Blocking>,
     ways: Ways,
     encryption: Encryption,
     pub(super) timer: Timer,
@@ -42,12 +44,13 @@ impl Router {
     pub(super) fn new(
         state: State,
         storage: Pool,
-        bind: Bind,
+        (bind, policy): (Bind, Arc<Blocking>),
         (ways, encryption): (Ways, Encryption),
     ) -> Rc<Self> {
         Rc::new(Self {
             storage,
             bind,
+            policy,
             ways,
             encryption,
             timer: Timer::default(),
@@ -189,7 +192,10 @@ impl Router {
     /// Dials for the engine.
     async fn dial(self: Rc<Self>, conn: ConnId, addr: PeerAddr, ours: Handshake) {
         let result = match addr {
-            PeerAddr::Ip(addr) => dial::connect(addr, &self.ways, self.encryption, ours).await,
+            PeerAddr::Ip(addr) => match self.policy.check(&Target::new(Purpose::Peer, addr)) {
+                Ok(()) => dial::connect(addr, &self.ways, self.encryption, ours).await,
+                Err(refusal) => Err(CloseReason::Unreachable(refusal.to_string())),
+            },
             PeerAddr::Tab(_) => Err(CloseReason::Unreachable(
                 "only its bridge reaches a tab".to_owned(),
             )),
@@ -212,6 +218,9 @@ impl Router {
     /// Does the handshake with a remote that connected, and tells the engine if it is for one of
     /// its torrents.
     pub(super) async fn accept(self: Rc<Self>, stream: PeerStream, addr: SocketAddr) {
+        if let Err(refusal) = self.policy.check(&Target::new(Purpose::Peer, addr)) {
+            return tracing::debug!(%addr, %refusal, "refused");
+        }
         let ours = |wanted| self.state().answer(wanted);
         match dial::accept(stream, self.encryption, ours).await {
             Ok(peer) => self.accepted(peer, addr),

@@ -9,6 +9,7 @@ use aqueduct_core::discovery::url::UrlError;
 
 use super::permit::Denied;
 use super::policy::Refusal;
+use super::proxy::ProxyError;
 
 /// The system's message for a failed connection, or a simpler one.
 #[must_use]
@@ -34,6 +35,12 @@ pub enum NetError {
         /// The system's message.
         message: String,
     },
+    /// A proxy is used, and only connections over TCP pass through it.
+    #[error("with a proxy only trackers over HTTP are asked, and no other names are looked up")]
+    NotProxied,
+    /// The proxy did not connect.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// The policy does not allow it.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -112,6 +119,7 @@ impl From<NetError> for TrackerError {
         match error {
             NetError::Url(error) => Self::Url(error),
             NetError::Refused(refusal) => Self::Refused(refusal.to_string()),
+            NetError::NotProxied => Self::Refused(error.to_string()),
             NetError::Http(message) => Self::Http(message),
             NetError::Redirects(_) | NetError::Magnet(_) => Self::Http(error.to_string()),
             NetError::Redirected {
@@ -129,6 +137,7 @@ impl From<NetError> for TrackerError {
             NetError::Busy(wait) => Self::Busy(wait),
             NetError::Connect { addr, message } => Self::Unreachable(format!("{addr}: {message}")),
             NetError::Lookup { .. }
+            | NetError::Proxy(_)
             | NetError::Elsewhere { .. }
             | NetError::Tls { .. }
             | NetError::Resting(_) => Self::Unreachable(error.to_string()),

@@ -2,13 +2,14 @@
 
 use std::future::pending;
 use std::io::{self, Read};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct_core::discovery::Fetched;
 use aqueduct_core::discovery::dht::Family;
 use aqueduct_core::discovery::url::{Host, Scheme, Url, UrlError};
+use aqueduct_core::socks::Destination;
 use aqueduct_core::types::visible;
 use bytes::{Bytes, BytesMut};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
@@ -24,11 +25,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::bind::Bind;
 use super::error::{NetError, connect_words};
-use super::permit::{Metered, Place, is_remote_fault};
-use super::policy::{Policy, Purpose, Target};
-use super::resolve::Resolver;
+use super::outbound::Outbound;
+use super::permit::{Metered, Place, Unlimited, is_remote_fault};
+use super::policy::{Policy, Purpose, Target, stand_in};
+use super::proxy::Proxy;
 
 /// The maximum number of redirects.
 pub const MAX_REDIRECTS: usize = 3;
@@ -81,18 +82,30 @@ impl Fetch {
 #[derive(Clone, Debug)]
 pub struct Client {
     policy: Arc<dyn Policy>,
-    bind: Bind,
+    outbound: Outbound,
     roots: Arc<RootCertStore>,
-    resolver: Resolver,
 }
 
+/// A connection to a server, and what is known of the server.
+struct Reached {
+    stream: Metered<TcpStream>,
+    /// Its address; behind a proxy [`UNKNOWN`].
+    by: IpAddr,
+    /// Whether its name has addresses of both families.
+    dual: bool,
+}
+
+/// Stands for the address of a server that a proxy resolved. No server has it, and it does not
+/// count as local.
+const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::BROADCAST);
+
 impl Client {
-    /// A client that trusts Mozilla's certificate authorities and connects from `bind`.
+    /// A client that trusts Mozilla's certificate authorities.
     #[must_use]
-    pub fn new(policy: Arc<dyn Policy>, bind: Bind) -> Self {
+    pub fn new(policy: Arc<dyn Policy>, outbound: Outbound) -> Self {
         Self::with_roots(
             policy,
-            bind,
+            outbound,
             RootCertStore {
                 roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
             },
@@ -101,19 +114,12 @@ impl Client {
 
     /// A client that trusts `roots` alone.
     #[must_use]
-    pub fn with_roots(policy: Arc<dyn Policy>, bind: Bind, roots: RootCertStore) -> Self {
+    pub fn with_roots(policy: Arc<dyn Policy>, outbound: Outbound, roots: RootCertStore) -> Self {
         Self {
             policy,
-            bind,
+            outbound,
             roots: Arc::new(roots),
-            resolver: Resolver::default(),
         }
-    }
-
-    /// The same client, whose names `resolver` looks up.
-    #[must_use]
-    pub fn resolving_with(self, resolver: Resolver) -> Self {
-        Self { resolver, ..self }
     }
 
     /// The body of a 200 response, decompressed if necessary.
@@ -168,12 +174,10 @@ impl Client {
         if url.scheme == Scheme::Udp {
             return Err(UrlError::Scheme.into());
         }
-        let addrs = self.look_up(url, fetch, redirected_by).await?;
-        let dual = addrs.iter().any(SocketAddr::is_ipv4) && addrs.iter().any(SocketAddr::is_ipv6);
-        let wanted = addrs
-            .into_iter()
-            .filter(|addr| fetch.family.is_none_or(|family| Family::of(addr) == family));
-        let (stream, by) = self.connect(url, wanted, fetch).await?;
+        let Reached { stream, by, dual } = match self.outbound.proxy() {
+            Some(proxy) => self.reach_through(proxy, url, fetch, redirected_by).await?,
+            None => self.reach(url, fetch, redirected_by).await?,
+        };
         let answer = if url.scheme == Scheme::Https {
             exchange(self.secure(stream, &url.host).await?, url, fetch.limit).await
         } else {
@@ -182,22 +186,60 @@ impl Client {
         Ok((answer?, by, dual))
     }
 
+    /// Connects directly.
+    async fn reach(
+        &self,
+        url: &Url,
+        fetch: Fetch,
+        redirected_by: Option<IpAddr>,
+    ) -> Result<Reached, NetError> {
+        let addrs = self.look_up(url, fetch, redirected_by).await?;
+        let dual = addrs.iter().any(SocketAddr::is_ipv4) && addrs.iter().any(SocketAddr::is_ipv6);
+        let wanted = addrs
+            .into_iter()
+            .filter(|addr| fetch.family.is_none_or(|family| Family::of(addr) == family));
+        let (stream, by) = self.connect(url, wanted, fetch).await?;
+        Ok(Reached { stream, by, dual })
+    }
+
+    /// Connects through the proxy, which resolves names. The policy checks addresses that are
+    /// written as such, and names of machines in the proxy's own network as if they were local
+    /// addresses; where other names lead, only the proxy knows.
+    async fn reach_through(
+        &self,
+        proxy: &Proxy,
+        url: &Url,
+        fetch: Fetch,
+        redirected_by: Option<IpAddr>,
+    ) -> Result<Reached, NetError> {
+        let checked = SocketAddr::new(stand_in(&url.host).unwrap_or(UNKNOWN), url.port);
+        if checked.ip() != UNKNOWN {
+            self.policy.check(&Target {
+                addr: checked,
+                ..target(url, fetch, redirected_by)
+            })?;
+        }
+        let (to, by) = match &url.host {
+            Host::Addr(ip) => (SocketAddr::new(*ip, url.port).into(), *ip),
+            Host::Name(name) => (name_of(name, url.port)?, checked.ip()),
+        };
+        let stream = proxy.connect(&to).await?;
+        Ok(Reached {
+            stream: Metered::new(stream, Box::new(Unlimited)),
+            by,
+            dual: false,
+        })
+    }
+
     async fn look_up(
         &self,
         url: &Url,
         fetch: Fetch,
         redirected_by: Option<IpAddr>,
     ) -> Result<Vec<SocketAddr>, NetError> {
-        let unknown = SocketAddr::from(([0, 0, 0, 0], url.port));
-        let Fetch { purpose, owner, .. } = fetch;
-        let target = Target {
-            addr: unknown,
-            purpose,
-            path_and_query: &url.path_and_query,
-            redirected_by,
-            owner,
-        };
-        self.resolver
+        let target = target(url, fetch, redirected_by);
+        self.outbound
+            .resolver()
             .resolve(&url.host, url.port, &*self.policy, &target)
             .await
     }
@@ -231,7 +273,8 @@ impl Client {
             .admit(Place::Addr(addr), fetch.owner)
             .granted()
             .await?;
-        let connecting = self.bind.connect_with(addr, |socket| match fetch.purpose {
+        let bind = self.outbound.bind();
+        let connecting = bind.connect_with(addr, |socket| match fetch.purpose {
             Purpose::HttpTracker => socket.set_recv_buffer_size(TRACKER_WINDOW),
             _ => Ok(()),
         });
@@ -292,6 +335,24 @@ impl Client {
     }
 }
 
+/// What the policy is asked with; the address is filled in.
+fn target(url: &Url, fetch: Fetch, redirected_by: Option<IpAddr>) -> Target<'_> {
+    Target {
+        addr: SocketAddr::from(([0, 0, 0, 0], url.port)),
+        purpose: fetch.purpose,
+        path_and_query: &url.path_and_query,
+        redirected_by,
+        owner: fetch.owner,
+    }
+}
+
+fn name_of(name: &str, port: u16) -> Result<Destination, NetError> {
+    Destination::name(name, port).map_err(|error| NetError::Lookup {
+        host: name.to_owned(),
+        message: error.to_string(),
+    })
+}
+
 /// Names where a redirect leads, in errors about the address. What a server there answers needs no
 /// such explanation.
 fn redirected(to: &str, error: NetError) -> NetError {
@@ -300,6 +361,7 @@ fn redirected(to: &str, error: NetError) -> NetError {
         | NetError::Refused(_)
         | NetError::Lookup { .. }
         | NetError::Connect { .. }
+        | NetError::Proxy(_)
         | NetError::Tls { .. } => NetError::Redirected {
             to: visible(to).into_owned(),
             error: Box::new(error),

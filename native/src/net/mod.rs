@@ -2,17 +2,27 @@
 //! how often, names, HTTP, datagrams.
 
 mod bind;
+mod blocking;
 mod error;
 pub mod http;
+mod listener;
+mod outbound;
 mod permit;
 pub mod policy;
+mod proxy;
 pub mod requests;
 pub mod resolve;
+mod source;
 pub mod udp;
 pub mod utp;
 
 pub use bind::Bind;
+pub use blocking::{Blocking, ReadError, read_blocklist};
 pub use error::{NetError, connect_words};
+pub use listener::Listener;
+pub use outbound::Outbound;
 pub use permit::{Admission, Admitted, Denied, Permit, Place, is_remote_fault};
 pub use policy::{OwnUser, Policy, Purpose, Refusal, Target, TypedTrackers};
+pub use proxy::{Proxy, ProxyError};
 pub use resolve::Resolver;
+pub use source::{Device, DeviceNameError, Source};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use aqueduct_core::discovery::url::Url;
+use aqueduct_core::discovery::url::{Host, Url};
 use aqueduct_core::net::is_local;
 
 use super::permit::{Admission, Place, Unlimited};
@@ -85,6 +85,20 @@ pub trait Policy: Debug + Send + Sync {
         let _ = (place, owner);
         Admission::Now(Ok(Box::new(Unlimited)))
     }
+}
+
+/// The address that a policy checks if a proxy resolves the name: that of an address, and a
+/// loopback address for names of machines in the proxy's network (`localhost`, names without a dot,
+/// and the domains of RFC 6761 and RFC 6762). `None`: only the proxy knows where the name leads.
+#[must_use]
+pub fn stand_in(host: &Host) -> Option<IpAddr> {
+    let name = match host {
+        Host::Addr(ip) => return Some(*ip),
+        Host::Name(name) => name,
+    };
+    let domain = name.rsplit('.').next().unwrap_or_default();
+    let is_local = !name.contains('.') || ["localhost", "local", "internal"].contains(&domain);
+    is_local.then_some(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
 /// The terminal program's policy: it may use its user's own network, but neither a torrent nor a
@@ -291,6 +305,22 @@ mod tests {
             "/a.torrent",
             None
         ));
+    }
+
+    #[test]
+    fn behind_a_proxy_only_names_of_its_own_network_are_checked() {
+        let checked = |host: &str| stand_in(&Host::parse(host).unwrap());
+        for name in [
+            "localhost",
+            "router",
+            "nas.local",
+            "a.localhost",
+            "db.internal",
+        ] {
+            assert_eq!(checked(name), Some(Ipv4Addr::LOCALHOST.into()), "{name}");
+        }
+        assert_eq!(checked("tracker.example"), None);
+        assert_eq!(checked("10.0.0.1"), Some([10, 0, 0, 1].into()));
     }
 
     #[test]

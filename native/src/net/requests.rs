@@ -101,8 +101,8 @@ impl Requests {
 
     /// Gives a server a socket of its own. Without a free descriptor the shared one is used.
     fn connect(&mut self, to: SocketAddr, now: Instant) -> io::Result<()> {
-        let from = SocketAddr::new(self.bind.for_remote(to)?, 0);
-        if let Ok(socket) = udp::open(from) {
+        let source = self.bind.for_remote(to)?;
+        if let Ok(socket) = udp::open(source, 0) {
             SockRef::from(&socket).connect(&to.into())?;
             let socket = Arc::new(socket);
             let task =

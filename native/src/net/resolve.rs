@@ -3,7 +3,9 @@
 //!
 //! The system's own resolver would block a thread per name until its servers answer. This one asks
 //! the same servers (`/etc/resolv.conf`), knows the same hosts (`/etc/hosts`), blocks no thread,
-//! and has a bound of its own.
+//! and has a bound of its own. Its sockets are bound as all others are.
+
+mod provider;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -12,14 +14,15 @@ use std::time::{Duration, SystemTime};
 
 use aqueduct_core::discovery::url::Host;
 use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RecordType};
-use hickory_resolver::system_conf::read_system_conf;
-use hickory_resolver::{Hosts, TokioResolver};
+use hickory_resolver::system_conf::{parse_resolv_conf, read_system_conf};
+use hickory_resolver::{Hosts, Resolver as Hickory};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use self::provider::BoundProvider;
+use super::bind::Bind;
 use super::error::NetError;
 use super::permit::Place;
 use super::policy::{Policy, Target};
@@ -43,6 +46,9 @@ const LONGEST_TTL: Duration = Duration::from_secs(3600);
 /// Both are read again when they change.
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 
+/// The name servers that systemd's own, which runs on this machine, asks.
+const UPSTREAM: &str = "/run/systemd/resolve/resolv.conf";
+
 /// Looks names up. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Resolver(Arc<Inner>);
@@ -50,6 +56,9 @@ pub struct Resolver(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     servers: Vec<SocketAddr>,
+    bind: Bind,
+    /// A proxy resolves names, and no address is found here.
+    is_off: bool,
     current: Mutex<Option<Current>>,
     lookups: Semaphore,
 }
@@ -59,7 +68,7 @@ struct Inner {
 struct Current {
     changed: [Option<SystemTime>; 2],
     hosts: Arc<Hosts>,
-    resolver: TokioResolver,
+    resolver: Hickory<BoundProvider>,
 }
 
 impl Default for Resolver {
@@ -73,8 +82,27 @@ impl Resolver {
     /// Asks these name servers; if there are none, those of the system.
     #[must_use]
     pub fn asking(servers: Vec<SocketAddr>) -> Self {
+        Self::new(servers, Bind::default(), false)
+    }
+
+    /// Asks the system's name servers from our addresses. If those are on one interface, servers on
+    /// this machine are not asked, since what they ask leaves on any.
+    #[must_use]
+    pub fn from_addresses(bind: Bind) -> Self {
+        Self::new(Vec::new(), bind, false)
+    }
+
+    /// Finds no address, not even that of an address, because all connections pass through a proxy.
+    #[must_use]
+    pub fn off() -> Self {
+        Self::new(Vec::new(), Bind::NONE, true)
+    }
+
+    fn new(servers: Vec<SocketAddr>, bind: Bind, is_off: bool) -> Self {
         Self(Arc::new(Inner {
             servers,
+            bind,
+            is_off,
             current: Mutex::default(),
             lookups: Semaphore::new(MAX_LOOKUPS),
         }))
@@ -85,7 +113,7 @@ impl Resolver {
     ///
     /// # Errors
     /// The name has none, its servers do not answer within 10 s, the policy permits no lookup, or
-    /// it refuses every answer: then the first refusal.
+    /// it refuses every answer: then the first refusal. [`NetError::NotProxied`] with a proxy.
     pub async fn resolve(
         &self,
         host: &Host,
@@ -93,6 +121,9 @@ impl Resolver {
         policy: &dyn Policy,
         target: &Target<'_>,
     ) -> Result<Vec<SocketAddr>, NetError> {
+        if self.0.is_off {
+            return Err(NetError::NotProxied);
+        }
         let answers = match host {
             Host::Addr(ip) => vec![*ip],
             Host::Name(name) => {
@@ -153,7 +184,7 @@ impl Resolver {
     }
 
     /// Reads the files again if they changed: networks come and go while a program runs.
-    fn current(&self) -> Result<Current, hickory_resolver::net::NetError> {
+    fn current(&self) -> Result<Current, ConfigError> {
         let changed = FILES.map(|file| {
             Path::new(file)
                 .metadata()
@@ -170,35 +201,24 @@ impl Resolver {
             .filter(|current| current.changed == changed)
         {
             Some(current) => Ok(current.clone()),
-            None => Ok(current
-                .insert(Current::read(&self.0.servers, changed)?)
-                .clone()),
+            None => Ok(current.insert(Current::read(&self.0, changed)?).clone()),
         }
     }
 }
 
 impl Current {
-    fn read(
-        servers: &[SocketAddr],
-        changed: [Option<SystemTime>; 2],
-    ) -> Result<Self, hickory_resolver::net::NetError> {
+    fn read(inner: &Inner, changed: [Option<SystemTime>; 2]) -> Result<Self, ConfigError> {
         let hosts = Arc::new(Hosts::from_system().unwrap_or_default());
+        let Inner { servers, bind, .. } = inner;
         let (config, options) = if servers.is_empty() {
-            // Without any name server the hosts file can still be used.
-            read_system_conf().unwrap_or_else(|_| {
-                (
-                    ResolverConfig::from_name_servers(Vec::new()),
-                    ResolverOpts::default(),
-                )
-            })
+            system_config(*bind)?
         } else {
             (
                 ResolverConfig::from_name_servers(servers.iter().map(name_server).collect()),
                 ResolverOpts::default(),
             )
         };
-        let mut builder =
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let mut builder = Hickory::builder_with_config(config, BoundProvider::new(*bind));
         *builder.options_mut() = bounded(options);
         Ok(Self {
             changed,
@@ -206,6 +226,44 @@ impl Current {
             resolver: builder.build()?,
         })
     }
+}
+
+/// Why the name servers are not known.
+#[derive(Debug, thiserror::Error)]
+enum ConfigError {
+    /// Only servers on this machine are configured, and sockets are bound to an interface.
+    #[error(
+        "the name server of this machine ({0}) asks others by any interface, so it is not used with --bind; name a server in /etc/resolv.conf, or write addresses instead of names"
+    )]
+    Local(IpAddr),
+    /// The resolver refuses its configuration.
+    #[error(transparent)]
+    Resolver(#[from] hickory_resolver::net::NetError),
+}
+
+/// The system's name servers that may be asked from our addresses.
+fn system_config(bind: Bind) -> Result<(ResolverConfig, ResolverOpts), ConfigError> {
+    // Without any name server the hosts file can still be used.
+    let (config, options) = read_system_conf().unwrap_or_else(|_| {
+        let config = ResolverConfig::from_name_servers(Vec::new());
+        (config, ResolverOpts::default())
+    });
+    let Some(local) = local_server(&config).filter(|_| bind.is_specific()) else {
+        return Ok((config, options));
+    };
+    let upstream = std::fs::read(UPSTREAM)
+        .ok()
+        .and_then(|text| parse_resolv_conf(text).ok());
+    match upstream {
+        Some(upstream) if local_server(&upstream.0).is_none() => Ok(upstream),
+        _ => Err(ConfigError::Local(local)),
+    }
+}
+
+/// A name server on this machine.
+fn local_server(config: &ResolverConfig) -> Option<IpAddr> {
+    let mut servers = config.name_servers().iter().map(|server| server.ip);
+    servers.find(IpAddr::is_loopback)
 }
 
 fn bounded(mut options: ResolverOpts) -> ResolverOpts {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aqueduct_core::discovery::{TrackerState, TrackerStatus};
 use aqueduct_core::meta::{File, Info};
+use aqueduct_core::net::blocklist::Summary;
 use aqueduct_core::types::{InfoHash, PeerAddr};
 use aqueduct_core::{CloseReason, FileChange, PeerFailure};
 use aqueduct_native::storage::Renamed;
@@ -142,6 +143,17 @@ impl Json {
         object(
             &json!({ "event": "waiting", "class": failure.class.name(), "message": failure.message }),
         );
+    }
+
+    pub(super) fn blocklist(&self, ranges: usize, summary: &Summary) {
+        let first = summary.first_malformed.as_ref().map(ToString::to_string);
+        object(
+            &json!({ "event": "blocklist", "ranges": ranges, "malformed": summary.malformed, "first_malformed": first }),
+        );
+    }
+
+    pub(super) fn refused(&self, not_dialled: usize, refused: u64) {
+        object(&json!({ "event": "blocked", "peers": not_dialled, "connections": refused }));
     }
 
     pub(super) fn note(&self, text: &str) {

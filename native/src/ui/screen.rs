@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aqueduct_core::discovery::TrackerStatus;
 use aqueduct_core::meta::{File, Info};
+use aqueduct_core::net::blocklist::Summary;
 use aqueduct_core::types::{InfoHash, PeerAddr, visible};
 use aqueduct_core::{CloseReason, FileChange, PeerFailure};
 use aqueduct_native::storage::Renamed;
@@ -55,9 +56,9 @@ impl Screen {
         }
     }
 
-    /// The session listens for peers.
+    /// The session listens for peers; not if the port is 0.
     pub(crate) fn listening(&self, port: u16) {
-        if let Self::Json(json) = self {
+        if let (Self::Json(json), 1..) = (self, port) {
             json.listening(port);
         }
     }
@@ -193,6 +194,36 @@ impl Screen {
                 self.note(&format!("{name}: peer {addr}: {}{others}", why.1));
             }
         }
+    }
+
+    /// A blocklist was read: the number of its ranges after merging, and what was read besides.
+    pub(crate) fn blocklist(&self, ranges: usize, summary: &Summary) {
+        if let Self::Json(json) = self {
+            return json.blocklist(ranges, summary);
+        }
+        self.note(&format!(
+            "the blocklist has {}",
+            text::count(ranges, "range", "ranges")
+        ));
+        if let Some(first) = &summary.first_malformed {
+            let lines = usize::try_from(summary.malformed).unwrap_or(usize::MAX);
+            let lines = text::count(lines, "line was", "lines were");
+            self.note(&format!("{lines} ignored; the first is {first}"));
+        }
+    }
+
+    /// At the end: the number of addresses that were not dialled because they are on the blocklist,
+    /// and of connections that were refused.
+    pub(crate) fn refused(&self, not_dialled: usize, refused: u64) {
+        if let Self::Json(json) = self {
+            return json.refused(not_dialled, refused);
+        }
+        let peers = text::count(not_dialled, "peer", "peers");
+        let refused = usize::try_from(refused).unwrap_or(usize::MAX);
+        let refused = text::count(refused, "connection", "connections");
+        self.note(&format!(
+            "the blocklist kept {peers} from being used, and refused {refused}"
+        ));
     }
 
     /// Something the user should read.

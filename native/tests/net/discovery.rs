@@ -10,7 +10,7 @@ use aqueduct_core::discovery::{
 };
 use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_native::discovery::{Handle, Membership, News, Options, spawn};
-use aqueduct_native::net::{Bind, OwnUser, Resolver};
+use aqueduct_native::net::{Outbound, OwnUser};
 use aqueduct_testkit::http::{Reply, Request, Server, ok};
 use aqueduct_testkit::tracker::{Options as TrackerOptions, ReturnedPeers, Tracker};
 use aqueduct_testkit::{closed_port, soon};
@@ -31,9 +31,8 @@ fn handle_with(config: Config) -> Handle {
     spawn(Options {
         config,
         policy: Arc::new(OwnUser),
-        bind: Bind::default(),
+        outbound: Outbound::default(),
         dht: None,
-        resolver: Resolver::default(),
     })
     .unwrap()
 }

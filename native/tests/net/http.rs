@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use aqueduct_core::discovery::url::UrlError;
 use aqueduct_native::net::http::{Client, Fetch};
-use aqueduct_native::net::{Bind, NetError, OwnUser, Policy, Purpose, Refusal, Target};
+use aqueduct_native::net::{NetError, Outbound, OwnUser, Policy, Purpose, Refusal, Target};
 use aqueduct_testkit::http::{Reply, Request, Server, ok, redirect, response};
 use aqueduct_testkit::{closed_port, soon};
 use flate2::Compression;
@@ -54,7 +54,7 @@ fn gzip(body: &[u8]) -> Reply {
 }
 
 fn client() -> Client {
-    Client::new(Arc::new(One), Bind::default())
+    Client::new(Arc::new(One), Outbound::default())
 }
 
 async fn get(server: &Server, path: &str) -> Result<Vec<u8>, NetError> {
@@ -181,7 +181,7 @@ async fn the_policy_checks_the_addresses_of_a_name() {
     let url = format!("http://localhost:{}/announce", server.addr.port());
     let refused = soon(
         "an answer",
-        Client::new(Arc::new(Nobody), Bind::default()).get(&url, Fetch::ANNOUNCE),
+        Client::new(Arc::new(Nobody), Outbound::default()).get(&url, Fetch::ANNOUNCE),
     )
     .await;
     assert!(matches!(refused, Err(NetError::Refused(_))), "{refused:?}");
@@ -196,7 +196,7 @@ async fn the_policy_checks_the_addresses_of_a_name() {
 #[tokio::test]
 async fn the_terminals_policy_allows_local_addresses_for_announces_and_torrents_only() {
     let server = Server::start(|_| ok("x"));
-    let client = Client::new(Arc::new(OwnUser), Bind::default());
+    let client = Client::new(Arc::new(OwnUser), Outbound::default());
     assert!(
         soon(
             "an answer",
@@ -313,7 +313,7 @@ async fn https_needs_a_certificate_of_a_trusted_authority_for_that_name() {
     let server = Server::start_behind("127.0.0.1", handshake, |_| ok("secret"));
     let mut roots = RootCertStore::empty();
     roots.add(cert.der().clone()).unwrap();
-    let trusting = Client::with_roots(Arc::new(One), Bind::default(), roots);
+    let trusting = Client::with_roots(Arc::new(One), Outbound::default(), roots);
     let url = |host: &str| format!("https://{host}:{}/announce", server.addr.port());
 
     assert_eq!(

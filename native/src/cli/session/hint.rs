@@ -48,6 +48,10 @@ impl Search {
             text::count(addresses, "address", "addresses"),
             snapshot.dialling
         );
+        let blocked = (snapshot.blocked > 0).then(|| {
+            let peers = text::count(snapshot.blocked, "peer", "peers");
+            format!("{peers} on the blocklist")
+        });
         let banned = (self.banned > 0).then(|| {
             let peers = text::count(self.banned, "peer", "peers");
             format!("{peers} banned for wrong data")
@@ -62,7 +66,7 @@ impl Search {
             .chain(self.dht.clone())
             .chain([dials])
             .chain(self.failures.clone());
-        let parts: Vec<String> = parts.chain(banned).chain(alone).collect();
+        let parts: Vec<String> = parts.chain(blocked).chain(banned).chain(alone).collect();
         parts.join("; ")
     }
 }

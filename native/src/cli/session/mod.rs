@@ -5,6 +5,7 @@ mod hint;
 mod job;
 mod stall;
 mod torrents;
+mod trouble;
 
 use std::net::SocketAddr;
 use std::process;
@@ -18,11 +19,13 @@ use aqueduct_core::{
     TorrentSnapshot,
 };
 use aqueduct_native::driver::{Driver, Report};
+use aqueduct_native::net::Outbound;
 use tokio::time::{interval, timeout};
 
 use self::job::Job;
 use self::stall::Stall;
 use self::torrents::Torrents;
+use self::trouble::Trouble;
 use super::files::Files;
 use super::lookups::{Found, Lookups};
 use super::place::Root;
@@ -49,6 +52,7 @@ pub(crate) struct Session {
     reports: Reports,
     signals: Signals,
     stall: Stall,
+    trouble: Trouble,
     /// When progress was last displayed.
     shown: Option<Instant>,
 }
@@ -61,6 +65,7 @@ pub(crate) struct Parts {
     pub(crate) files: Files,
     pub(crate) failures: TorrentFailures,
     pub(crate) lookups: Lookups,
+    pub(crate) outbound: Outbound,
     pub(crate) reports: Reports,
 }
 
@@ -81,9 +86,11 @@ impl Session {
             files,
             failures,
             lookups,
+            outbound,
             reports,
         } = parts;
         Ok(Self {
+            trouble: Trouble::new(outbound),
             stall: Stall::new(plan.timeout, Instant::now()),
             torrents: Torrents::new(driver, files, plan),
             screen,
@@ -133,12 +140,24 @@ impl Session {
         self.screen.listening(self.torrents.driver.port());
         let outcome = self.work().await;
         self.screen.close();
+        self.tell_refused();
         let interrupted = matches!(&outcome, Err(failure) if failure.class == Class::Interrupted);
         if interrupted {
             self.screen.note("saving; interrupt again to leave at once");
         }
         self.save().await?;
         outcome
+    }
+
+    /// Tells how many peers the blocklist kept away.
+    fn tell_refused(&self) {
+        let driver = &self.torrents.driver;
+        let torrents = driver.snapshot().torrents;
+        let not_dialled: usize = torrents.iter().map(|torrent| torrent.blocked).sum();
+        let refused = driver.refused_by_blocklist();
+        if not_dialled > 0 || refused > 0 {
+            self.screen.refused(not_dialled, refused);
+        }
     }
 
     async fn work(&mut self) -> Result<(), Failure> {
@@ -381,6 +400,9 @@ impl Session {
 
     fn handle_tick(&mut self) -> Result<bool, Failure> {
         self.report_renamed();
+        if let Some(trouble) = self.trouble.check(Instant::now()) {
+            self.screen.note(&trouble);
+        }
         if self
             .shown
             .is_none_or(|shown| shown.elapsed() >= self.screen.interval())
@@ -413,7 +435,9 @@ impl Session {
         Err(failures.find_map(Option::as_ref).map_or_else(
             || {
                 let (limit, reasons) = (text::span(limit), self.torrents.reasons(&snapshots));
-                let message = format!("nothing was received for {limit}: {reasons}");
+                let trouble = self.trouble.current().map(|trouble| format!("{trouble}; "));
+                let trouble = trouble.unwrap_or_default();
+                let message = format!("nothing was received for {limit}: {trouble}{reasons}");
                 Failure::new(Class::NoPeers, message)
             },
             failure_of,

@@ -1,18 +1,18 @@
 //! One datagram socket per address family.
 
+mod fragmenting;
+mod half;
+
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::net::UdpSocket;
+use socket2::SockRef;
 
+use self::half::Half;
+pub(super) use self::half::{MAX_DATAGRAM, open};
 use super::bind::Bind;
-
-/// Longest datagram that is read: 200 IPv6 peers of a tracker are 3,620 bytes.
-pub(super) const MAX_DATAGRAM: usize = 16 << 10;
 
 /// A socket per family.
 #[derive(Debug)]
@@ -21,15 +21,10 @@ pub struct Sockets {
     v6: Option<Half>,
 }
 
-#[derive(Debug)]
-struct Half {
-    socket: UdpSocket,
-    buffer: Vec<u8>,
-}
-
 impl Sockets {
     /// Binds the addresses of `bind`, on ports of the system's choice. A machine without IPv6 gets
-    /// IPv4 alone.
+    /// IPv4 alone. Sockets that are bound to an interface or its address are opened again when it
+    /// changes; while it is missing, nothing can be sent.
     ///
     /// # Errors
     /// No family could be bound: the system's error.
@@ -59,14 +54,9 @@ impl Sockets {
     }
 
     fn bind_to(bind: Bind, port: u16) -> io::Result<Self> {
-        let v4 = bind
-            .v4
-            .map(|ip| Half::bind(SocketAddr::new(ip.into(), port)))
-            .transpose();
-        let v6 = bind
-            .v6
-            .map(|ip| Half::bind(SocketAddr::new(ip.into(), port)))
-            .transpose();
+        let half = |is_v4| Half::bind(bind, is_v4, port);
+        let v4 = bind.v4.map(|_| half(true)).transpose();
+        let v6 = bind.v6.map(|_| half(false)).transpose();
         match (v4, v6) {
             (Err(error), Err(_) | Ok(None)) | (Ok(None), Err(error)) => Err(error),
             (v4, v6) => Ok(Self {
@@ -92,7 +82,7 @@ impl Sockets {
     #[must_use]
     pub fn port(&self) -> u16 {
         let half = self.v4.as_ref().or(self.v6.as_ref());
-        half.and_then(|half| half.socket.local_addr().ok())
+        half.and_then(|half| half.socket().local_addr().ok())
             .map_or(0, |addr| addr.port())
     }
 
@@ -115,7 +105,7 @@ impl Sockets {
     pub fn try_send(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
         // Not through tokio, whose sockets accept nothing before their first turn in the event
         // loop.
-        SockRef::from(&self.half(to)?.socket)
+        SockRef::from(&*self.half(to)?.socket())
             .send_to(bytes, &to.into())
             .map(|_| ())
     }
@@ -125,11 +115,11 @@ impl Sockets {
     /// # Errors
     /// It is longer than the system can send as one, or as for [`Sockets::try_send`].
     pub fn try_send_whole(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
-        let half = self.half(to)?;
-        fragmenting::forbid(&half.socket, to)?;
-        let sent = self.try_send(to, bytes);
-        fragmenting::allow(&half.socket, to)?;
-        sent
+        let socket = self.half(to)?.socket();
+        fragmenting::forbid(&socket, to.is_ipv4())?;
+        let sent = SockRef::from(&*socket).send_to(bytes, &to.into());
+        fragmenting::allow(&socket, to.is_ipv4())?;
+        sent.map(|_| ())
     }
 
     /// Permits fragmentation of sent datagrams, except by [`Sockets::try_send_whole`].
@@ -137,15 +127,8 @@ impl Sockets {
     /// # Errors
     /// The system's error.
     pub fn allow_fragments(&self) -> io::Result<()> {
-        for (half, any) in [
-            (&self.v4, SocketAddr::from(([0; 4], 0))),
-            (&self.v6, SocketAddr::from(([0_u16; 8], 0))),
-        ] {
-            if let Some(half) = half {
-                fragmenting::allow(&half.socket, any)?;
-            }
-        }
-        Ok(())
+        let mut halves = [&self.v4, &self.v6].into_iter().flatten();
+        halves.try_for_each(Half::allow_fragments)
     }
 
     /// Waits until a datagram may be available. Cancel-safe.
@@ -161,7 +144,7 @@ impl Sockets {
         [&self.v4, &self.v6]
             .into_iter()
             .flatten()
-            .find_map(|half| half.socket.try_recv_from(buffer).ok())
+            .find_map(|half| half.socket().try_recv_from(buffer).ok())
             .map(|(length, from)| (from, length))
     }
 
@@ -180,90 +163,9 @@ impl Sockets {
     }
 }
 
-impl Half {
-    fn bind(addr: SocketAddr) -> io::Result<Self> {
-        Ok(Self {
-            socket: open(addr)?,
-            buffer: vec![0; MAX_DATAGRAM],
-        })
-    }
-}
-
-/// Whether sent datagrams may be fragmented. Systems other than Linux decide themselves.
-mod fragmenting {
-    use std::io;
-    use std::net::SocketAddr;
-
-    use tokio::net::UdpSocket;
-
-    #[cfg(target_os = "linux")]
-    pub(super) fn forbid(socket: &UdpSocket, to: SocketAddr) -> io::Result<()> {
-        use rustix::net::sockopt::{Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
-        set(
-            socket,
-            to,
-            Ipv4PathMtuDiscovery::PROBE,
-            Ipv6PathMtuDiscovery::PROBE,
-        )
-    }
-
-    #[cfg(target_os = "linux")]
-    pub(super) fn allow(socket: &UdpSocket, to: SocketAddr) -> io::Result<()> {
-        use rustix::net::sockopt::{Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
-        set(
-            socket,
-            to,
-            Ipv4PathMtuDiscovery::DONT,
-            Ipv6PathMtuDiscovery::DONT,
-        )
-    }
-
-    #[cfg(target_os = "linux")]
-    fn set(
-        socket: &UdpSocket,
-        to: SocketAddr,
-        v4: rustix::net::sockopt::Ipv4PathMtuDiscovery,
-        v6: rustix::net::sockopt::Ipv6PathMtuDiscovery,
-    ) -> io::Result<()> {
-        use rustix::net::sockopt::{set_ip_mtu_discover, set_ipv6_mtu_discover};
-        match to {
-            SocketAddr::V4(_) => set_ip_mtu_discover(socket, v4)?,
-            SocketAddr::V6(_) => set_ipv6_mtu_discover(socket, v6)?,
-        }
-        Ok(())
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn forbid(_: &UdpSocket, _: SocketAddr) -> io::Result<()> {
-        Ok(())
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn allow(_: &UdpSocket, _: SocketAddr) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A socket bound to `addr`, for its family alone.
-pub(super) fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
-    let domain = if addr.is_ipv4() {
-        Domain::IPV4
-    } else {
-        Domain::IPV6
-    };
-    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
-    if addr.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&addr.into())?;
-    UdpSocket::from_std(socket.into())
-}
-
 async fn readable(half: Option<&Half>) {
     match half {
-        // An error occurs again in the read that follows.
-        Some(half) => drop(half.socket.readable().await),
+        Some(half) => half.readable().await,
         None => pending().await,
     }
 }
@@ -272,12 +174,5 @@ async fn receive(half: &mut Option<Half>) -> (SocketAddr, Bytes) {
     let Some(half) = half else {
         return pending().await;
     };
-    loop {
-        match half.socket.recv_from(&mut half.buffer).await {
-            Ok((length, from)) => return (from, Bytes::copy_from_slice(&half.buffer[..length])),
-            // An unconnected socket reports passing errors only; with the pause a lasting one does
-            // not keep a core busy.
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    }
+    half.receive().await
 }

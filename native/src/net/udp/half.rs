@@ -1,0 +1,150 @@
+//! The socket of one address family, which is opened again when its interface changes.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::fragmenting;
+use crate::net::bind::Bind;
+use crate::net::source::{RECHECK, Source};
+
+/// Longest datagram that is read: 200 IPv6 peers of a tracker are 3,620 bytes.
+pub(in crate::net) const MAX_DATAGRAM: usize = 16 << 10;
+
+/// A socket, and what it is bound to.
+#[derive(Debug)]
+pub(super) struct Half {
+    shared: Arc<Shared>,
+    buffer: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    bind: Bind,
+    is_v4: bool,
+    open: RwLock<(Arc<UdpSocket>, Source)>,
+    /// Notified when the socket was replaced.
+    replaced: Notify,
+    allows_fragments: AtomicBool,
+}
+
+impl Half {
+    pub(super) fn bind(bind: Bind, is_v4: bool, port: u16) -> io::Result<Self> {
+        let source = bind.source_or_stand_in(is_v4)?;
+        let socket = Arc::new(open(source, port)?);
+        let shared = Arc::new(Shared {
+            bind,
+            is_v4,
+            open: RwLock::new((socket, source)),
+            replaced: Notify::new(),
+            allows_fragments: AtomicBool::new(false),
+        });
+        if bind.is_specific() {
+            tokio::spawn(follow(Arc::downgrade(&shared)));
+        }
+        Ok(Self {
+            shared,
+            buffer: vec![0; MAX_DATAGRAM],
+        })
+    }
+
+    pub(super) fn socket(&self) -> Arc<UdpSocket> {
+        self.shared.current().0
+    }
+
+    pub(super) fn allow_fragments(&self) -> io::Result<()> {
+        self.shared.allows_fragments.store(true, Ordering::Relaxed);
+        fragmenting::allow(&self.socket(), self.shared.is_v4)
+    }
+
+    /// Waits until a datagram may be available. Cancel-safe.
+    pub(super) async fn readable(&self) {
+        let socket = self.socket();
+        tokio::select! {
+            // An error occurs again in the read that follows.
+            _ = socket.readable() => {}
+            () = self.shared.replaced.notified() => {}
+        }
+    }
+
+    /// The next datagram. Nothing is lost if the future is dropped.
+    pub(super) async fn receive(&mut self) -> (SocketAddr, Bytes) {
+        loop {
+            let socket = self.socket();
+            let received = tokio::select! {
+                received = socket.recv_from(&mut self.buffer) => received,
+                () = self.shared.replaced.notified() => continue,
+            };
+            match received {
+                Ok((length, from)) => {
+                    return (from, Bytes::copy_from_slice(&self.buffer[..length]));
+                }
+                // An unconnected socket reports passing errors only; with the pause a lasting one
+                // does not keep a core busy.
+                Err(_) => sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn current(&self) -> (Arc<UdpSocket>, Source) {
+        self.open
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Opens the socket again if its interface or address is another one by now. If it is gone, the
+    /// old socket stays: nothing can be sent through it.
+    fn follow(&self) -> io::Result<()> {
+        let (old, bound) = self.current();
+        let Some(source) = self
+            .bind
+            .source(self.is_v4)
+            .ok()
+            .filter(|source| *source != bound)
+        else {
+            return Ok(());
+        };
+        let socket = open(source, old.local_addr()?.port())?;
+        if self.allows_fragments.load(Ordering::Relaxed) {
+            fragmenting::allow(&socket, self.is_v4)?;
+        }
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(socket), source);
+        self.replaced.notify_one();
+        Ok(())
+    }
+}
+
+async fn follow(shared: Weak<Shared>) {
+    loop {
+        sleep(RECHECK).await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        if let Err(error) = shared.follow() {
+            tracing::debug!(%error, "a socket for datagrams could not be opened again");
+        }
+    }
+}
+
+/// A socket for the family of `source` alone.
+pub(in crate::net) fn open(source: Source, port: u16) -> io::Result<UdpSocket> {
+    let addr = source.at(port);
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    source.bind(&socket, port)?;
+    UdpSocket::from_std(socket.into())
+}
