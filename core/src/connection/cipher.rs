@@ -78,6 +78,45 @@ impl Incoming {
     }
 }
 
+/// The ciphers of a connection after its handshake, for drivers that pass its bytes on instead of
+/// reading messages.
+#[derive(Debug)]
+pub struct Ciphers {
+    incoming: Incoming,
+    outgoing: Option<Cipher>,
+}
+
+impl Ciphers {
+    /// `None` if neither direction is encrypted.
+    pub(super) fn new(incoming: Incoming, outgoing: Option<Cipher>) -> Option<Self> {
+        let is_encrypted = incoming.cipher.is_some() || outgoing.is_some();
+        let incoming = Incoming {
+            clear: 0,
+            ..incoming
+        };
+        is_encrypted.then_some(Self { incoming, outgoing })
+    }
+
+    /// Whether all that follows is encrypted. Otherwise plaintext was chosen, and only the rest of
+    /// what the remote side sent before it knew that is encrypted.
+    #[must_use]
+    pub const fn are_permanent(&self) -> bool {
+        self.outgoing.is_some()
+    }
+
+    /// Decrypts received bytes in place. They must be passed in order, each once.
+    pub fn decrypt(&mut self, received: &mut [u8]) {
+        self.incoming.decipher(received);
+    }
+
+    /// Encrypts bytes to send in place. They must be passed in order, each once.
+    pub fn encrypt(&mut self, bytes: &mut [u8]) {
+        if let Some(cipher) = &mut self.outgoing {
+            cipher.apply(bytes);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,5 +150,25 @@ mod tests {
         incoming.keep(input.len());
         incoming.decipher(&mut input);
         assert_eq!(&input, b"enciphered, then clear");
+    }
+
+    #[test]
+    fn after_plaintext_was_chosen_only_the_rest_of_the_first_bytes_is_deciphered() {
+        let key = [7; 20];
+        let mut input = *b"enciphered, then clear";
+        Cipher::new(&key).apply(&mut input[..10]);
+        let mut incoming = Incoming::new(Cipher::new(&key), Some(10));
+        incoming.decipher(&mut input[..4]);
+        incoming.keep(4);
+        let mut ciphers = Ciphers::new(incoming, None).unwrap();
+        assert!(!ciphers.are_permanent());
+        input[4..]
+            .chunks_mut(5)
+            .for_each(|part| ciphers.decrypt(part));
+        assert_eq!(&input, b"enciphered, then clear");
+        let mut sent = *b"clear";
+        ciphers.encrypt(&mut sent);
+        assert_eq!(&sent, b"clear");
+        assert!(Ciphers::new(Incoming::default(), None).is_none());
     }
 }

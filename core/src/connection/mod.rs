@@ -8,6 +8,7 @@
 //!   the remote side does. An [`Event::Sought`] then comes first, and must be answered with
 //!   [`Connection::reveal`].
 //! - If the handshake was done elsewhere (by the bridge, for a tab): [`Connection::established`].
+//! - If messages are read elsewhere: [`Connection::into_ciphers`] after the handshake.
 //!
 //! The driver must close the connection at the time that [`Connection::poll_timeout`] returns.
 //!
@@ -40,9 +41,10 @@ use std::io::IoSlice;
 use bytes::{Bytes, BytesMut};
 
 use self::block_share::BlockShare;
+pub use self::cipher::Ciphers;
 use self::cipher::Incoming;
 use self::encryption::{Accepting, Dialling, Exchange, Step};
-pub use self::encryption::{Encryption, obfuscated};
+pub use self::encryption::{Encryption, UnknownEncryption, obfuscated};
 pub use self::event::{Event, Reason};
 use self::handshake::Handshaking;
 use self::outgoing::Outgoing;
@@ -260,6 +262,14 @@ impl Connection {
     /// written.
     pub fn poll_part(&mut self) -> Option<Bytes> {
         self.outgoing.next_part()
+    }
+
+    /// Ends the use of a connection whose handshakes are complete, for a driver that passes the
+    /// following bytes on. `None` if they are plaintext. What [`Connection::poll_event`] left in its
+    /// input is decrypted already. All queued bytes must have been written.
+    #[must_use]
+    pub fn into_ciphers(self) -> Option<Ciphers> {
+        Ciphers::new(self.incoming, self.outgoing.into_cipher())
     }
 
     /// The time at which the connection must be closed, and the reason; `None` once the handshakes

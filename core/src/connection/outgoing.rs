@@ -30,6 +30,11 @@ impl Outgoing {
         self.cipher = cipher;
     }
 
+    /// The cipher for what would be queued next.
+    pub(super) fn into_cipher(self) -> Option<Cipher> {
+        self.cipher
+    }
+
     /// Queues a message.
     pub(super) fn push(&mut self, message: &Message) {
         self.make_room();

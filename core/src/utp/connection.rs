@@ -167,6 +167,11 @@ impl UtpConnection {
         taken
     }
 
+    /// The number of bytes held in both directions.
+    pub(super) fn buffered(&self) -> usize {
+        self.receive.buffered() + self.sender.buffer.buffered()
+    }
+
     /// Ends our stream: the other side reads its end.
     pub(super) fn finish(&mut self) {
         self.sender.buffer.finish();

@@ -66,6 +66,11 @@ impl ReceiveBuffer {
         self.next = next;
     }
 
+    /// The number of received bytes that were not read.
+    pub(super) fn buffered(&self) -> usize {
+        self.ready.len() + self.held
+    }
+
     /// Handles a DATA or FIN packet. One that is unexpected, or for which there is no room, is
     /// dropped, and the other side repeats it. Returns whether there is something new to read,
     /// including the end.

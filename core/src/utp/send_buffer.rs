@@ -120,9 +120,14 @@ impl SendBuffer {
         taken.len()
     }
 
+    /// The number of written bytes that were not acknowledged.
+    pub(super) fn buffered(&self) -> usize {
+        self.unsent.len() + self.held
+    }
+
     /// Bytes that [`SendBuffer::write`] would take.
     pub(super) fn room(&self) -> usize {
-        self.capacity.saturating_sub(self.unsent.len() + self.held)
+        self.capacity.saturating_sub(self.buffered())
     }
 
     /// After what is written comes FIN.

@@ -163,6 +163,14 @@ impl Socket {
         Ok(taken)
     }
 
+    /// The number of bytes that a connection holds: received and not read, and written and not
+    /// acknowledged. 0 if there is no such connection.
+    #[must_use]
+    pub fn buffered(&self, id: ConnectionId) -> usize {
+        let slot = self.connections.get(&id);
+        slot.map_or(0, |slot| slot.connection.buffered())
+    }
+
     /// Ends our stream after the written data: the other side reads its end. Their stream can still
     /// be read.
     pub fn finish(&mut self, id: ConnectionId) {

@@ -38,7 +38,7 @@ impl Ways {
 
     /// Connects over the other transport, to a remote host that was reachable a moment ago. `None`
     /// if no other transport is in use, or it does not answer soon.
-    pub(super) async fn connect_otherwise(
+    pub async fn connect_otherwise(
         &self,
         addr: SocketAddr,
         transport: Transport,
@@ -52,7 +52,10 @@ impl Ways {
 
     /// Connects over TCP and uTP at the same time, and keeps the first connection. If both fail,
     /// the error is that of TCP, or of the only transport in use.
-    pub(super) async fn connect(&self, addr: SocketAddr) -> io::Result<PeerStream> {
+    ///
+    /// # Errors
+    /// Neither connects within [`CONNECT_TIMEOUT`], or through the proxy within its limits.
+    pub async fn connect(&self, addr: SocketAddr) -> io::Result<PeerStream> {
         match (&self.tcp, &self.utp) {
             (Some(tcp), Some(utp)) => either(over_tcp(tcp, addr), over_utp(utp, addr)).await,
             (Some(tcp), None) => over_tcp(tcp, addr).await,

@@ -122,7 +122,7 @@ impl Blocking {
 impl Policy for Blocking {
     fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
         let applies = match target.purpose {
-            Purpose::Peer | Purpose::Dht => true,
+            Purpose::Peer | Purpose::Dht | Purpose::UtpSyn => true,
             Purpose::HttpTracker | Purpose::UdpTracker | Purpose::TorrentFile => false,
         };
         if applies && self.list.contains(target.addr.ip()) {

@@ -21,6 +21,8 @@ pub enum Purpose {
     UdpTracker,
     /// A node of the DHT.
     Dht,
+    /// A datagram that opens a connection over uTP (BEP 29), or its repetition.
+    UtpSyn,
     /// A .torrent file whose URL the user typed.
     TorrentFile,
 }
@@ -121,7 +123,7 @@ impl Policy for OwnUser {
         if !is_local(ip)
             || matches!(
                 target.purpose,
-                Purpose::Peer | Purpose::UdpTracker | Purpose::Dht
+                Purpose::Peer | Purpose::UdpTracker | Purpose::Dht | Purpose::UtpSyn
             )
         {
             return Ok(());

@@ -1,5 +1,8 @@
 //! Parts of the exchange that both sides share: hashes, padding, and cipher offers.
 
+use std::fmt;
+use std::str::FromStr;
+
 use bytes::{Buf as _, BufMut as _, BytesMut};
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
@@ -21,8 +24,10 @@ pub(super) const PLAINTEXT: u32 = 1;
 /// The stream continues encrypted with RC4.
 pub(super) const RC4: u32 = 2;
 
-/// Whether peer connections are encrypted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Whether peer connections are encrypted. In text and configuration files: `off`, `allow`,
+/// `require`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Encryption {
     /// Never. A remote side that starts encryption violates the protocol.
     Off,
@@ -31,6 +36,32 @@ pub enum Encryption {
     Allow,
     /// Always, with RC4 for the whole stream.
     Require,
+}
+
+/// A text that names no [`Encryption`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is none of allow, require and off")]
+pub struct UnknownEncryption(String);
+
+impl fmt::Display for Encryption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::Allow => "allow",
+            Self::Require => "require",
+        })
+    }
+}
+
+impl FromStr for Encryption {
+    type Err = UnknownEncryption;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEncryption> {
+        [Self::Off, Self::Allow, Self::Require]
+            .into_iter()
+            .find(|mode| mode.to_string() == text)
+            .ok_or_else(|| UnknownEncryption(text.to_owned()))
+    }
 }
 
 impl Encryption {

@@ -85,6 +85,15 @@ fn messages() -> impl Strategy<Value = Vec<Message>> {
     proptest::collection::vec(message(), 0..6)
 }
 
+/// The messages in plaintext.
+fn encoded(messages: &[Message]) -> Vec<u8> {
+    let mut end = End::new(Connection::established(), OURS);
+    messages
+        .iter()
+        .for_each(|message| end.connection.send(message));
+    end.sent()
+}
+
 fn policy() -> impl Strategy<Value = Encryption> {
     proptest::prop_oneof![Just(Encryption::Allow), Just(Encryption::Require)]
 }
@@ -120,6 +129,31 @@ proptest! {
         let [theirs, ours]: [Vec<Event>; 2] = [said(theirs), said(ours)];
         prop_assert_eq!(&ends[0].events, &theirs);
         prop_assert_eq!(&ends[1].events, &ours);
+    }
+
+    #[test]
+    fn a_driver_that_passes_bytes_on_has_the_same_ciphers(
+        (ours, theirs) in (messages(), messages()),
+        (dialling, accepting) in (policy(), policy()),
+        sizes in proptest::collection::vec(1_usize..300, 1..8),
+    ) {
+        let mut ends = [End::new(dial(dialling), OURS), End::new(accept(accepting), THEIRS)];
+        talk(&mut ends, &sizes).unwrap();
+        let [dialled, mut accepted] = ends;
+        let mut ciphers = dialled.connection.into_ciphers().unwrap();
+        prop_assert!(ciphers.are_permanent());
+
+        theirs.iter().for_each(|message| accepted.connection.send(message));
+        let mut received = accepted.sent();
+        received.chunks_mut(sizes[0]).for_each(|part| ciphers.decrypt(part));
+        prop_assert_eq!(received, encoded(&theirs));
+
+        let mut sent = encoded(&ours);
+        sent.chunks_mut(sizes[0]).for_each(|part| ciphers.encrypt(part));
+        accepted.events.clear();
+        accepted.hear(&sent).unwrap();
+        let heard: Vec<Event> = ours.into_iter().map(Event::Message).collect();
+        prop_assert_eq!(accepted.events, heard);
     }
 
     #[test]

@@ -71,12 +71,28 @@ impl Port {
         state.settle(self);
     }
 
+    /// Ends a connection immediately, and removes its state.
+    pub(super) fn abort(&self, id: ConnectionId) {
+        let mut state = self.lock();
+        let now = state.now();
+        state.readiness.remove(&id);
+        state.machine.abort(now, id);
+        state.settle(self);
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_allowed(&self, from: SocketAddr) -> bool {
         self.policy.check(&Target::new(Purpose::Peer, from)).is_ok()
+    }
+
+    /// Whether this datagram may be sent. The policy counts those that open a connection, since
+    /// their recipient has not answered yet.
+    fn may_send(&self, to: SocketAddr, datagram: &[u8]) -> bool {
+        datagram.first() != Some(&SYN)
+            || self.policy.check(&Target::new(Purpose::UtpSyn, to)).is_ok()
     }
 
     fn send(&self, to: SocketAddr, is_probe: bool, bytes: &[u8]) -> io::Result<()> {
@@ -159,6 +175,10 @@ impl State {
                 let Some(transmit) = self.machine.poll_transmit(now, &mut self.buffer) else {
                     return;
                 };
+                // Counts as lost, and is repeated.
+                if !port.may_send(transmit.to, &self.buffer) {
+                    continue;
+                }
                 self.unsent = Some(Unsent {
                     to: transmit.to,
                     is_probe: transmit.is_probe,

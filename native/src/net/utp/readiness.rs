@@ -1,20 +1,22 @@
 //! The readiness of a uTP connection.
 
+use std::future::poll_fn;
 use std::io;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use aqueduct_core::utp::CloseReason;
-use tokio::sync::Notify;
 
 pub(super) const READABLE: u8 = 1;
 pub(super) const WRITABLE: u8 = 2;
 
-/// The readiness of a connection. Only its owner waits for it.
+/// The readiness of a connection. Only its owner waits for it, in one task at a time.
 #[derive(Debug, Default)]
 pub(super) struct Readiness {
     flags: AtomicU8,
-    changed: Notify,
+    /// The task to wake when a flag is set.
+    waiting: Mutex<Option<Waker>>,
     closed: OnceLock<CloseReason>,
 }
 
@@ -52,7 +54,9 @@ impl Readiness {
 
     fn set(&self, flags: u8) {
         self.flags.fetch_or(flags, Ordering::AcqRel);
-        self.changed.notify_one();
+        if let Some(waiting) = self.waiting().take() {
+            waiting.wake();
+        }
     }
 
     /// Clears flags after an attempt that had no result. Only while the endpoint is locked, so that
@@ -63,13 +67,33 @@ impl Readiness {
 
     /// Waits until an operation of `wanted` may succeed.
     pub(super) async fn wait(&self, wanted: u8) -> u8 {
-        loop {
-            let ready = self.flags.load(Ordering::Acquire) & wanted;
-            if ready != 0 {
-                return ready;
-            }
-            self.changed.notified().await;
-        }
+        poll_fn(|cx| self.poll(cx, wanted)).await
+    }
+
+    /// Ready with those operations of `wanted` that may succeed.
+    pub(super) fn poll(&self, cx: &Context<'_>, wanted: u8) -> Poll<u8> {
+        self.ready(wanted)
+            .or_else(|| {
+                let mut waiting = self.waiting();
+                if !waiting
+                    .as_ref()
+                    .is_some_and(|waker| waker.will_wake(cx.waker()))
+                {
+                    *waiting = Some(cx.waker().clone());
+                }
+                drop(waiting);
+                // A flag may have been set before the task was known.
+                self.ready(wanted)
+            })
+            .map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn ready(&self, wanted: u8) -> Option<u8> {
+        Some(self.flags.load(Ordering::Acquire) & wanted).filter(|ready| *ready != 0)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn error(&self) -> io::Error {

@@ -2,22 +2,25 @@
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use aqueduct_core::connection::Transport;
 use aqueduct_core::utp::{ConnectionId, Read};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{Interest, Ready};
 
 use super::port::Port;
 use super::readiness::{READABLE, Readiness, WRITABLE};
 use crate::transport::ByteStream;
 
-/// A uTP connection. Data written before it is dropped are still delivered.
+/// A uTP connection. Data written before it is dropped are still delivered, unless
+/// [`UtpStream::set_linger`] says otherwise.
 #[derive(Debug)]
 pub struct UtpStream {
     port: Arc<Port>,
     id: ConnectionId,
     readiness: Arc<Readiness>,
+    lingers: bool,
 }
 
 impl UtpStream {
@@ -26,7 +29,50 @@ impl UtpStream {
             port,
             id,
             readiness,
+            lingers: true,
         }
+    }
+
+    /// Sets whether written data are delivered after the stream was dropped, for which its state
+    /// stays for up to half a minute. Otherwise dropping it resets the connection, and nothing
+    /// stays: for remote sides that nothing is known of. Default: true.
+    pub fn set_linger(&mut self, lingers: bool) {
+        self.lingers = lingers;
+    }
+
+    /// The number of bytes that the connection holds: received and not read, and written and not
+    /// acknowledged.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.port.lock().machine.buffered(self.id)
+    }
+
+    /// Received bytes, at most `limit`, which is not 0. Empty: the remote side sends no more.
+    ///
+    /// # Errors
+    /// As for [`ByteStream::try_read`].
+    pub fn try_take(&self, limit: usize) -> io::Result<Bytes> {
+        self.port
+            .turn(|machine| match machine.read(self.id, limit) {
+                Ok(Read::Bytes(bytes)) => Ok(bytes),
+                Ok(Read::End) => Ok(Bytes::new()),
+                Ok(Read::Pending) => {
+                    self.readiness.clear(READABLE);
+                    Err(io::ErrorKind::WouldBlock.into())
+                }
+                Err(_) => Err(self.readiness.error()),
+            })
+    }
+
+    /// Ready when reading may succeed. The waker of the last call, for reading or writing, is the
+    /// one that is woken.
+    pub fn poll_readable(&self, cx: &Context<'_>) -> Poll<()> {
+        self.readiness.poll(cx, READABLE).map(|_| ())
+    }
+
+    /// Ready when writing may succeed; see [`UtpStream::poll_readable`].
+    pub fn poll_writable(&self, cx: &Context<'_>) -> Poll<()> {
+        self.readiness.poll(cx, WRITABLE).map(|_| ())
     }
 
     /// Its id in the state machine.
@@ -51,19 +97,9 @@ impl ByteStream for UtpStream {
     }
 
     fn try_read(&self, input: &mut BytesMut) -> io::Result<usize> {
-        let room = input.capacity() - input.len();
-        self.port.turn(|machine| match machine.read(self.id, room) {
-            Ok(Read::Bytes(bytes)) => {
-                input.extend_from_slice(&bytes);
-                Ok(bytes.len())
-            }
-            Ok(Read::End) => Ok(0),
-            Ok(Read::Pending) => {
-                self.readiness.clear(READABLE);
-                Err(io::ErrorKind::WouldBlock.into())
-            }
-            Err(_) => Err(self.readiness.error()),
-        })
+        let bytes = self.try_take(input.capacity() - input.len())?;
+        input.extend_from_slice(&bytes);
+        Ok(bytes.len())
     }
 
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -110,6 +146,10 @@ impl ByteStream for UtpStream {
 
 impl Drop for UtpStream {
     fn drop(&mut self) {
-        self.port.forget(self.id);
+        if self.lingers {
+            self.port.forget(self.id);
+        } else {
+            self.port.abort(self.id);
+        }
     }
 }

@@ -10,7 +10,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use super::{Endpoint, Rest, UtpStream};
-use crate::net::{Bind, OwnUser};
+use crate::net::{Bind, OwnUser, Policy, Purpose, Refusal, Target};
 use crate::transport::ByteStream;
 
 fn endpoint() -> (Endpoint, Rest, SocketAddr) {
@@ -123,4 +123,49 @@ async fn what_is_not_utps_goes_to_the_rest_and_what_is_does_not() {
     let (from, datagram) = rest.receive().await;
     assert_eq!(from, socket.local_addr().unwrap());
     assert_eq!(datagram, &b"d1:y1:qe"[..]);
+}
+
+#[tokio::test]
+async fn a_stream_that_does_not_linger_is_reset_when_it_is_dropped() {
+    let ((ours, ..), (theirs, _rest, addr)) = (endpoint(), endpoint());
+    let stream = ours.connect(addr).await.unwrap();
+    let accepting = async {
+        write(&stream, b"hello").await;
+        theirs.accept().await
+    };
+    let (mut accepted, _) = accepting.await;
+    accepted.set_linger(false);
+    drop(accepted);
+    let error = read(&stream).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(theirs.port.lock().machine.connections(), 0);
+}
+
+/// Permits everything but to open connections over uTP.
+#[derive(Debug)]
+struct NoSyns;
+
+impl Policy for NoSyns {
+    fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
+        if target.purpose == Purpose::UtpSyn {
+            let (addr, why) = (target.addr, "it has been sent enough".into());
+            return Err(Refusal { addr, why });
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn syns_that_the_policy_refuses_are_not_sent() {
+    let bind = Bind::from(std::net::IpAddr::from([127, 0, 0, 1]));
+    let (ours, _rest) = Endpoint::bind(bind, 0, Config::default(), Arc::new(NoSyns)).unwrap();
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let error = ours
+        .connect(silent.local_addr().unwrap())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    let heard = silent.recv_from(&mut [0; 100]).unwrap_err();
+    assert_eq!(heard.kind(), io::ErrorKind::WouldBlock);
 }
