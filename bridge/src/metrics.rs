@@ -68,11 +68,14 @@ pub(crate) struct ConnectionMetrics {
 #[derive(Debug, Default)]
 pub(crate) struct PeerMetrics {
     pub(crate) streams_total: Number,
+    pub(crate) encrypted_streams_total: Number,
+    pub(crate) utp_streams_total: Number,
     pub(crate) dials_total: Number,
     pub(crate) failed_dials_total: Number,
     pub(crate) filtered_total: Number,
     pub(crate) incoming_total: Number,
     pub(crate) refused_incoming_total: Number,
+    pub(crate) refused_key_exchanges_total: Number,
     pub(crate) tab_pairs_total: Number,
 }
 
@@ -178,13 +181,25 @@ impl ConnectionMetrics {
 }
 
 impl PeerMetrics {
-    fn rows(&self) -> [Row<'_>; 7] {
+    fn rows(&self) -> [Row<'_>; 10] {
         [
             (
                 "streams_total",
                 "counter",
                 "Peers handed to tabs",
                 &self.streams_total,
+            ),
+            (
+                "encrypted_streams_total",
+                "counter",
+                "Peers handed to tabs whose connection is encrypted",
+                &self.encrypted_streams_total,
+            ),
+            (
+                "utp_streams_total",
+                "counter",
+                "Peers handed to tabs that are connected over uTP",
+                &self.utp_streams_total,
             ),
             ("dials_total", "counter", "Peers dialled", &self.dials_total),
             (
@@ -210,6 +225,12 @@ impl PeerMetrics {
                 "counter",
                 "Peers that dialled in beyond the limit per address",
                 &self.refused_incoming_total,
+            ),
+            (
+                "refused_key_exchanges_total",
+                "counter",
+                "Encrypted handshakes of peers that dialled in beyond the limit per address",
+                &self.refused_key_exchanges_total,
             ),
             (
                 "meetings_total",

@@ -6,6 +6,8 @@ use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use aqueduct_core::connection::Encryption;
+
 /// How an option is given as a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OptionKind {
@@ -162,7 +164,7 @@ macro_rules! number_options {
     };
 }
 
-text_options!(SocketAddr, IpAddr, String);
+text_options!(SocketAddr, IpAddr, String, Encryption);
 number_options!(u16, u32, u64, usize);
 
 /// The system's own spelling, which need not be UTF-8.

@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aqueduct_core::net::Limit;
+use aqueduct_native::dial::Ways;
 use aqueduct_native::discovery::{self, DhtOptions, Options, PUBLIC_NODES};
 use aqueduct_native::net::{Bind, Outbound, Policy, Resolver, utp};
 use tokio::net::TcpListener;
@@ -16,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::limits::Limits;
+use crate::limits::address_rate::AddressRate;
 use crate::limits::clients::Clients;
 use crate::limits::descriptors::{Descriptors, Sockets};
 use crate::limits::guard::Guard;
@@ -28,8 +31,9 @@ use crate::metrics::Metrics;
 use crate::session::context::SessionContext;
 use crate::session::tokens::TokenStore;
 use crate::swarm::context::SwarmContext;
-use crate::swarm::incoming;
+use crate::swarm::incoming::PeerPort;
 use crate::swarm::registry::Registry;
+use crate::swarm::udp_port;
 use crate::tracker::{self, TrackerService};
 use crate::web::accept::accept;
 use crate::web::context::WebContext;
@@ -45,6 +49,8 @@ const UNANSWERED_PLACE: Duration = Duration::from_secs(5);
 const OWN_ADDRESSES_INTERVAL: Duration = Duration::from_secs(60);
 /// The number of ports chosen by the system that are tried until one is also free for the tracker.
 const PORTS_TRIED: usize = 20;
+/// The number of seconds' worth of encrypted handshakes that an address may begin at once.
+const KEY_EXCHANGE_BURST: u64 = 5;
 /// The timeout for announcing to trackers that the tabs' torrents have stopped.
 const MAX_FAREWELL: Duration = Duration::from_secs(3);
 
@@ -201,15 +207,25 @@ fn start_swarms(
     let targets = Targets::new(&config.limits);
     let Descriptors { sockets, announces } = Descriptors::divide(config.limits.announces);
     let clock = Clock::starting_now();
-    let discovery = discovery::spawn(Options {
+    let policy: Arc<dyn Policy> = Arc::new(Guard {
+        filter: Arc::clone(&filter),
+        targets: Arc::clone(&targets),
+    });
+    let (utp, rest) = udp_port::open(config, peers, &policy).unzip();
+    // A node of the DHT at the loopback interface would reach no others.
+    let rest = rest.filter(|_| !peers.ip().is_loopback());
+    let dht_port = if utp.is_some() && rest.is_none() {
+        0
+    } else {
+        peers.port()
+    };
+    let options = Options {
         config: discovery_config(&config.limits, announces),
-        policy: Arc::new(Guard {
-            filter: Arc::clone(&filter),
-            targets: Arc::clone(&targets),
-        }),
+        policy,
         outbound: Outbound::default().resolving_with(Resolver::asking(config.name_server.clone())),
-        dht: dht_options(config, peers.port()),
-    })?;
+        dht: dht_options(config, dht_port),
+    };
+    let discovery = discovery::spawn_sharing(options, rest)?;
     Ok(SwarmContext {
         limits: config.limits.clone(),
         filter,
@@ -220,8 +236,20 @@ fn start_swarms(
         sockets: Arc::new(Sockets::new(sockets)),
         metrics,
         clock,
+        ways: Ways {
+            tcp: Some(Outbound::default()),
+            utp,
+        },
+        encryption: config.encryption,
+        key_exchanges: key_exchanges(&config.limits),
         peer_port: peers.port(),
     })
+}
+
+fn key_exchanges(limits: &Limits) -> AddressRate {
+    let rate = u64::from(limits.encrypted_handshakes_per_address);
+    let rate = Limit::per_second(rate).with_burst(rate.saturating_mul(KEY_EXCHANGE_BURST));
+    AddressRate::new(rate, limits.addresses_per_site)
 }
 
 /// Starts the background tasks, which run until the returned value is dropped.
@@ -233,7 +261,13 @@ fn run_tasks(
 ) -> io::Result<JoinSet<()>> {
     let swarms = &context.sessions.swarms;
     let mut tasks = JoinSet::new();
-    if config.no_dht {
+    let port = PeerPort {
+        half_open: HalfOpen::new(&swarms.limits),
+        context: Arc::clone(swarms),
+    };
+    if let Some(endpoint) = swarms.ways.utp.clone() {
+        tasks.spawn(port.clone().listen_utp(endpoint));
+    } else if config.no_dht {
         tasks.spawn(turn_away_utp(Arc::clone(swarms)));
     }
     tasks.spawn(watch_own_addresses(
@@ -241,8 +275,7 @@ fn run_tasks(
         config,
         peers.local_addr()?,
     ));
-    let half_open = HalfOpen::new(&swarms.limits);
-    tasks.spawn(incoming::listen(peers, half_open, Arc::clone(swarms)));
+    tasks.spawn(port.listen(peers));
     tasks.spawn(reread_on_request(reread, Arc::clone(context)));
     let memory = Arc::clone(&context.memory);
     tasks.spawn(async move { memory.watch().await });

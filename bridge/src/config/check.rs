@@ -59,7 +59,7 @@ impl Limits {
     }
 
     /// Key, value, minimum and maximum.
-    fn bounds(&self) -> [(&'static str, u64, u64, u64); 15] {
+    fn bounds(&self) -> [(&'static str, u64, u64, u64); 17] {
         let (stream, session) = (self.stream_window.into(), self.session_window.into());
         let millis = |span: Seconds| u64::try_from(span.0.as_millis()).unwrap_or(u64::MAX);
         let time = |key, span| (key, millis(span), 10, DAY_IN_MILLIS);
@@ -77,7 +77,12 @@ impl Limits {
             ),
             count("announces", self.announces, 1),
             count("announces-per-session", self.announces_per_session, 1),
+            count("utp-connections", self.utp_connections, 1),
             time("handshake-timeout in milliseconds", self.handshake_timeout),
+            time(
+                "encrypted-handshake-timeout in milliseconds",
+                self.encrypted_handshake_timeout,
+            ),
             time(
                 "failed-dials-told-after in milliseconds",
                 self.failed_dials_told_after,

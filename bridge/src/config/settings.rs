@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use aqueduct_core::connection::Encryption;
+
 use crate::config::error::ConfigError;
 use crate::config::node::Node;
 use crate::limits::Limits;
@@ -28,6 +30,13 @@ options! {
         public_url("ORIGIN"): Option<String> = None;
         /// Further origins whose pages may use the bridge.
         origin("ORIGIN"): Vec<String> = Vec::new();
+        /// Whether connections to peers are encrypted. `allow`: peers are dialled in the clear, and
+        /// again encrypted if they close the connection before their handshake; those that dial in
+        /// choose. `require`: all are. `off`: none are.
+        encryption("MODE"): Encryption = Encryption::Allow;
+        /// Do not use uTP (BEP 29). Otherwise peers are dialled over TCP and uTP at the same time,
+        /// and may dial the peer port over both.
+        no_utp: bool = false;
         /// A file of tokens, one per line; clients must send one of them. If it is not set, no
         /// token is required.
         token_file("FILE"): Option<PathBuf> = None;

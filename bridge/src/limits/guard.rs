@@ -18,12 +18,13 @@ pub(crate) struct Guard {
 }
 
 impl Policy for Guard {
-    /// DHT nodes receive datagrams without [`Policy::admit`], since datagrams do not wait for a
-    /// turn.
+    /// DHT nodes, and peers that are dialled over uTP, receive datagrams without [`Policy::admit`],
+    /// since datagrams do not wait for a turn.
     fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
         self.filter.check(target)?;
         let addr = target.addr;
-        if target.purpose != Purpose::Dht || self.targets.may_send_datagram(addr.ip()) {
+        let is_counted = matches!(target.purpose, Purpose::Dht | Purpose::UtpSyn);
+        if !is_counted || self.targets.may_send_datagram(addr.ip()) {
             Ok(())
         } else {
             Err(Refusal {

@@ -112,8 +112,11 @@ impl Filter {
 impl Policy for Filter {
     fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
         let (addr, port) = (target.addr, target.addr.port());
-        let why = refuses_port(port, matches!(target.purpose, Purpose::Peer | Purpose::Dht))
-            .or_else(|| self.refuses_ip(addr.ip()));
+        let is_peer = matches!(
+            target.purpose,
+            Purpose::Peer | Purpose::Dht | Purpose::UtpSyn
+        );
+        let why = refuses_port(port, is_peer).or_else(|| self.refuses_ip(addr.ip()));
         why.map_or(Ok(()), |why| {
             Err(Refusal {
                 addr,

@@ -137,8 +137,17 @@ options! {
         incoming_half_open: usize = 200;
         /// Such connections from one address (/64 for IPv6). Further ones are closed at once.
         incoming_half_open_per_address: u32 = 20;
+        /// uTP connections at a time, in both directions; half a MiB each in the worst case. At the
+        /// limit peers are reached over TCP alone.
+        utp_connections: usize = 2000;
         /// Time for connecting and the BitTorrent handshake together, seconds.
         handshake_timeout: Seconds = Seconds::new(10);
+        /// The same for a peer that dials in and encrypts its handshake.
+        encrypted_handshake_timeout: Seconds = Seconds::new(20);
+        /// Encrypted handshakes per second that one address (/64 for IPv6) may begin at the peer
+        /// port; after a pause five times as many at once. More are closed before the key exchange,
+        /// which costs processor time.
+        encrypted_handshakes_per_address: u32 = 20;
         /// Time after which a dial that found no peer is reported to its tab as failed and makes
         /// room for the next, seconds. It is the same whether the port was closed, silent or open
         /// to something else, so that tabs cannot tell these apart. The dial itself may take

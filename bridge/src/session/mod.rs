@@ -310,7 +310,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             reserved,
         }) {
             Some(stream) => {
-                self.context.swarms.metrics.peers.streams_total.add(1);
+                connected.count(&self.context.swarms.metrics.peers);
                 self.relay.add(Peer::new(stream, join, addr, connected));
             }
             None => self.swarms.disconnected(join, addr, Outcome::Lost),

@@ -1,9 +1,10 @@
 //! Moves bytes between one tab's WebSocket and its peers' sockets, all in one task. (A peer that is
 //! another tab of this bridge has a pipe in memory instead of a socket.)
 //!
-//! What a peer sends is read from its socket directly into the message being packed. What a tab sends
-//! is written from the message it came in. Nothing is read that cannot be passed on: a peer without
-//! credit is not read, and a tab has credit only for what its peers have taken.
+//! What a peer sends is read from its socket directly into the message being packed, and decrypted
+//! there. What a tab sends is written from the message it came in, or copied to be encrypted. Nothing
+//! is read that cannot be passed on: a peer without credit is not read, and a tab has credit only for
+//! what its peers have taken.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -44,8 +45,8 @@ pub(crate) struct Peer {
     pub(crate) addr: PeerAddr,
     /// Its socket, and what it sent right after its handshake.
     pub(crate) connected: Connected,
-    /// What the tab sent and the socket has not taken yet, copied; bounded by the tab's credit. It is
-    /// written first.
+    /// What the tab sent and the socket has not taken yet, copied, and encrypted if the connection
+    /// is; bounded by the tab's credit. It is written first.
     backlog: BytesMut,
     /// What the tab has just sent: slices of its messages, which would keep whole messages in memory
     /// if they stayed.
@@ -106,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
     /// Queues bytes for a peer.
     pub(crate) fn send(&mut self, stream: u32, bytes: Bytes) {
         if let Some(peer) = self.find(stream).and_then(|at| self.peers.get_mut(at)) {
-            peer.fresh.push_back(bytes);
+            peer.queue(bytes);
         }
     }
 
@@ -233,11 +234,23 @@ impl Peer {
         }
     }
 
-    /// Bytes that the tab sent and the socket has not taken, and those that came with the handshake.
+    /// Queues bytes to be sent. Encryption needs a copy, since the message may have more parts.
+    fn queue(&mut self, bytes: Bytes) {
+        let Some(ciphers) = &mut self.connected.ciphers else {
+            return self.fresh.push_back(bytes);
+        };
+        let before = self.backlog.len();
+        self.backlog.extend_from_slice(&bytes);
+        ciphers.encrypt(&mut self.backlog[before..]);
+    }
+
+    /// Bytes that the tab sent and the socket has not taken, those that came with the handshake, and
+    /// those of uTP.
     fn held(&self) -> usize {
         self.backlog.len()
             + self.fresh.iter().map(Bytes::len).sum::<usize>()
             + self.connected.leftover.len()
+            + self.connected.pipe.held()
     }
 
     /// Appends one frame of its bytes to the message; false if there is no room for any.
@@ -246,7 +259,12 @@ impl Peer {
         cx: &mut Context<'_>,
         tunnel: &mut Server,
     ) -> Poll<Result<bool, StreamClose>> {
-        let Connected { pipe, leftover, .. } = &mut self.connected;
+        let Connected {
+            pipe,
+            ciphers,
+            leftover,
+            ..
+        } = &mut self.connected;
         if !leftover.is_empty() {
             let filled = tunnel.fill(self.stream, |out| {
                 out.put(leftover.split_to(leftover.len().min(out.remaining_mut())))
@@ -257,7 +275,15 @@ impl Peer {
             return Poll::Ready(Ok(false));
         }
         ready!(pipe.poll_readable(cx)).map_err(|_| StreamClose::Broken)?;
-        let Some((_, read)) = tunnel.fill(self.stream, |out| pipe.poll_read(cx, out)) else {
+        let filled = tunnel.fill(self.stream, |out| {
+            let before = out.get_ref().len();
+            let read = pipe.poll_read(cx, out);
+            if let Some(ciphers) = ciphers {
+                ciphers.decrypt(&mut out.get_mut()[before..]);
+            }
+            read
+        });
+        let Some((_, read)) = filled else {
             return Poll::Ready(Ok(false));
         };
         Poll::Ready(match ready!(read) {

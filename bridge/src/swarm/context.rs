@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use aqueduct_core::connection::Encryption;
+use aqueduct_native::dial::Ways;
 use aqueduct_native::discovery;
 
 use crate::clock::Clock;
 use crate::limits::Limits;
+use crate::limits::address_rate::AddressRate;
 use crate::limits::descriptors::Sockets;
 use crate::limits::policy::Filter;
 use crate::limits::targets::Targets;
@@ -28,6 +31,12 @@ pub(crate) struct SwarmContext {
     pub(crate) metrics: Arc<Metrics>,
     /// Discovery's time starts at the same instant.
     pub(crate) clock: Clock,
+    /// The transports to peers.
+    pub(crate) ways: Ways,
+    /// Whether connections to peers are encrypted.
+    pub(crate) encryption: Encryption,
+    /// Limits encrypted handshakes at the peer port, each of which costs a key exchange.
+    pub(crate) key_exchanges: AddressRate,
     /// The port at which peers dial.
     pub(crate) peer_port: u16,
 }

@@ -7,6 +7,9 @@
 //! reported as failed. Its socket and its permit at the target stay in use for the whole
 //! [`Limits::handshake_timeout`](crate::Limits::handshake_timeout), or until a newer dial needs the
 //! room. A dial that succeeds after it was reported as failed is still reported as connected.
+//!
+//! The attempts of one dial (see [`Dial`]) count as one for the session and the metrics, since their
+//! number depends on what the port does.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -26,7 +29,7 @@ use crate::limits::targets::{OwnerRecord, Permit, Start};
 use crate::swarm::candidates::Outcome;
 use crate::swarm::connected::Connected;
 use crate::swarm::context::SwarmContext;
-use crate::swarm::dial::dial;
+use crate::swarm::dial::Dial;
 use crate::swarm::tab_dial::{TabDial, TabDialError};
 
 /// The delay before a host is tried again if another dial of the session already waits for its turn
@@ -252,14 +255,19 @@ impl Dials {
         socket: SocketPermit,
     ) -> impl Future<Output = Step> + Send + 'static {
         self.context.metrics.peers.dials_total.add(1);
-        let limit = self.context.limits.handshake_timeout.0;
-        let end = Instant::now() + limit;
+        let end = Instant::now() + self.context.limits.handshake_timeout.0;
+        let dial = Dial {
+            context: Arc::clone(&self.context),
+            addr,
+            ours: handshake,
+            end,
+        };
         async move {
             let mut permit = permit;
             if let Some(permit) = &mut permit {
-                match dial(addr, handshake, limit, permit).await {
+                match dial.run(permit).await {
                     Ok((half_open, theirs)) => {
-                        return Step::Ended(Some(Connected::new(half_open, theirs, socket)));
+                        return Step::Ended(Some(Connected::new(half_open, theirs, Some(socket))));
                     }
                     Err(error) => tracing::debug!(%error, "a dial led to no peer"),
                 }

@@ -14,3 +14,4 @@ pub(crate) mod registry;
 mod reports;
 mod tab_dial;
 mod tracker_reports;
+pub(crate) mod udp_port;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use aqueduct_core::connection::obfuscated;
 use aqueduct_core::types::{InfoHashV1, PeerAddr, PeerId, TabId};
 use aqueduct_core::wire::Handshake;
 use tokio::sync::{mpsc, oneshot};
@@ -35,6 +36,8 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Members {
     by_hash: BTreeMap<InfoHashV1, SwarmMembers>,
+    /// The info-hash of each swarm by its obfuscated form.
+    obfuscated: BTreeMap<[u8; 20], InfoHashV1>,
     next: u64,
 }
 
@@ -95,10 +98,15 @@ impl Registry {
             number,
         };
         for hash in registration.hashes() {
-            let swarm = members.by_hash.entry(hash).or_default();
-            swarm.tabs.insert(number, member.clone());
+            members.add(hash, number, member.clone());
         }
         registration
+    }
+
+    /// The info-hash of a swarm that a peer names by its
+    /// [`obfuscated`](aqueduct_core::connection::obfuscated) form, if a tab has joined it.
+    pub(crate) fn reveal(&self, swarm: &[u8; 20]) -> Option<InfoHashV1> {
+        lock(&self.members).obfuscated.get(swarm).copied()
     }
 
     /// The tab for a peer that dialled in: the tabs of a swarm take turns. A tab that dialled itself
@@ -125,6 +133,27 @@ impl Registry {
             .get(&tab.0)
             .filter(|tab| tab.accepts_tabs)
             .cloned()
+    }
+}
+
+impl Members {
+    fn add(&mut self, hash: InfoHashV1, number: u64, tab: Member) {
+        let swarm = self.by_hash.entry(hash).or_default();
+        if swarm.tabs.is_empty() {
+            self.obfuscated.insert(obfuscated(hash), hash);
+        }
+        swarm.tabs.insert(number, tab);
+    }
+
+    fn remove(&mut self, hash: InfoHashV1, number: u64) {
+        let Some(swarm) = self.by_hash.get_mut(&hash) else {
+            return;
+        };
+        swarm.tabs.remove(&number);
+        if swarm.tabs.is_empty() {
+            self.by_hash.remove(&hash);
+            self.obfuscated.remove(&obfuscated(hash));
+        }
     }
 }
 
@@ -175,12 +204,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let mut members = lock(&self.registry.members);
         for hash in self.hashes() {
-            if let Some(swarm) = members.by_hash.get_mut(&hash) {
-                swarm.tabs.remove(&self.number);
-                if swarm.tabs.is_empty() {
-                    members.by_hash.remove(&hash);
-                }
-            }
+            members.remove(hash, self.number);
         }
     }
 }
@@ -204,7 +228,7 @@ mod tests {
     fn peers_that_dial_in_are_sent_to_the_tabs_in_turn_by_either_info_hash() {
         let registry = Arc::<Registry>::default();
         let (arrivals, _session) = mpsc::channel(1);
-        let tabs: Vec<Registration> = (1..=3)
+        let mut tabs: Vec<Registration> = (1..=3)
             .map(|id| {
                 let names = (HASH, Some(OTHER));
                 registry.register(names, PeerId([id; 20]), id.into(), arrivals.clone(), true)
@@ -222,8 +246,14 @@ mod tests {
         assert_eq!(in_turn, [2, 3, 1, 2].map(Some));
         assert_eq!(sent_to(HASH, 3), Some(1), "never to itself");
         assert_eq!([9, 9].map(|id| sent_to(OTHER, id)), [2, 3].map(Some));
+        let revealed = || [HASH, OTHER].map(|hash| registry.reveal(&obfuscated(hash)));
+        assert_eq!(revealed(), [HASH, OTHER].map(Some));
+        assert_eq!(registry.reveal(&HASH.0), None);
+        tabs.truncate(1);
+        assert_eq!(revealed(), [HASH, OTHER].map(Some));
         drop(tabs);
         assert_eq!([HASH, OTHER].map(|hash| sent_to(hash, 9)), [None, None]);
+        assert_eq!(revealed(), [None, None]);
     }
 
     #[test]

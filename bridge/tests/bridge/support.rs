@@ -59,10 +59,13 @@ impl Bridge {
 
     /// Also returns the peer port.
     pub(crate) async fn start_with_peers(config: Config) -> (Self, u16) {
-        let (web, peers) = (
-            listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap(),
-            TcpListener::bind("127.0.0.1:0").await.unwrap(),
-        );
+        let peers = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(peers, config).await
+    }
+
+    /// As [`Bridge::start_with_peers`], at this peer port.
+    pub(crate) async fn start_at(peers: TcpListener, config: Config) -> (Self, u16) {
+        let web = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let (addr, port) = (
             web.local_addr().unwrap(),
             peers.local_addr().unwrap().port(),

@@ -67,6 +67,19 @@ impl Tab {
         (tab, tracker, join)
     }
 
+    /// Opens a tab and waits until it has joined a swarm in which a tracker knows no peers.
+    pub(crate) async fn alone(bridge: &Bridge, request: &JoinRequest) -> Self {
+        let mut tracker = Tracker::naming(&[]);
+        let mut tab = Self::open(bridge).await;
+        tab.join_as(&JoinRequest {
+            trackers: vec![vec![tracker.http()]],
+            ..request.clone()
+        });
+        tab.flush().await;
+        tracker.next().await;
+        tab
+    }
+
     pub(crate) async fn open_as(
         bridge: &Bridge,
         fields: &[(&str, &str)],

@@ -108,6 +108,12 @@ impl Host {
         Ok(())
     }
 
+    /// Counts one more request under the permit of one that is under way; otherwise returns when to
+    /// try again.
+    pub(super) fn take_another(&mut self, now: Instant) -> Result<(), Instant> {
+        self.requests.take(now)
+    }
+
     /// Starts a queued request if it is its turn.
     pub(super) fn turn(&mut self, client: Network, number: u64, now: Instant) -> Turn {
         if self.queue.front() != Some(number) {

@@ -37,7 +37,7 @@ const DATAGRAM_BURST: u64 = 10;
 pub(crate) struct Targets {
     limits: HostLimits,
     state: Mutex<State>,
-    /// For DHT nodes.
+    /// For nodes of the DHT, and for opening connections over uTP.
     datagrams: AddressRate,
     /// The client of each owner of joins, while the owner exists.
     clients: Mutex<BTreeMap<u64, Network>>,
@@ -166,9 +166,10 @@ impl Targets {
         }
     }
 
-    /// Counts a datagram to a DHT node. False: it must not be sent, since its host has reached the
-    /// limit. Other nodes determine the destinations of lookups, so a tab that runs a few nodes
-    /// could otherwise flood any host.
+    /// Counts a datagram to a DHT node, or one that opens a connection over uTP. False: it must not
+    /// be sent, since its host has reached the limit. Other nodes determine the destinations of
+    /// lookups, so a tab that runs a few nodes could otherwise flood any host; and uTP repeats what
+    /// is not answered.
     pub(crate) fn may_send_datagram(&self, to: IpAddr) -> bool {
         self.datagrams.take(to, Instant::now()).is_ok()
     }
@@ -249,6 +250,19 @@ impl Drop for QueuePlace<'_> {
         self.targets.with_host(&self.host, |host| {
             host.queue.leave(self.client, self.number)
         });
+    }
+}
+
+impl Permit {
+    /// Waits until its host may be sent one more request under this permit, and counts that.
+    pub(crate) fn another(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (targets, host) = (Arc::clone(&self.targets), self.host.clone());
+        async move {
+            let take = |host: &mut Host| host.take_another(Instant::now());
+            while let Some(Err(at)) = targets.with_host(&host, take) {
+                sleep_until(at).await;
+            }
+        }
     }
 }
 

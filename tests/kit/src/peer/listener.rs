@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use aqueduct_core::connection::{Connection, Event};
 use aqueduct_core::types::{InfoHashV1, PeerId};
-use aqueduct_core::wire::Handshake;
+use aqueduct_core::wire::{Handshake, WireError};
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -42,14 +42,18 @@ impl Listener {
         }
     }
 
-    /// Accepts the next connection and reads its handshake.
+    /// Accepts the next connection and reads its handshake. Connections that begin otherwise, for
+    /// example encrypted ones, are closed.
     ///
     /// # Panics
     /// No connection or no handshake arrives within [`crate::PATIENCE`].
     pub async fn accept(&self) -> (TcpStream, Handshake) {
-        let (mut stream, _) = soon("a dial", self.socket.accept()).await.unwrap();
-        let theirs = read_handshake(&mut stream).await;
-        (stream, theirs)
+        loop {
+            let (mut stream, _) = soon("a dial", self.socket.accept()).await.unwrap();
+            if let Ok(theirs) = try_read_handshake(&mut stream).await {
+                return (stream, theirs);
+            }
+        }
     }
 
     /// Accepts the next connection, reads its handshake and answers for this info-hash. `more` is
@@ -70,10 +74,15 @@ impl Listener {
 /// # Panics
 /// None arrives within [`crate::PATIENCE`].
 pub async fn read_handshake(stream: &mut TcpStream) -> Handshake {
+    try_read_handshake(stream).await.unwrap()
+}
+
+/// As [`read_handshake`]; an error if something else arrives.
+async fn try_read_handshake(stream: &mut TcpStream) -> Result<Handshake, WireError> {
     let (mut connection, mut input) = (Connection::accept(DEADLINE), BytesMut::new());
     loop {
-        match connection.poll_event(&mut input).unwrap() {
-            Some(Event::Handshaken(theirs)) => return theirs,
+        match connection.poll_event(&mut input)? {
+            Some(Event::Handshaken(theirs)) => return Ok(theirs),
             Some(_) => {}
             None => {
                 // Read exactly the handshake: the bytes that follow are left to the test.

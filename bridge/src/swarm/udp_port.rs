@@ -1,0 +1,54 @@
+//! The peer port over UDP: one socket for all uTP connections, and for the node of the DHT.
+
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use aqueduct_core::utp;
+use aqueduct_native::net::utp::{Endpoint, Rest};
+use aqueduct_native::net::{Bind, Policy};
+
+use crate::config::Config;
+
+/// The size of each buffer of a connection in bytes. A tab grants its bridge more, but this is the
+/// bridge's memory.
+const BUFFER: usize = 256 * 1024;
+
+/// Opens it, if uTP is used: at the number and the addresses of the peer port over TCP. If another
+/// program uses it, peers are reached over TCP alone.
+pub(crate) fn open(
+    config: &Config,
+    peers: SocketAddr,
+    policy: &Arc<dyn Policy>,
+) -> Option<(Endpoint, Rest)> {
+    if config.no_utp {
+        return None;
+    }
+    let opened = bind(config, peers, Arc::clone(policy));
+    opened
+        .inspect_err(|error| {
+            tracing::warn!(port = peers.port(), %error, "uTP is not used: its UDP port cannot be opened");
+        })
+        .ok()
+}
+
+fn bind(
+    config: &Config,
+    peers: SocketAddr,
+    policy: Arc<dyn Policy>,
+) -> io::Result<(Endpoint, Rest)> {
+    // `::` is all addresses of both families.
+    let bind = if peers.ip() == Ipv6Addr::UNSPECIFIED {
+        Bind::default()
+    } else {
+        Bind::from(peers.ip())
+    };
+    let limits = utp::Config {
+        max_connections: config.limits.utp_connections,
+        max_half_open: config.limits.incoming_half_open,
+        receive_buffer: BUFFER,
+        send_buffer: BUFFER,
+        ..utp::Config::default()
+    };
+    Endpoint::bind(bind, peers.port(), limits, policy)
+}
