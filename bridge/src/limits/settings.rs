@@ -105,8 +105,9 @@ options! {
         /// Dials in progress for one session.
         half_open_per_session: usize = 20;
         /// Requests per second to one address (/64 for IPv6), over all sessions and of every kind:
-        /// peers dialled, announces over HTTP, each hop of a redirect, datagrams to a tracker; and
-        /// lookups per second of names in one domain. Further ones wait, and clients take turns.
+        /// peers dialled (twice, unless the first attempt succeeds within a quarter of a second),
+        /// announces over HTTP, each hop of a redirect, datagrams to a tracker; and lookups per
+        /// second of names in one domain. Further ones wait, and clients take turns.
         dials_per_target: u32 = 2;
         /// Such requests in progress at the same time.
         half_open_per_target: u32 = 20;
@@ -137,8 +138,8 @@ options! {
         incoming_half_open: usize = 200;
         /// Such connections from one address (/64 for IPv6). Further ones are closed at once.
         incoming_half_open_per_address: u32 = 20;
-        /// uTP connections at a time, in both directions; half a MiB each in the worst case. At the
-        /// limit peers are reached over TCP alone.
+        /// uTP connections at a time, in both directions. One may hold 1.25 MiB, which counts for its
+        /// session. At the limit peers are reached over TCP alone.
         utp_connections: usize = 2000;
         /// Time for connecting and the BitTorrent handshake together, seconds.
         handshake_timeout: Seconds = Seconds::new(10);

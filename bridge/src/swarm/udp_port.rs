@@ -10,9 +10,8 @@ use aqueduct_native::net::{Bind, Policy};
 
 use crate::config::Config;
 
-/// The size of each buffer of a connection in bytes. A tab grants its bridge more, but this is the
-/// bridge's memory.
-const BUFFER: usize = 256 * 1024;
+/// The size of a connection's send buffer in bytes. A tab gets credit for what is in it.
+const SEND_BUFFER: usize = 256 * 1024;
 
 /// Opens it, if uTP is used: at the number and the addresses of the peer port over TCP. If another
 /// program uses it, peers are reached over TCP alone.
@@ -46,8 +45,7 @@ fn bind(
     let limits = utp::Config {
         max_connections: config.limits.utp_connections,
         max_half_open: config.limits.incoming_half_open,
-        receive_buffer: BUFFER,
-        send_buffer: BUFFER,
+        send_buffer: SEND_BUFFER,
         ..utp::Config::default()
     };
     Endpoint::bind(bind, peers.port(), limits, policy)

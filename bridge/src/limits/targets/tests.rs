@@ -42,6 +42,24 @@ async fn one_host_is_reached_twice_a_second_whatever_the_port() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_request_under_a_permit_counts_like_the_first_and_needs_no_other_place() {
+    let limits = Limits {
+        half_open_per_target: 1,
+        ..Limits::default()
+    };
+    let (targets, begun) = (Targets::new(&limits), Instant::now());
+    let permit = begin(&targets, place(6881)).unwrap();
+    for half_seconds in 0..3 {
+        permit.another().await;
+        assert_eq!(begun.elapsed().as_millis() / 500, half_seconds);
+    }
+    drop(permit);
+    assert!(begin(&targets, place(6882)).is_none(), "the rate is spent");
+    tokio::time::advance(Duration::from_millis(501)).await;
+    assert!(begin(&targets, place(6882)).is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn at_most_twenty_requests_to_one_host_are_under_way() {
     let targets = Targets::new(&Limits::default());
     let mut permits = Vec::new();
