@@ -7,6 +7,7 @@ pub mod discovery;
 pub mod driver;
 pub mod hash;
 pub mod net;
+pub mod port_mapping;
 mod random;
 pub mod storage;
 pub mod transport;

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,7 +25,10 @@ With --json, get and seed print one object per line. About trackers and peers: \
 after each announce, where message is the warning or why it failed; \
 {\"event\":\"peer\",\"info_hash\",\"address\",\"result\":\"failed\",\"reason\",\"message\",\"omitted\"}, where reason is connection_refused, \
 timed_out, unreachable, closed_in_handshake, silent, wrong_info_hash, protocol, ourselves, banned or closed, and omitted counts the peers that \
-failed since the last such line and got none, because more than 20 per second did.";
+failed since the last such line and got none, because more than 20 per second did. \
+{\"event\":\"reachability\",\"reachable\",\"incoming\",\"port\",\"external_port\",\"protocol\",\"message\"} says whether peers on the internet can \
+connect: reachable is true once one did, false if the gateway maps no port, otherwise null; incoming counts the peers that did; external_port is \
+the gateway's port that is mapped to ours by protocol, PCP, NAT-PMP or UPnP, or null.";
 
 /// A BitTorrent client for the terminal.
 #[derive(Clone, Debug, Parser)]
@@ -158,9 +162,13 @@ pub(crate) struct NetworkFlags {
     /// Do not use uTP (BEP 29) for connections to and from peers
     #[arg(long)]
     pub(crate) no_utp: bool,
-    /// Do not ask the router for a port (it is not used yet)
+    /// Do not ask the gateway (router) to forward the listening port to this machine
     #[arg(long)]
     pub(crate) no_port_mapping: bool,
+    /// The gateway to ask, instead of that of the default route. By PCP, NAT-PMP and UPnP; the
+    /// mapping is removed at the end. With --bind to loopback none is asked
+    #[arg(long, value_name = "ADDR", conflicts_with = "no_port_mapping")]
+    pub(crate) port_mapping_gateway: Option<IpAddr>,
 }
 
 /// Whether connections to peers are encrypted.

@@ -42,6 +42,11 @@ impl Reports {
         }
     }
 
+    /// Whether everything is displayed: `-v` or `--json`.
+    pub(crate) const fn are_all_shown(&self) -> bool {
+        self.all
+    }
+
     /// Displays a report about the torrent `name`, within the limits.
     pub(crate) fn handle(
         &mut self,

@@ -8,6 +8,7 @@ use aqueduct_core::connection::Encryption;
 use aqueduct_native::descriptors::Shares;
 use aqueduct_native::discovery::{DhtOptions, PUBLIC_NODES};
 use aqueduct_native::driver::Settings;
+use aqueduct_native::port_mapping;
 
 use super::flags::{DiscoveryFlags, EncryptionMode, SwarmFlags};
 use super::network::Network;
@@ -52,9 +53,25 @@ pub(crate) fn settings(
             EncryptionMode::Require => Encryption::Require,
             EncryptionMode::Off => Encryption::Off,
         },
+        port_mapping: port_mapping(flags),
         half_open: shares.half_open,
     };
     (settings, shares.files)
+}
+
+/// How the gateway is asked for our port. Peers elsewhere cannot reach a loopback address, whatever
+/// a gateway forwards, and with a proxy nothing else is contacted.
+fn port_mapping(flags: &SwarmFlags) -> Option<port_mapping::Options> {
+    let network = &flags.network;
+    let is_loopback = network.bind.is_some_and(|bind| {
+        let v6 = bind.v6.is_some_and(|v6| v6.is_loopback());
+        bind.v4.is_some_and(|v4| v4.is_loopback()) || v6
+    });
+    let is_off = network.no_port_mapping || network.proxy.is_some() || is_loopback;
+    (!is_off).then(|| port_mapping::Options {
+        gateway: network.port_mapping_gateway,
+        ..port_mapping::Options::default()
+    })
 }
 
 /// The engine's limits, and the division of the system's descriptor limit.
@@ -140,6 +157,23 @@ mod tests {
         assert!(!settings.config.pex && settings.config.max_peers == 9);
         let settings = settings_of(&["--no-trackers", "--port", "0"], false);
         assert!(settings.lsd && !settings.trackers && settings.port == Some(0));
+    }
+
+    #[test]
+    fn the_gateway_is_asked_unless_that_is_switched_off_or_we_listen_at_loopback() {
+        let of = |flags: &[&str]| settings_of(flags, true).port_mapping;
+        assert_eq!(of(&[]).map(|options| options.gateway), Some(None));
+        let named = of(&["--port-mapping-gateway", "192.168.7.1"]).unwrap();
+        assert_eq!(named.gateway, Some([192, 168, 7, 1].into()));
+        assert!(of(&["--bind", "192.168.7.2"]).is_some());
+        for off in [
+            &["--no-port-mapping"][..],
+            &["--bind", "127.0.0.1"],
+            &["--bind", "::1"],
+            &["--proxy", "socks5://127.0.0.1:1080"],
+        ] {
+            assert!(of(off).is_none(), "{off:?}");
+        }
     }
 
     #[test]

@@ -241,6 +241,13 @@ impl DiscoveryDriver {
         wish.amounts
             .into_iter()
             .for_each(|amounts| self.machine.update(key, amounts));
+        if let Some(port) = wish.port {
+            let now = self.now();
+            self.machine.set_port(now, key, port);
+            self.node
+                .iter_mut()
+                .for_each(|node| node.set_port(now, key, port));
+        }
         for request in wish.requests() {
             let now = self.now();
             self.machine.request(now, key, request);

@@ -104,6 +104,8 @@ impl Letter {
 pub(super) struct Wish {
     /// `None` if they have not changed since it joined.
     pub(super) amounts: Option<Amounts>,
+    /// The port at which peers reach us, if it changed.
+    pub(super) port: Option<u16>,
     active: Option<bool>,
     more: bool,
     completed: bool,
@@ -227,6 +229,12 @@ impl Client {
         let mut inbox = self.0.lock();
         inbox.dht.remove(&key);
         inbox.mail.to(key).private = true;
+        self.0.wake.notify_one();
+    }
+
+    pub(super) fn set_port(&self, key: Key, port: u16) {
+        let mut inbox = self.0.lock();
+        inbox.mail.to(key).wish.get_or_insert_default().port = Some(port);
         self.0.wake.notify_one();
     }
 

@@ -219,6 +219,12 @@ impl Membership {
         self.shared.set_private(self.key);
     }
 
+    /// Changes the port at which peers reach us. Trackers and the DHT are told as soon as their
+    /// intervals permit.
+    pub fn set_port(&self, port: u16) {
+        self.shared.set_port(self.key, port);
+    }
+
     /// Asks every tracker for counts of seeds and leeches without joining the swarm (BEP 48). The
     /// answers arrive as [`News::Tracker`]. Only before [`DiscoverRequest::Start`].
     pub fn scrape(&self) {

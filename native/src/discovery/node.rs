@@ -92,6 +92,10 @@ impl Node {
         !swarm.private
     }
 
+    pub(super) fn set_port(&mut self, now: Instant, key: Key, port: u16) {
+        self.machine.set_port(now, key, port);
+    }
+
     pub(super) fn leave(&mut self, now: Instant, key: Key) {
         self.machine.remove(now, key);
     }

@@ -81,6 +81,14 @@ impl Memberships {
         }
     }
 
+    /// Changes the port at which peers reach us, for all torrents.
+    pub(super) fn set_port(&mut self, port: u16) {
+        self.identity.port = port;
+        self.members
+            .values()
+            .for_each(|membership| membership.set_port(port));
+    }
+
     /// From now on the torrent is announced to its trackers alone (BEP 27).
     pub(super) fn set_private(&self, id: TorrentId) {
         if let Some(membership) = self.members.get(&id) {

@@ -19,6 +19,7 @@ mod memberships;
 mod neighbours;
 mod ports;
 mod queue;
+mod reach;
 mod reports;
 mod router;
 mod slab;
@@ -49,6 +50,7 @@ use self::dials::Dials;
 use self::memberships::{Identity, Memberships};
 use self::neighbours::Neighbours;
 use self::ports::Ports;
+use self::reach::Reach;
 pub use self::reports::Report;
 use self::router::Router;
 use self::state::State;
@@ -56,6 +58,7 @@ use self::torrents::{Torrent, Torrents};
 use crate::discovery::{self, DhtOptions, Handle, Options};
 use crate::net::utp::{self, Rest};
 use crate::net::{Bind, Blocking, Outbound, Policy, TypedTrackers};
+use crate::port_mapping::{self, Reachability, Wanted};
 use crate::random::random;
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
@@ -92,6 +95,8 @@ pub struct Settings {
     pub lsd: bool,
     /// Whether connections to peers are encrypted.
     pub encryption: Encryption,
+    /// How the gateway is asked to map the listening port; `None`: it is not asked.
+    pub port_mapping: Option<port_mapping::Options>,
     /// Accepted connections that have not completed their handshake; see
     /// [`crate::descriptors::Shares`].
     pub half_open: usize,
@@ -125,9 +130,16 @@ impl Driver {
         }
         let (bind, half_open) = (settings.outbound.bind(), settings.half_open);
         let encryption = settings.encryption;
+        let wanted = Wanted {
+            port,
+            tcp: settings.tcp,
+            udp: ports.ways.utp.is_some() || dht_port == Some(port),
+        };
+        let reach = Reach::new(wanted, settings.port_mapping, bind);
         let storage = Pool::start(STORAGE_THREADS)?;
         let state = state(settings, port, discovery)?;
-        let router = Router::new(state, storage, (bind, policy), (ports.ways, encryption));
+        let (from, by) = ((bind, policy), (ports.ways, encryption));
+        let router = Router::new(state, storage, from, by, reach);
         tasks::spawn(&router, ports.listeners, half_open);
         Ok(Self { router, port })
     }
@@ -273,6 +285,17 @@ impl Driver {
     #[must_use]
     pub fn peer_failures(&self, torrent: TorrentId) -> Option<String> {
         self.router.reports.peer_failures(torrent)
+    }
+
+    /// Whether peers on the internet can connect to us, as far as can be told.
+    #[must_use]
+    pub fn reachability(&self) -> Reachability {
+        self.router.reach.reachability()
+    }
+
+    /// Removes the mappings of our port at the gateway, for at most `limit`.
+    pub async fn unmap(&self, limit: Duration) {
+        self.router.reach.unmap(limit).await;
     }
 
     /// Tells the trackers that we leave, for at most `limit`; those that do not answer are not

@@ -14,6 +14,7 @@ use tokio::task::{AbortHandle, spawn_local, yield_now};
 
 use super::conn::{Conn, Socket};
 use super::queue::Queue;
+use super::reach::Reach;
 use super::reports::Reports;
 use super::state::State;
 use super::timer::Timer;
@@ -37,6 +38,7 @@ pub(super) struct Router {
     /// Events for the application. There are few per torrent: pieces and bans are only logged.
     pub(super) events: Queue<Event>,
     pub(super) reports: Reports,
+    pub(super) reach: Reach,
     state: RefCell<State>,
 }
 
@@ -46,6 +48,7 @@ impl Router {
         storage: Pool,
         (bind, policy): (Bind, Arc<Blocking>),
         (ways, encryption): (Ways, Encryption),
+        reach: Reach,
     ) -> Rc<Self> {
         Rc::new(Self {
             storage,
@@ -56,6 +59,7 @@ impl Router {
             timer: Timer::default(),
             events: Queue::unbounded(),
             reports: Reports::new(),
+            reach,
             state: RefCell::new(state),
         })
     }
@@ -229,6 +233,7 @@ impl Router {
     }
 
     fn accepted(self: &Rc<Self>, peer: Peer<PeerStream>, addr: SocketAddr) {
+        self.reach.note_incoming(addr.ip());
         self.turn(|state, now| {
             let conn = state.connections.accept();
             state.engine.handle(

@@ -130,6 +130,13 @@ impl State {
         }
     }
 
+    /// Changes the port at which peers on the internet reach us. Local discovery keeps the
+    /// listening port.
+    pub(super) fn set_port(&mut self, port: u16) {
+        self.engine.set_listen_port(port);
+        self.memberships.set_port(port);
+    }
+
     /// Reports to discovery how far the torrents are, for the announces that it makes on its own.
     pub(super) fn update_amounts(&self) {
         for id in self.torrents.ids() {

@@ -29,6 +29,7 @@ pub(super) fn spawn(router: &Rc<Router>, listeners: Vec<Listener>, max_half_open
     spawn_local(collect_outcomes(Rc::clone(router)));
     spawn_local(report_amounts(Rc::clone(router)));
     spawn_local(look_around(Rc::clone(router)));
+    spawn_local(follow_mapping(Rc::clone(router)));
     let changed = router.state().neighbours.as_ref().map(Neighbours::changed);
     if let Some(changed) = changed {
         spawn_local(announce_locally(Rc::clone(router), changed));
@@ -90,6 +91,13 @@ async fn report_amounts(router: Rc<Router>) {
     loop {
         ticks.tick().await;
         router.state().update_amounts();
+    }
+}
+
+/// Announces the port that the gateway maps to ours.
+async fn follow_mapping(router: Rc<Router>) {
+    while let Some(port) = router.reach.port_changed().await {
+        router.turn(|state, _| state.set_port(port));
     }
 }
 

@@ -8,6 +8,7 @@ use aqueduct_core::meta::{File, Info};
 use aqueduct_core::net::blocklist::Summary;
 use aqueduct_core::types::{InfoHash, PeerAddr};
 use aqueduct_core::{CloseReason, FileChange, PeerFailure};
+use aqueduct_native::port_mapping::Reachability;
 use aqueduct_native::storage::Renamed;
 use serde_json::json;
 
@@ -136,6 +137,19 @@ impl Json {
             "reason": failure.name(),
             "message": reason.to_string(),
             "omitted": omitted,
+        }));
+    }
+
+    pub(super) fn reachability(&self, reachability: &Reachability) {
+        let mapping = reachability.mapping();
+        object(&json!({
+            "event": "reachability",
+            "reachable": reachability.is_reachable(),
+            "incoming": reachability.incoming,
+            "port": reachability.wanted.port,
+            "external_port": mapping.map(|mapping| mapping.external),
+            "protocol": mapping.map(|mapping| mapping.protocol.to_string()),
+            "message": reachability.to_string(),
         }));
     }
 

@@ -108,7 +108,7 @@ impl Status {
                     hint,
                 )
             }
-            Phase::Seeding => (vec!["seeding".to_owned(), text::rate(up_rate)], ""),
+            Phase::Seeding => (vec!["seeding".to_owned(), text::rate(up_rate)], hint),
             phase => (vec![text::phase(phase).to_owned()], hint),
         };
         parts.push(peers);

@@ -10,6 +10,7 @@ use aqueduct_core::meta::{File, Info};
 use aqueduct_core::net::blocklist::Summary;
 use aqueduct_core::types::{InfoHash, PeerAddr, visible};
 use aqueduct_core::{CloseReason, FileChange, PeerFailure};
+use aqueduct_native::port_mapping::Reachability;
 use aqueduct_native::storage::Renamed;
 
 use super::bars::Bars;
@@ -224,6 +225,16 @@ impl Screen {
         self.note(&format!(
             "the blocklist kept {peers} from being used, and refused {refused}"
         ));
+    }
+
+    /// Whether peers on the internet can connect to us has changed. `all`: whether the user wants to
+    /// read it apart from the torrents' own lines.
+    pub(crate) fn reachability(&self, reachability: &Reachability, all: bool) {
+        match self {
+            Self::Json(json) => json.reachability(reachability),
+            _ if all => self.note(&reachability.to_string()),
+            Self::Bars(_) | Self::Plain(_) | Self::Quiet => {}
+        }
     }
 
     /// Something the user should read.

@@ -8,6 +8,7 @@ pub(crate) struct View {
     /// Escaped.
     pub(crate) name: String,
     pub(crate) snapshot: TorrentSnapshot,
-    /// Why nothing is received, if nothing is: trackers, dials.
+    /// Why nothing is received, if nothing is: trackers, dials. For a seed without peers: whether
+    /// they can connect to it.
     pub(crate) hint: String,
 }

@@ -17,6 +17,7 @@ mod external_changes;
 mod failure_reports;
 mod links;
 mod names;
+mod port_mapping;
 mod sources;
 mod terminal;
 mod world;

@@ -28,7 +28,7 @@ impl World {
     pub(crate) fn command(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
-            .args(args)
+            .args(without_port_mapping(args))
             .current_dir(self.0.path())
             .env("XDG_STATE_HOME", self.path("state"))
             .stdin(Stdio::null());
@@ -121,6 +121,18 @@ impl World {
     pub(crate) fn from<'a>(peer: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
         [&["get", "--peer", peer], &ALONE[..], rest].concat()
     }
+}
+
+/// The arguments, so that `get` and `seed` do not ask the gateway of the machine that runs the tests
+/// to map their port, wherever they listen.
+fn without_port_mapping<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    let mut args = args.to_vec();
+    let subcommand = args.iter().position(|arg| ["get", "seed"].contains(arg));
+    let decides = |arg: &&str| ["--no-port-mapping", "--port-mapping-gateway"].contains(arg);
+    if let Some(at) = subcommand.filter(|_| !args.iter().any(decides)) {
+        args.insert(at + 1, "--no-port-mapping");
+    }
+    args
 }
 
 /// Arguments that restrict the program to loopback, trackers and given peers.

@@ -7,7 +7,9 @@
 )]
 
 mod discovery;
+mod hostile_gateway;
 mod http;
+mod port_mapping;
 
 use aqueduct_testkit::http::{Reply, ok};
 

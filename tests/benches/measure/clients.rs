@@ -28,7 +28,16 @@ impl Client {
     /// The command that downloads `torrent` into `folder` and exits.
     pub(crate) fn download(self, torrent: &Path, folder: &Path) -> Result<Command> {
         let mut command = match self {
-            Client::Aqueduct => with(aqueduct()?, &["get", "--quiet", "--no-dht", "--output"]),
+            Client::Aqueduct => with(
+                aqueduct()?,
+                &[
+                    "get",
+                    "--quiet",
+                    "--no-dht",
+                    "--no-port-mapping",
+                    "--output",
+                ],
+            ),
             Client::Libtorrent => libtorrent("leech"),
             Client::Aria2 => with("aria2c".into(), &ARIA2),
         };
@@ -68,6 +77,7 @@ impl Seed {
                         "--no-trackers",
                         "--no-dht",
                         "--no-lsd",
+                        "--no-port-mapping",
                         "--port",
                     ],
                 );

@@ -38,6 +38,7 @@
 
 pub mod bencode;
 pub mod bridge;
+pub mod gateway;
 pub mod http;
 pub mod journal;
 pub mod namespace;
@@ -47,7 +48,7 @@ pub mod programs;
 pub mod torrent;
 pub mod tracker;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 /// The default limit for everything that a test waits for. It is long enough for a busy machine.
@@ -61,6 +62,18 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future)
         .await
         .unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
+}
+
+/// A UDP port of loopback at which nothing listened when this was called.
+///
+/// # Panics
+/// There is no free port.
+#[must_use]
+pub fn free_udp_port() -> u16 {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|socket| socket.local_addr())
+        .expect("a free port")
+        .port()
 }
 
 /// An address of 127.0.0.1 at which nothing listened when this was called.

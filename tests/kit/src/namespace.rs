@@ -20,7 +20,7 @@ const INSIDE: &str = "AQUEDUCT_TEST_INSIDE";
 /// The test failed, or a namespace cannot be made; the message includes the output.
 #[must_use]
 pub fn ran_inside(test: &str, addresses: &[IpAddr], limit: Duration) -> bool {
-    if env::var_os(INSIDE).is_some() {
+    if is_inside() {
         return false;
     }
     let _tools = [system("unshare", "util-linux"), system("ip", "iproute2")];
@@ -52,6 +52,11 @@ pub fn ran_inside(test: &str, addresses: &[IpAddr], limit: Duration) -> bool {
         run.told()
     );
     true
+}
+
+/// Whether this process runs inside a namespace without other networks.
+pub(crate) fn is_inside() -> bool {
+    env::var_os(INSIDE).is_some()
 }
 
 fn is_root() -> bool {

@@ -2,13 +2,14 @@
 
 use std::ffi::OsStr;
 use std::io::{BufReader, Read};
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::journal::{Journal, Silence, Writer};
+use crate::namespace::is_inside;
 use crate::{process, soon};
 
 /// The limit for a program to check its data and to announce itself.
@@ -104,8 +105,10 @@ impl Program {
     /// Starts the command with no standard input.
     ///
     /// # Panics
-    /// It cannot be started.
+    /// It cannot be started, or is our terminal program and would ask the gateway of this machine
+    /// to map its port.
     pub fn start(command: &mut Command) -> Self {
+        asks_no_gateway(command);
         let name = Path::new(command.get_program())
             .file_name()
             .unwrap_or_default()
@@ -331,6 +334,30 @@ fn forward(output: impl Read + Send + 'static, to: Writer<String>) {
             }
         }
     });
+}
+
+/// Checks that our terminal program, if the command starts it, leaves the gateway of the machine
+/// that runs the tests alone.
+fn asks_no_gateway(command: &Command) {
+    let words: Vec<&OsStr> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .collect();
+    let serves = words.windows(2).any(|pair| {
+        let is_ours = Path::new(pair[0]).file_name() == Some(OsStr::new("aqueduct"));
+        is_ours && (pair[1] == "get" || pair[1] == "seed")
+    });
+    let is_spared = words.iter().enumerate().any(|(at, word)| {
+        let next = words.get(at + 1).map(|word| word.to_string_lossy());
+        let is_loopback = next.and_then(|next| next.parse::<IpAddr>().ok());
+        let is_loopback = is_loopback.is_some_and(|ip| ip.is_loopback());
+        *word == "--no-port-mapping"
+            || *word == "--proxy"
+            || is_loopback && (*word == "--bind" || *word == "--port-mapping-gateway")
+    });
+    assert!(
+        !serves || is_spared || is_inside(),
+        "a test must not ask a real gateway: give {words:?} --no-port-mapping, or --bind with an address of loopback"
+    );
 }
 
 /// Builds a command with arguments in one expression.

@@ -31,7 +31,7 @@ fn anywhere(setup: &Setup, subcommand: &str) -> Command {
     let mut command = Command::new(programs::aqueduct());
     command
         .arg(subcommand)
-        .args(["--port", "0"])
+        .args(["--port", "0", "--no-port-mapping"])
         .env("XDG_STATE_HOME", setup.place("state"));
     command
 }

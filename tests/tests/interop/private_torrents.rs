@@ -84,7 +84,8 @@ fn ip(arguments: &[&str]) {
 fn ours(subcommand: &str, folder: &Path, bootstrap: &str) -> Command {
     let mut ours = Command::new(programs::aqueduct());
     ours.arg(subcommand)
-        .args(["--port", "0", "--json", "--dht-bootstrap", bootstrap])
+        .args(["--port", "0", "--json", "--no-port-mapping"])
+        .args(["--dht-bootstrap", bootstrap])
         .env("XDG_STATE_HOME", folder.join("state"));
     ours
 }

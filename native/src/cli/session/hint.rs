@@ -21,6 +21,8 @@ struct Search {
     banned: usize,
     /// Whether no source of peers is used.
     is_alone: bool,
+    /// That nobody can connect to us, if that is so.
+    unreachable: Option<String>,
 }
 
 impl Search {
@@ -37,6 +39,9 @@ impl Search {
             failures: driver.peer_failures(torrent),
             banned: driver.banned(torrent),
             is_alone: sources.are_none(),
+            unreachable: Some(driver.reachability())
+                .filter(|reachability| reachability.is_reachable() == Some(false))
+                .map(|reachability| reachability.to_string()),
         }
     }
 
@@ -66,12 +71,14 @@ impl Search {
             .chain(self.dht.clone())
             .chain([dials])
             .chain(self.failures.clone());
-        let parts: Vec<String> = parts.chain(blocked).chain(banned).chain(alone).collect();
+        let parts = parts.chain(blocked).chain(banned).chain(alone);
+        let parts: Vec<String> = parts.chain(self.unreachable.clone()).collect();
         parts.join("; ")
     }
 }
 
-/// Why nothing is received for a torrent; empty if something is received, or nothing is needed.
+/// Why nothing is received for a torrent; empty if something is received, or nothing is needed. For
+/// a seed without peers: whether they can connect to it.
 pub(super) fn hint(
     driver: &Driver,
     snapshot: &TorrentSnapshot,
@@ -82,7 +89,15 @@ pub(super) fn hint(
         snapshot.phase,
         Phase::Seeding | Phase::Checking | Phase::Paused | Phase::Error
     );
-    if snapshot.down_rate > 0 || is_idle {
+    if snapshot.phase == Phase::Seeding && snapshot.peers == 0 {
+        let reachability = driver.reachability();
+        let is_known = reachability.status.is_some() || reachability.incoming > 0;
+        if is_known {
+            reachability.to_string()
+        } else {
+            String::new()
+        }
+    } else if snapshot.down_rate > 0 || is_idle {
         String::new()
     } else if snapshot.peers > 0 {
         describe_peers(snapshot).to_owned()

@@ -3,6 +3,7 @@
 
 mod hint;
 mod job;
+mod reach;
 mod stall;
 mod torrents;
 mod trouble;
@@ -23,6 +24,7 @@ use aqueduct_native::net::Outbound;
 use tokio::time::{interval, timeout};
 
 use self::job::Job;
+use self::reach::Reach;
 use self::stall::Stall;
 use self::torrents::Torrents;
 use self::trouble::Trouble;
@@ -40,6 +42,8 @@ use crate::ui::{Screen, text};
 const TICK: Duration = Duration::from_millis(250);
 /// The timeout for writing everything at the end.
 const SAVING: Duration = Duration::from_secs(60);
+/// The timeout for removing the port mapping, while everything is written.
+const UNMAPPING: Duration = Duration::from_millis(1500);
 /// The timeout for the last announces.
 const LEAVING: Duration = Duration::from_secs(3);
 
@@ -53,6 +57,7 @@ pub(crate) struct Session {
     signals: Signals,
     stall: Stall,
     trouble: Trouble,
+    reach: Reach,
     /// When progress was last displayed.
     shown: Option<Instant>,
 }
@@ -98,6 +103,7 @@ impl Session {
             lookups,
             reports,
             signals,
+            reach: Reach::default(),
             shown: None,
         })
     }
@@ -183,7 +189,7 @@ impl Session {
     /// immediately.
     async fn save(&mut self) -> Result<(), Failure> {
         let (driver, signals) = (&self.torrents.driver, &mut self.signals);
-        let all = async {
+        let saving = async {
             if driver.command(Command::ShutDown).is_ok() {
                 let saved = async { while driver.event().await != Event::ShutDown {} };
                 timeout(SAVING, saved).await.map_err(|_| {
@@ -193,6 +199,11 @@ impl Session {
                     )
                 })?;
             }
+            Ok::<(), Failure>(())
+        };
+        let all = async {
+            let (saved, ()) = tokio::join!(saving, driver.unmap(UNMAPPING));
+            saved?;
             driver.leave(LEAVING).await;
             Ok(())
         };
@@ -402,6 +413,11 @@ impl Session {
         self.report_renamed();
         if let Some(trouble) = self.trouble.check(Instant::now()) {
             self.screen.note(&trouble);
+        }
+        let reachability = self.torrents.driver.reachability();
+        if self.reach.is_news(&reachability) {
+            self.screen
+                .reachability(&reachability, self.reports.are_all_shown());
         }
         if self
             .shown

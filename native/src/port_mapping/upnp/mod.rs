@@ -1,0 +1,305 @@
+//! UPnP's Internet Gateway Device: the gateway is found by a search (SSDP), describes its services
+//! in XML over HTTP, and maps ports by SOAP calls.
+
+mod description;
+mod http;
+mod search;
+mod soap;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use aqueduct_core::discovery::url::{Host, Scheme, Url};
+use tokio::time::Instant;
+
+use self::description::{Description, Kind, Service};
+use self::search::Search;
+use self::soap::{Action, Fault};
+use super::client::{Line, Transport, external};
+use super::failure::{Failure, shown};
+
+/// The maximum number of descriptions that are fetched from one gateway.
+const MAX_DESCRIPTIONS: usize = 4;
+/// The maximum number of its services that are asked.
+const MAX_SERVICES: usize = 4;
+
+/// Error codes of the service (WANIPConnection 2.5; WANIPv6FirewallControl 2.4).
+mod code {
+    pub(super) const NO_SUCH_ENTRY: u16 = 714;
+    pub(super) const NO_SUCH_PINHOLE: u16 = 704;
+    pub(super) const CONFLICT: u16 = 718;
+    pub(super) const SAME_PORT_REQUIRED: u16 = 724;
+    pub(super) const ONLY_PERMANENT: u16 = 725;
+    pub(super) const CONFLICT_WITH_OTHER_MECHANISM: u16 = 729;
+}
+
+/// A gateway that maps ports by UPnP.
+#[derive(Debug)]
+pub(super) struct Upnp {
+    line: Line,
+    service: Service,
+    /// Path and port of the service's control URL, which is at the gateway's address.
+    place: Place,
+    /// The gateway's address on the internet.
+    address: Option<IpAddr>,
+    /// Identifiers of pinholes, by transport.
+    pinholes: Vec<(Transport, u16)>,
+    /// Whether the gateway makes only mappings that do not lapse.
+    permanent: bool,
+}
+
+/// A place at the gateway: the port and what follows it in the URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    port: u16,
+    path: String,
+}
+
+impl Place {
+    /// The place of a URL, which must lead to `gateway` over http. Nothing else is contacted,
+    /// whatever a description says.
+    fn at(gateway: IpAddr, url: &Url) -> Result<Self, Failure> {
+        let is_there = url.scheme == Scheme::Http && url.host == Host::Addr(gateway);
+        is_there
+            .then(|| Self {
+                port: url.port,
+                path: url.path_and_query.clone(),
+            })
+            .ok_or_else(|| Failure::Elsewhere(shown(&url.authority())))
+    }
+}
+
+impl Upnp {
+    /// Searches for the gateway, reads its description, and asks for its external address.
+    pub(super) async fn find(line: Line, deadline: Instant) -> Result<Self, Failure> {
+        let mut search = Search::start(line, deadline)?;
+        let mut failure = Failure::Silent;
+        for _ in 0..MAX_DESCRIPTIONS {
+            let Some(url) = search.next().await? else {
+                break;
+            };
+            match Self::at(line, &url, deadline).await {
+                Ok(found) => return Ok(found),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// The first service of a description that is connected to the internet.
+    async fn at(line: Line, url: &Url, deadline: Instant) -> Result<Self, Failure> {
+        let place = Place::at(line.gateway.ip(), url)?;
+        let body = http::get(&line, &place, deadline).await?;
+        let kind = match line.gateway.ours {
+            IpAddr::V4(_) => Kind::Connection,
+            IpAddr::V6(_) => Kind::Firewall,
+        };
+        let description = Description::parse(&body)?;
+        let mut failure = Failure::invalid("its description names no service that maps ports");
+        for service in description.services(kind).take(MAX_SERVICES) {
+            match Self::of(line, url, &description, service, deadline).await {
+                Ok(found) => return Ok(found),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    async fn of(
+        line: Line,
+        url: &Url,
+        description: &Description,
+        service: &Service,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
+        let control = description
+            .resolve(url, &service.control)
+            .map_err(|error| Failure::Invalid(format!("control URL: {error}")))?;
+        let mut found = Self {
+            line,
+            service: service.clone(),
+            place: Place::at(line.gateway.ip(), &control)?,
+            address: None,
+            pinholes: Vec::new(),
+            permanent: false,
+        };
+        found.address = Some(match line.gateway.ours {
+            IpAddr::V4(_) => found.ask_address(deadline).await?,
+            ours @ IpAddr::V6(_) => {
+                found.check_firewall(deadline).await?;
+                ours
+            }
+        });
+        Ok(found)
+    }
+
+    pub(super) const fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    async fn ask_address(&self, deadline: Instant) -> Result<IpAddr, Failure> {
+        let action = Action::new("GetExternalIPAddress");
+        let answer = self.call(&action, deadline).await?;
+        let text = answer.field("NewExternalIPAddress").unwrap_or_default();
+        // A gateway that is not connected leaves it out.
+        if text.is_empty() {
+            return Err(Failure::Offline);
+        }
+        let address = text
+            .parse()
+            .map_err(|_| Failure::invalid(&format!("external address {text}")))?;
+        external(address)
+    }
+
+    /// Whether pinholes may be made.
+    async fn check_firewall(&self, deadline: Instant) -> Result<(), Failure> {
+        let action = Action::new("GetFirewallStatus");
+        let answer = self.call(&action, deadline).await?;
+        match answer.field("InboundPinholeAllowed") {
+            Some("1" | "true" | "yes") => Ok(()),
+            _ => Err(Failure::refused("its firewall allows no pinholes")),
+        }
+    }
+
+    /// Maps or renews. Returns the lifetime; `None`: it does not lapse.
+    pub(super) async fn map(
+        &mut self,
+        transport: Transport,
+        internal: u16,
+        external: u16,
+    ) -> Result<Option<Duration>, Failure> {
+        if self.service.kind == Kind::Firewall {
+            return self.open_pinhole(transport, internal).await.map(Some);
+        }
+        let lifetime = self.line.timing.lifetime;
+        let asked = if self.permanent {
+            0
+        } else {
+            lifetime.as_secs()
+        };
+        let added = self.add(transport, internal, external, asked).await;
+        match added {
+            Err(Fault::Code(code::ONLY_PERMANENT, _)) if !self.permanent => {
+                self.permanent = true;
+                self.add(transport, internal, external, 0)
+                    .await
+                    .map_err(|fault| conflict_or(fault, external))?;
+            }
+            // It maps only equal ports; ours is the only one then.
+            Err(Fault::Code(code::SAME_PORT_REQUIRED, words)) => {
+                return Err(Failure::refused(&format!("{words} (724)")));
+            }
+            other => other.map_err(|fault| conflict_or(fault, external))?,
+        }
+        Ok((!self.permanent).then_some(lifetime))
+    }
+
+    async fn add(
+        &self,
+        transport: Transport,
+        internal: u16,
+        external: u16,
+        lifetime: u64,
+    ) -> Result<(), Fault> {
+        let action = Action::new("AddPortMapping")
+            .with("NewRemoteHost", "")
+            .with("NewExternalPort", external)
+            .with("NewProtocol", transport)
+            .with("NewInternalPort", internal)
+            .with("NewInternalClient", self.line.gateway.ours)
+            .with("NewEnabled", 1)
+            .with("NewPortMappingDescription", "Aqueduct")
+            .with("NewLeaseDuration", lifetime);
+        self.call(&action, self.deadline()).await.map(|_| ())
+    }
+
+    /// Removes a mapping. One that is gone already counts as removed.
+    pub(super) async fn unmap(&self, transport: Transport, external: u16) -> Result<(), Failure> {
+        let action = if self.service.kind == Kind::Firewall {
+            let Some((_, id)) = self.pinholes.iter().find(|(of, _)| *of == transport) else {
+                return Ok(());
+            };
+            Action::new("DeletePinhole").with("UniqueID", id)
+        } else {
+            Action::new("DeletePortMapping")
+                .with("NewRemoteHost", "")
+                .with("NewExternalPort", external)
+                .with("NewProtocol", transport)
+        };
+        match self.call(&action, self.deadline()).await {
+            Ok(_) | Err(Fault::Code(code::NO_SUCH_ENTRY | code::NO_SUCH_PINHOLE, _)) => Ok(()),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// Opens a pinhole for all remote addresses, or extends the lifetime of the one that is open.
+    async fn open_pinhole(
+        &mut self,
+        transport: Transport,
+        internal: u16,
+    ) -> Result<Duration, Failure> {
+        let lifetime = self.line.timing.lifetime;
+        let open = self.pinholes.iter().position(|(of, _)| *of == transport);
+        if let Some((_, id)) = open.and_then(|index| self.pinholes.get(index)) {
+            let action = Action::new("UpdatePinhole")
+                .with("UniqueID", id)
+                .with("NewLeaseTime", lifetime.as_secs());
+            match self.call(&action, self.deadline()).await {
+                Ok(_) => return Ok(lifetime),
+                Err(Fault::Code(code::NO_SUCH_PINHOLE, _)) => {
+                    self.pinholes.retain(|(of, _)| *of != transport);
+                }
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        let action = Action::new("AddPinhole")
+            .with("RemoteHost", "")
+            .with("RemotePort", 0)
+            .with("InternalClient", self.line.gateway.ours)
+            .with("InternalPort", internal)
+            .with("Protocol", iana(transport))
+            .with("LeaseTime", lifetime.as_secs());
+        let answer = self.call(&action, self.deadline()).await?;
+        let id = answer.field("UniqueID").and_then(|id| id.parse().ok());
+        let id = id.ok_or_else(|| Failure::invalid("a pinhole without a number"))?;
+        self.pinholes.push((transport, id));
+        Ok(lifetime)
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.line.timing.request
+    }
+
+    async fn call(&self, action: &Action, deadline: Instant) -> Result<soap::Answer, Fault> {
+        let service = &self.service.name;
+        let body = action.envelope(service);
+        let name = action.header(service);
+        let (is_ok, body) = http::post(&self.line, &self.place, &name, body, deadline).await?;
+        soap::parse(&body, is_ok)
+    }
+}
+
+/// Numbers of IANA, as pinholes have them.
+const fn iana(transport: Transport) -> u8 {
+    match transport {
+        Transport::Tcp => 6,
+        Transport::Udp => 17,
+    }
+}
+
+/// A fault of a mapping at a port that may be in use.
+fn conflict_or(fault: Fault, external: u16) -> Failure {
+    match fault {
+        Fault::Code(code::CONFLICT | code::CONFLICT_WITH_OTHER_MECHANISM, _) => {
+            Failure::Conflict(external)
+        }
+        fault => fault.into(),
+    }
+}
+
+/// Where a search's answer says that the description is; `None`: at no address.
+fn description_url(gateway: SocketAddr, location: &str) -> Result<Url, Failure> {
+    let url = Url::parse(location)
+        .map_err(|error| Failure::Invalid(format!("address of its description: {error}")))?;
+    Place::at(gateway.ip(), &url).map(|_| url)
+}

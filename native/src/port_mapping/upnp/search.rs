@@ -1,0 +1,214 @@
+//! The search for the gateway (SSDP, UPnP Device Architecture 1.1, chapter 1).
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::time::Duration;
+
+use aqueduct_core::discovery::url::Url;
+use socket2::SockRef;
+use tokio::net::UdpSocket;
+use tokio::time::{Instant, timeout_at};
+
+use super::description_url;
+use crate::port_mapping::client::Line;
+use crate::port_mapping::failure::Failure;
+
+/// The groups that devices listen to.
+const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
+const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xc);
+
+/// What is searched for. Some gateways answer only to one of these.
+const TARGETS: [&str; 3] = [
+    "urn:schemas-upnp-org:device:InternetGatewayDevice:2",
+    "urn:schemas-upnp-org:device:InternetGatewayDevice:1",
+    "urn:schemas-upnp-org:service:WANIPConnection:1",
+];
+
+/// The delay before the search is repeated. Datagrams may be lost.
+const REPETITION: Duration = Duration::from_secs(1);
+/// Longer answers are ignored.
+const MAX_ANSWER: usize = 2048;
+/// The maximum number of answers that are read; a gateway sends one per target and repetition.
+const MAX_ANSWERS: usize = 64;
+
+/// A search in progress. Only answers from the gateway's address count.
+#[derive(Debug)]
+pub(super) struct Search {
+    line: Line,
+    socket: UdpSocket,
+    destinations: Vec<SocketAddr>,
+    repetition: Instant,
+    deadline: Instant,
+    answers: usize,
+    /// Addresses of descriptions that were found.
+    seen: Vec<String>,
+    /// The last answer of the gateway that was of no use.
+    failure: Option<Failure>,
+}
+
+impl Search {
+    pub(super) fn start(line: Line, deadline: Instant) -> Result<Self, Failure> {
+        let gateway = line.gateway;
+        let socket = gateway.open_udp(line.bind)?;
+        let group = match (gateway.ours, gateway.at(0)) {
+            (IpAddr::V4(ours), _) => {
+                SockRef::from(&socket).set_multicast_if_v4(&ours)?;
+                SocketAddr::from((GROUP_V4, line.ports.search))
+            }
+            (IpAddr::V6(_), SocketAddr::V6(v6)) => SocketAddr::V6(SocketAddrV6::new(
+                GROUP_V6,
+                line.ports.search,
+                0,
+                v6.scope_id(),
+            )),
+            (IpAddr::V6(_), v4 @ SocketAddr::V4(_)) => v4,
+        };
+        let mut destinations = VecDeque::from([gateway.at(line.ports.search)]);
+        if line.multicast {
+            destinations.push_back(group);
+        }
+        Ok(Self {
+            line,
+            socket,
+            destinations: destinations.into(),
+            repetition: Instant::now(),
+            deadline,
+            answers: 0,
+            seen: Vec::new(),
+            failure: None,
+        })
+    }
+
+    /// The address of the next description. `None`: no other came by the deadline.
+    ///
+    /// # Errors
+    /// The same, if the gateway gave an answer that is of no use; or the system cannot send.
+    pub(super) async fn next(&mut self) -> Result<Option<Url>, Failure> {
+        let mut buffer = [0; MAX_ANSWER + 1];
+        while Instant::now() < self.deadline && self.answers < MAX_ANSWERS {
+            if Instant::now() >= self.repetition {
+                self.send().await?;
+                self.repetition = Instant::now() + REPETITION;
+            }
+            let until = self.repetition.min(self.deadline);
+            let received = timeout_at(until, self.socket.recv_from(&mut buffer)).await;
+            let Ok((length, from)) = received.unwrap_or(Ok((0, self.line.gateway.at(0))))
+            // A port that is closed: the group may still answer.
+            else {
+                continue;
+            };
+            let answer = buffer
+                .get(..length)
+                .filter(|_| (1..=MAX_ANSWER).contains(&length));
+            if let Some(url) = answer.and_then(|answer| self.read(from, answer)) {
+                return Ok(Some(url));
+            }
+        }
+        self.failure.take().map_or(Ok(None), Err)
+    }
+
+    async fn send(&self) -> Result<(), Failure> {
+        let mut sent = Err(Failure::Silent);
+        for destination in &self.destinations {
+            for target in TARGETS {
+                let question = question(target);
+                match self.socket.send_to(question.as_bytes(), destination).await {
+                    Ok(_) => sent = Ok(()),
+                    Err(error) if sent.is_err() => sent = Err(error.into()),
+                    Err(_) => {}
+                }
+            }
+        }
+        match sent {
+            // The answer to an earlier datagram: nothing listens there. It may soon.
+            Err(Failure::Closed) => Ok(()),
+            sent => sent,
+        }
+    }
+
+    /// A description's address that is new, in an answer of the gateway.
+    fn read(&mut self, from: SocketAddr, answer: &[u8]) -> Option<Url> {
+        let gateway = self.line.gateway.at(0);
+        if from.ip() != gateway.ip() {
+            tracing::debug!(%from, "another device than the gateway answers the search");
+            return None;
+        }
+        self.answers += 1;
+        let location = location(answer)?;
+        if self.seen.iter().any(|seen| seen == location) {
+            return None;
+        }
+        self.seen.push(location.to_owned());
+        description_url(gateway, location)
+            .map_err(|failure| self.failure = Some(failure))
+            .ok()
+    }
+}
+
+fn question(target: &str) -> String {
+    format!(
+        "M-SEARCH * HTTP/1.1\r\nHOST: {GROUP_V4}:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: {target}\r\n\r\n"
+    )
+}
+
+/// The address of the description in an answer to the search.
+pub(super) fn location(answer: &[u8]) -> Option<&str> {
+    let answer = std::str::from_utf8(answer).ok()?;
+    let mut lines = answer.lines();
+    let status = lines.next()?;
+    let is_answer = status.starts_with("HTTP/1.") && status.contains(" 200");
+    let header = |line: &'_ str| {
+        let (name, _) = line.split_once(':')?;
+        name.trim().eq_ignore_ascii_case("location").then_some(())
+    };
+    let line = lines.find(|line| header(line).is_some())?;
+    let (_, location) = line.split_once(':')?;
+    Some(location.trim()).filter(|location| is_answer && !location.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, proptest};
+
+    use super::*;
+
+    #[test]
+    fn the_location_is_read_whatever_the_case_of_its_name() {
+        let answer = b"HTTP/1.1 200 OK\r\nST: x\r\nLocation:http://192.168.1.1:5000/rootDesc.xml\r\nUSN: y\r\n\r\n";
+        assert_eq!(
+            location(answer),
+            Some("http://192.168.1.1:5000/rootDesc.xml")
+        );
+        assert_eq!(
+            location(b"NOTIFY * HTTP/1.1\r\nLOCATION: http://a/\r\n"),
+            None
+        );
+        assert_eq!(location(b"HTTP/1.1 404 X\r\nLOCATION: http://a/\r\n"), None);
+        assert_eq!(location(b"HTTP/1.1 200 OK\r\nLOCATION:\r\n"), None);
+    }
+
+    #[test]
+    fn a_description_elsewhere_than_at_the_gateway_is_refused() {
+        let gateway: SocketAddr = "192.168.1.1:0".parse().unwrap();
+        let of = |location: &str| description_url(gateway, location);
+        assert!(of("http://192.168.1.1:5000/x").is_ok());
+        for elsewhere in [
+            "http://192.168.1.2/x",
+            "http://router.example/x",
+            "https://192.168.1.1/x",
+            "http://169.254.169.254/latest",
+        ] {
+            assert!(matches!(of(elsewhere), Err(Failure::Elsewhere(_))));
+        }
+        for invalid in ["ftp://192.168.1.1/", "http://[::1/", "/x", "http://0x7f.1/"] {
+            assert!(matches!(of(invalid), Err(Failure::Invalid(_))), "{invalid}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes in any::<Vec<u8>>()) {
+            let _ = location(&bytes);
+        }
+    }
+}
