@@ -1,10 +1,12 @@
 """Says what goes over the interfaces of this network namespace, one line for every new kind of packet: "udp ADDRESS:PORT" or "tcp ADDRESS:PORT",
 the destination of a datagram or of a connection's first packet; "other NUMBER" for what is neither but neighbour discovery; and "tcp ut_pex" when
-peers offer to exchange peers. IPv4 and IPv6. Needs root. Says "sniffing" when it listens; ends when it is killed.
+peers offer to exchange peers. IPv4 and IPv6. With the name of an interface as its argument, it captures only what leaves there. Needs root. Says "sniffing"
+when it listens; ends when it is killed.
 """
 
 import ipaddress
 import socket
+import sys
 
 ETH_P_ALL = 3
 IPV4, IPV6, ARP = 0x0800, 0x86DD, 0x0806
@@ -41,10 +43,14 @@ def told(frame, family):
 
 def main():
     sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+    if len(sys.argv) > 1:
+        sniffer.bind((sys.argv[1], ETH_P_ALL))
     print("sniffing", flush=True)
     known = set()
     while True:
         frame, address = sniffer.recvfrom(65536)
+        if len(sys.argv) > 1 and address[2] != socket.PACKET_OUTGOING:
+            continue
         for line in told(frame, address[1]):
             if line not in known:
                 known.add(line)

@@ -7,8 +7,8 @@
 )]
 
 pub use aqueduct_testkit::{
-    bencode, bridge, closed_port, http, journal, namespace, peer, process, programs, torrent,
-    tracker,
+    bencode, bridge, closed_port, http, journal, namespace, peer, process, programs, socks,
+    torrent, tracker,
 };
 
 pub mod clients;

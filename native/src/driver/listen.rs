@@ -45,12 +45,12 @@ fn bind_port(bind: Bind, port: u16) -> io::Result<(Vec<net::Listener>, u16)> {
         // An interface may have IPv6 alone.
         Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && bind.is_specific() => {
             let only = second(port).unwrap_or(Err(error))?;
-            let port = only.port()?;
+            let port = only.port();
             return Ok((vec![only], port));
         }
         first => first?,
     };
-    let port = first.port()?;
+    let port = first.port();
     let mut listeners = vec![first];
     // A machine without IPv6 is not an error; a port that is in use there is.
     match second(port) {

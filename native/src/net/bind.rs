@@ -122,6 +122,11 @@ impl Bind {
         Ok(source)
     }
 
+    /// Whether a socket at this source only holds its port until an interface is back.
+    pub(super) fn is_stand_in(&self, source: Source) -> bool {
+        self.is_specific() && source.is_loopback() && source.is_free()
+    }
+
     /// Where sockets for `remote` are bound at present.
     ///
     /// # Errors

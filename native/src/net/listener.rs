@@ -1,5 +1,6 @@
 //! A TCP port at which peers connect, which is opened again when its interface changes.
 
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,7 +20,17 @@ const BACKLOG: i32 = 128;
 pub struct Listener {
     bind: Bind,
     is_v4: bool,
-    open: RwLock<(Arc<TcpListener>, Source)>,
+    port: u16,
+    open: RwLock<(Arc<Port>, Source)>,
+}
+
+#[derive(Debug)]
+enum Port {
+    Listening(TcpListener),
+    /// The interface is missing; the socket only holds the port.
+    Held {
+        _socket: Socket,
+    },
 }
 
 impl Listener {
@@ -29,20 +40,26 @@ impl Listener {
     /// The family is not used, or the port is taken.
     pub fn bind(bind: Bind, is_v4: bool, port: u16) -> io::Result<Self> {
         let source = bind.source_or_stand_in(is_v4)?;
-        let listener = Arc::new(listen(source, port)?);
+        let socket = open(source, port)?;
+        let addr = socket.local_addr()?.as_socket();
+        let port = addr.map_or(port, |addr| addr.port());
+        let open = if bind.is_stand_in(source) {
+            Port::Held { _socket: socket }
+        } else {
+            listen(socket)?
+        };
         Ok(Self {
             bind,
             is_v4,
-            open: RwLock::new((listener, source)),
+            port,
+            open: RwLock::new((Arc::new(open), source)),
         })
     }
 
     /// The port.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn port(&self) -> io::Result<u16> {
-        Ok(self.current().0.local_addr()?.port())
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// The next connection. Cancel-safe.
@@ -51,13 +68,10 @@ impl Listener {
     /// The system's.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         loop {
-            let (listener, _) = self.current();
-            if !self.bind.is_specific() {
-                return listener.accept().await;
-            }
+            let (port, _) = self.current();
             tokio::select! {
-                accepted = listener.accept() => return accepted,
-                () = sleep(RECHECK) => {}
+                accepted = port.accept() => return accepted,
+                () = recheck(self.bind) => {}
             }
             if let Err(error) = self.follow() {
                 tracing::debug!(%error, "a port could not be opened again");
@@ -65,7 +79,7 @@ impl Listener {
         }
     }
 
-    fn current(&self) -> (Arc<TcpListener>, Source) {
+    fn current(&self) -> (Arc<Port>, Source) {
         self.open
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -74,18 +88,36 @@ impl Listener {
 
     /// Listens again if the interface or address is another one by now.
     fn follow(&self) -> io::Result<()> {
-        let (old, bound) = self.current();
+        let (_, bound) = self.current();
         let source = self.bind.source(self.is_v4).ok();
         let Some(source) = source.filter(|source| *source != bound) else {
             return Ok(());
         };
-        let listener = listen(source, old.local_addr()?.port())?;
-        *self.open.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(listener), source);
+        let port = listen(open(source, self.port)?)?;
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(port), source);
         Ok(())
     }
 }
 
-fn listen(source: Source, port: u16) -> io::Result<TcpListener> {
+impl Port {
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        match self {
+            Self::Listening(listener) => listener.accept().await,
+            Self::Held { .. } => pending().await,
+        }
+    }
+}
+
+/// Waits until it must be checked whether the interface has changed.
+async fn recheck(bind: Bind) {
+    if bind.is_specific() {
+        sleep(RECHECK).await;
+    } else {
+        pending().await
+    }
+}
+
+fn open(source: Source, port: u16) -> io::Result<Socket> {
     let addr = source.at(port);
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
@@ -95,6 +127,10 @@ fn listen(source: Source, port: u16) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     source.bind(&socket, port)?;
+    Ok(socket)
+}
+
+fn listen(socket: Socket) -> io::Result<Port> {
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(Port::Listening(TcpListener::from_std(socket.into())?))
 }

@@ -87,7 +87,12 @@ impl Source {
         self.addr.is_unspecified() && self.device.is_none()
     }
 
-    /// Whether it is on the loopback interface.
+    /// Whether no interface is prescribed.
+    pub(super) const fn is_free(&self) -> bool {
+        self.device.is_none()
+    }
+
+    /// Whether it is a loopback address.
     pub(super) fn is_loopback(&self) -> bool {
         self.addr.is_loopback()
     }

@@ -7,6 +7,8 @@
     reason = "in a test a failure is a panic"
 )]
 
+mod bind;
+mod blocklist;
 mod commands;
 mod create;
 mod disk;
@@ -18,6 +20,7 @@ mod failure_reports;
 mod links;
 mod names;
 mod port_mapping;
+mod proxy;
 mod sources;
 mod terminal;
 mod world;

@@ -45,6 +45,7 @@ pub mod namespace;
 pub mod peer;
 pub mod process;
 pub mod programs;
+pub mod socks;
 pub mod torrent;
 pub mod tracker;
 

@@ -15,6 +15,8 @@ mod disk;
 mod downloading;
 mod encryption;
 mod failure_reports;
+mod network_namespace;
+mod outbound;
 mod peer_exchange;
 mod private_torrents;
 mod seeding;

@@ -1,84 +1,33 @@
 //! Private torrents (BEP 27) contact only their tracker and its peers. A capture of all traffic in
 //! a network namespace shows that. Requires root.
 
-use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::thread;
 
-use aqueduct_tests::programs::{self, Program, START, command, system};
+use aqueduct_tests::programs::{self, Program, START};
 use aqueduct_tests::torrent::{Computed, Recipe};
 use aqueduct_tests::tracker::Tracker;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tempfile::TempDir;
 
 use super::DOWNLOAD;
+use super::network_namespace::{Namespace, sniffer};
 
 /// The namespace's only address, on an interface without a route to other hosts.
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
 
-/// A network namespace, removed when this is dropped.
-struct Namespace(String);
-
-impl Namespace {
-    fn create(name: &str) -> Self {
-        let namespace = Self(format!("aq-{name}-{}", std::process::id()));
-        ip(&["netns", "add", &namespace.0]);
-        let lines = [
-            "link set lo up",
+fn namespace(name: &str) -> Namespace {
+    Namespace::create(
+        name,
+        &[
             "link add aq0 type veth peer name aq1",
             "addr add 10.77.0.1/24 dev aq0",
             "link set aq1 up",
             "link set aq0 up multicast on",
             "route add default dev aq0",
-        ];
-        for line in lines {
-            let arguments: Vec<&str> = ["-n", &namespace.0]
-                .into_iter()
-                .chain(line.split(' '))
-                .collect();
-            ip(&arguments);
-        }
-        namespace
-    }
-
-    /// Runs `act` on a thread inside the namespace. Threads and programs that it starts are inside
-    /// too.
-    fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
-        let file =
-            File::open(Path::new("/run/netns").join(&self.0)).expect("the namespace has a name");
-        let inside = || {
-            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
-                .expect("root may enter a namespace");
-            act()
-        };
-        thread::scope(|scope| scope.spawn(inside).join())
-            .unwrap_or_else(|failure| std::panic::resume_unwind(failure))
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        Command::new("ip")
-            .args(["netns", "delete", &self.0])
-            .output()
-            .ok();
-    }
-}
-
-fn ip(arguments: &[&str]) {
-    let done = command(system("ip", "iproute2"), arguments)
-        .output()
-        .unwrap();
-    let why = String::from_utf8_lossy(&done.stderr);
-    assert!(
-        done.status.success(),
-        "`ip {}` failed: {why}network namespaces need root",
-        arguments.join(" ")
-    );
+        ],
+    )
 }
 
 fn ours(subcommand: &str, folder: &Path, bootstrap: &str) -> Command {
@@ -94,11 +43,7 @@ fn ours(subcommand: &str, folder: &Path, bootstrap: &str) -> Command {
 /// the traffic that is permitted.
 fn capture(torrent: &Computed) -> (Vec<String>, String) {
     let (tracker, folder) = (Tracker::start_at(HOME), TempDir::new().unwrap());
-    let mut sniffer = Program::start(&mut command(
-        system("python3", "python3"),
-        [concat!(env!("CARGO_MANIFEST_DIR"), "/clients/sniffer.py")],
-    ));
-    sniffer.wait_for_line("sniffing", START);
+    let mut sniffer = sniffer(None);
     let node = UdpSocket::bind((HOME, 0)).unwrap();
     let bootstrap = node.local_addr().unwrap().to_string();
     let [file, full, place] = ["t.torrent", "full", "place"].map(|name| folder.path().join(name));
@@ -145,14 +90,14 @@ fn recipe(seed: u64) -> Recipe {
 #[test]
 fn a_private_torrent_sends_nothing_but_to_its_tracker_and_its_peers() {
     let torrent = Arc::new(recipe(41).private().build());
-    let (captured, _) = Namespace::create("private").within(|| capture(&torrent));
+    let (captured, _) = namespace("private").within(|| capture(&torrent));
     assert!(captured.is_empty(), "{captured:#?}");
 }
 
 #[test]
 fn a_public_torrent_is_seen_by_the_same_capture() {
     let torrent = Arc::new(recipe(42).build());
-    let (captured, bootstrap) = Namespace::create("public").within(|| capture(&torrent));
+    let (captured, bootstrap) = namespace("public").within(|| capture(&torrent));
     for expected in [
         "udp 239.192.152.143:6771",
         "tcp ut_pex",

@@ -40,6 +40,10 @@ impl Half {
     pub(super) fn bind(bind: Bind, is_v4: bool, port: u16) -> io::Result<Self> {
         let source = bind.source_or_stand_in(is_v4)?;
         let socket = Arc::new(open(source, port)?);
+        if bind.is_stand_in(source) {
+            // It then receives from itself alone.
+            socket2::SockRef::from(&*socket).connect(&socket.local_addr()?.into())?;
+        }
         let shared = Arc::new(Shared {
             bind,
             is_v4,
@@ -58,6 +62,15 @@ impl Half {
 
     pub(super) fn socket(&self) -> Arc<UdpSocket> {
         self.shared.current().0
+    }
+
+    /// The socket, unless it only holds its port.
+    pub(super) fn sender(&self) -> io::Result<Arc<UdpSocket>> {
+        let (socket, source) = self.shared.current();
+        if self.shared.bind.is_stand_in(source) {
+            return Err(io::ErrorKind::NetworkUnreachable.into());
+        }
+        Ok(socket)
     }
 
     pub(super) fn allow_fragments(&self) -> io::Result<()> {

@@ -105,7 +105,7 @@ impl Sockets {
     pub fn try_send(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
         // Not through tokio, whose sockets accept nothing before their first turn in the event
         // loop.
-        SockRef::from(&*self.half(to)?.socket())
+        SockRef::from(&*self.half(to)?.sender()?)
             .send_to(bytes, &to.into())
             .map(|_| ())
     }
@@ -115,7 +115,7 @@ impl Sockets {
     /// # Errors
     /// It is longer than the system can send as one, or as for [`Sockets::try_send`].
     pub fn try_send_whole(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
-        let socket = self.half(to)?.socket();
+        let socket = self.half(to)?.sender()?;
         fragmenting::forbid(&socket, to.is_ipv4())?;
         let sent = SockRef::from(&*socket).send_to(bytes, &to.into());
         fragmenting::allow(&socket, to.is_ipv4())?;
