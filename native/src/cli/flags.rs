@@ -142,7 +142,7 @@ pub(crate) struct NetworkFlags {
     /// own. UDP trackers, the DHT, uTP, the local network and port mapping are not used, and nobody
     /// can connect to us. Variables such as ALL_PROXY are not read
     #[arg(long, value_name = "URL", value_parser = |text: &str| Ok::<_, Infallible>(ProxyText::from(text)),
-        conflicts_with_all = ["port", "no_tcp", "dht_bootstrap"])]
+        conflicts_with_all = ["port", "no_tcp", "dht_bootstrap", "port_mapping_gateway"])]
     pub(crate) proxy: Option<ProxyText>,
     /// File whose first line is the proxy's password, so that it is not in the list of processes
     /// [default: the environment variable AQUEDUCT_PROXY_PASSWORD]
