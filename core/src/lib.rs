@@ -29,6 +29,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use aqueduct_core::{Config, Engine, Event, Input, Instant, Op, OpError, OpResult, Output, Resumed, Session, TorrentId};
+//! use aqueduct_core::discovery::trackers::{self, Request};
 //! use aqueduct_core::discovery::{self, Discovery, NetRequest, TrackerError};
 //! use aqueduct_core::meta::{Content, Details, Draft};
 //! use aqueduct_core::session::{self, Identity, NewTorrent, Source};
@@ -67,10 +68,11 @@
 //!             }
 //!             session::Output::Engine(Output::Request { id, .. }) => done.push((id, Ok(OpResult::Unit))),
 //!             session::Output::Engine(Output::Event(Event::Finished(_))) => finished = true,
-//!             session::Output::Net(NetRequest::HttpGet { id, .. }) => {
+//!             session::Output::Net(NetRequest::Trackers(Request::HttpGet { id, .. })) => {
 //!                 announced = true;
 //!                 let result = Err(TrackerError::Unreachable("there is no network".to_owned()));
-//!                 heard.push(discovery::Input::HttpResponse { id, result });
+//!                 let response = trackers::Input::HttpResponse { id, result };
+//!                 heard.push(discovery::Input::Trackers(response));
 //!             }
 //!             _ => {}
 //!         }

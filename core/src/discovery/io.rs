@@ -4,10 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use super::dht::{self, Family, LookupEffort};
+use super::dht::{self, LookupEffort};
 use super::lsd::Announce;
 use super::swarm::Key;
-use super::trackers::{self, Fetched, QueryId, ResolveFor, TrackerError, TrackerStatus};
+use super::trackers::{self, TrackerStatus};
 use crate::types::PeerSource;
 
 /// A request or a report to the driver.
@@ -62,56 +62,12 @@ pub enum Output {
 /// A network request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetRequest {
-    /// Perform an HTTP GET and answer with [`Input::HttpResponse`]. Limits: 1 MiB after
-    /// decompression, 30 s, three redirects.
-    HttpGet {
-        /// The id of the request.
-        id: QueryId,
-        /// An http or https URL with percent-encoded arguments.
-        url: String,
-        /// The address family to connect to (BEP 7); `None`: either.
-        family: Option<Family>,
-    },
-    /// Resolve a host name or a literal address, and answer with [`Input::Resolved`].
-    Resolve {
-        /// The id of the request.
-        id: QueryId,
-        /// What the name is for, which determines the permitted addresses.
-        what: ResolveFor,
-        /// A host name, a dotted quad or a bracketed IPv6 address.
-        host: String,
-        /// The port for the resolved addresses.
-        port: u16,
-    },
-    /// Send a datagram to a UDP tracker; [`Input::UdpFailed`] if that is impossible. It replaces an
-    /// unsent datagram with the same id.
-    UdpSend {
-        /// The id of the request.
-        id: QueryId,
-        /// One of the addresses from [`Input::Resolved`].
-        to: SocketAddr,
-        /// The payload.
-        bytes: Bytes,
-    },
-    /// The result of an `HttpGet` or a `Resolve` is no longer needed and will be ignored.
-    Cancel(QueryId),
-    /// Send a datagram from the DHT's socket; [`Input::DhtUnreachable`] if that is impossible or
-    /// not permitted.
-    DhtSend {
-        /// The destination. It comes from other nodes, so the driver must apply its address policy.
-        to: SocketAddr,
-        /// The payload.
-        bytes: Bytes,
-    },
-    /// Resolve a bootstrap node of the DHT, and answer with [`Input::DhtResolved`].
-    DhtResolve {
-        /// A host name, a dotted quad or a bracketed IPv6 address.
-        host: String,
-        /// The port for the resolved addresses.
-        port: u16,
-    },
+    /// A request for trackers.
+    Trackers(trackers::Request),
+    /// A request for the DHT.
+    Dht(dht::Request),
     /// Send to the multicast groups of local discovery, on every interface.
-    LsdSend(Announce),
+    Lsd(Announce),
 }
 
 /// An input of discovery.
@@ -120,49 +76,12 @@ pub enum Input {
     /// The time that [`super::Discovery::poll_timeout`] returned has come. An early call is
     /// harmless.
     Timeout,
-    /// The response to an HTTP request.
-    HttpResponse {
-        /// The id in [`NetRequest::HttpGet`].
-        id: QueryId,
-        /// The body of a 200 response, or the error.
-        result: Result<Fetched, TrackerError>,
-    },
-    /// Resolved addresses, all of which are permitted.
-    Resolved {
-        /// The id in [`NetRequest::Resolve`].
-        id: QueryId,
-        /// The addresses, best first, or the error.
-        result: Result<Vec<SocketAddr>, TrackerError>,
-    },
-    /// A datagram arrived at the socket of UDP trackers.
-    UdpPacket {
-        /// The sender.
-        from: SocketAddr,
-        /// The payload.
-        bytes: Bytes,
-    },
-    /// A datagram could not be sent to a UDP tracker.
-    UdpFailed {
-        /// The destination in [`NetRequest::UdpSend`].
-        to: SocketAddr,
-        /// The system's error message.
-        message: String,
-    },
-    /// A datagram arrived at the DHT's socket.
-    DhtPacket {
-        /// The sender.
-        from: SocketAddr,
-        /// The payload.
-        bytes: Bytes,
-    },
-    /// The addresses of a bootstrap node; empty if its name has none.
-    DhtResolved(Vec<SocketAddr>),
-    /// A datagram could not be sent to a DHT node.
-    DhtUnreachable(SocketAddr),
-    /// The address of a possible DHT node, from another source. It is queried before it is used.
-    DhtNode(SocketAddr),
+    /// A result or a datagram for trackers.
+    Trackers(trackers::Input),
+    /// A result or a datagram for the DHT.
+    Dht(dht::Input),
     /// A datagram arrived from a multicast group of local discovery.
-    LsdPacket {
+    Lsd {
         /// The sender.
         from: IpAddr,
         /// The payload.

@@ -177,29 +177,9 @@ impl Discovery {
                 self.trackers.handle(now, trackers::Input::Timeout);
                 self.handle_dht(now, dht::Input::Timeout);
             }
-            Input::HttpResponse { id, result } => {
-                self.trackers
-                    .handle(now, trackers::Input::HttpResponse { id, result });
-            }
-            Input::Resolved { id, result } => {
-                self.trackers
-                    .handle(now, trackers::Input::Resolved { id, result });
-            }
-            Input::UdpPacket { from, bytes } => {
-                self.trackers
-                    .handle(now, trackers::Input::UdpPacket { from, bytes });
-            }
-            Input::UdpFailed { to, message } => {
-                self.trackers
-                    .handle(now, trackers::Input::UdpFailed { to, message });
-            }
-            Input::DhtPacket { from, bytes } => {
-                self.handle_dht(now, dht::Input::Packet { from, bytes });
-            }
-            Input::DhtResolved(addrs) => self.handle_dht(now, dht::Input::Resolved(addrs)),
-            Input::DhtUnreachable(to) => self.handle_dht(now, dht::Input::Unreachable(to)),
-            Input::DhtNode(addr) => self.handle_dht(now, dht::Input::Node(addr)),
-            Input::LsdPacket { from, bytes } => {
+            Input::Trackers(input) => self.trackers.handle(now, input),
+            Input::Dht(input) => self.handle_dht(now, input),
+            Input::Lsd { from, bytes } => {
                 let lsd = self.lsd.as_mut();
                 let heard = lsd.and_then(|lsd| lsd.handle_datagram(now, from, &bytes));
                 if let Some((addr, swarms)) = heard {
@@ -238,11 +218,10 @@ impl Discovery {
         .min()
     }
 
-    /// The owner of a request, while its result is needed. Drivers use it to limit the requests of
-    /// an owner.
+    /// Whether the result of a request for trackers is still needed.
     #[must_use]
-    pub fn owner(&self, id: QueryId) -> Option<u64> {
-        self.trackers.owner(id)
+    pub fn is_open(&self, id: QueryId) -> bool {
+        self.trackers.is_open(id)
     }
 
     /// The trackers of a torrent, tier by tier, in the torrent's order.
@@ -313,29 +292,14 @@ impl Discovery {
         }
         while let Some(announce) = self.lsd.as_mut().and_then(|lsd| lsd.poll_announce(now)) {
             self.outputs
-                .push_back(Output::Net(NetRequest::LsdSend(announce)));
+                .push_back(Output::Net(NetRequest::Lsd(announce)));
         }
     }
 
     fn collect_from_trackers(&mut self, now: Instant, output: trackers::Output) {
         use trackers::Output as From;
         let output = match output {
-            From::HttpGet { id, url, family } => {
-                Output::Net(NetRequest::HttpGet { id, url, family })
-            }
-            From::Resolve {
-                id,
-                what,
-                host,
-                port,
-            } => Output::Net(NetRequest::Resolve {
-                id,
-                what,
-                host,
-                port,
-            }),
-            From::UdpSend { id, to, bytes } => Output::Net(NetRequest::UdpSend { id, to, bytes }),
-            From::Cancel(id) => Output::Net(NetRequest::Cancel(id)),
+            From::Net(request) => Output::Net(NetRequest::Trackers(request)),
             From::Peers { key, source, addrs } => Output::Peers { key, source, addrs },
             From::Status {
                 key,
@@ -363,8 +327,7 @@ impl Discovery {
 fn from_dht(output: dht::Output) -> Output {
     use dht::Output as From;
     match output {
-        From::Send { to, bytes } => Output::Net(NetRequest::DhtSend { to, bytes }),
-        From::Resolve { host, port } => Output::Net(NetRequest::DhtResolve { host, port }),
+        From::Net(request) => Output::Net(NetRequest::Dht(request)),
         From::Peers { key, addrs } => Output::Peers {
             key,
             source: PeerSource::Dht,

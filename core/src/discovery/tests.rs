@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::dht::krpc::{Body, Message, Method};
 use super::lsd::Announce;
+use super::trackers::Request::HttpGet;
 use super::*;
 use crate::io::DiscoverRequest;
 use crate::types::{InfoHashV1, Instant, PeerId, PeerSource};
@@ -46,14 +47,14 @@ fn told(discovery: &mut Discovery) -> (bool, bool, bool) {
     let mut told = (false, false, false);
     while let Some(output) = discovery.poll_output() {
         match output {
-            Output::Net(NetRequest::HttpGet { .. }) => told.0 = true,
-            Output::Net(NetRequest::DhtSend { bytes, .. }) => {
+            Output::Net(NetRequest::Trackers(HttpGet { .. })) => told.0 = true,
+            Output::Net(NetRequest::Dht(dht::Request::Send { bytes, .. })) => {
                 let Body::Query(query) = Message::parse(&bytes).unwrap().body else {
                     panic!("nobody was answered")
                 };
                 told.1 |= matches!(query.method, Method::GetPeers(hash) if hash == KEY.info_hash);
             }
-            Output::Net(NetRequest::LsdSend(announce)) => {
+            Output::Net(NetRequest::Lsd(announce)) => {
                 told.2 |= announce.swarms.contains(&KEY.info_hash);
             }
             _ => {}
@@ -70,7 +71,7 @@ fn neighbour_says(discovery: &mut Discovery) -> Vec<Output> {
     };
     let bytes = announce.encode(IpAddr::V4(lsd::GROUP_V4)).into();
     let from = IpAddr::from([192, 168, 0, 9]);
-    discovery.handle(NOW, Input::LsdPacket { from, bytes });
+    discovery.handle(NOW, Input::Lsd { from, bytes });
     let outputs = std::iter::from_fn(|| discovery.poll_output());
     outputs
         .filter(|output| matches!(output, Output::Peers { .. }))
@@ -140,7 +141,10 @@ fn a_removed_torrent_tells_its_tracker_and_is_gone() {
     discovery.remove(NOW, member);
     let mut announces = 0;
     while let Some(output) = discovery.poll_output() {
-        announces += usize::from(matches!(output, Output::Net(NetRequest::HttpGet { .. })));
+        announces += usize::from(matches!(
+            output,
+            Output::Net(NetRequest::Trackers(HttpGet { .. }))
+        ));
     }
     assert_eq!(announces, 2, "started, then stopped");
     assert!(!discovery.is_empty() && discovery.dht_counts(KEY).is_none());

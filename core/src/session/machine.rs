@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::io::{Identity, NewTorrent, Output, Reason, Source};
 use super::torrent::{Torrent, transferred};
-use crate::discovery::{self, DhtCounts, Discovery, Key, Membership, Swarm, TrackerStatus};
+use crate::discovery::{self, DhtCounts, Discovery, Key, Membership, Swarm, TrackerStatus, dht};
 use crate::engine::Engine;
 use crate::io::{Command, CommandError, DiscoverRequest, Event, Input, Resumed};
 use crate::types::{Instant, PeerAddr, TorrentId};
@@ -229,7 +229,7 @@ impl Session {
         &self.engine
     }
 
-    /// Read access to discovery: owners of requests, our DHT node.
+    /// Read access to discovery: which requests are open, our DHT node.
     #[must_use]
     pub const fn discovery(&self) -> &Discovery {
         &self.discovery
@@ -283,8 +283,8 @@ impl Session {
                 return None;
             }
             crate::Output::DhtNode(addr) => {
-                self.discovery
-                    .handle(self.now, discovery::Input::DhtNode(addr));
+                let node = discovery::Input::Dht(dht::Input::Node(addr));
+                self.discovery.handle(self.now, node);
                 return None;
             }
             crate::Output::Event(Event::Metadata(torrent, ref info)) if info.private => {

@@ -7,7 +7,7 @@ use super::*;
 use crate::bencode::Encoder;
 use crate::config::Config;
 use crate::discovery::dht::krpc::{Body, Message, Method};
-use crate::discovery::{self, Discovery, Fetched, NetRequest, QueryId, dht};
+use crate::discovery::{self, Discovery, Fetched, NetRequest, QueryId, dht, trackers};
 use crate::engine::Engine;
 use crate::io::{Command, CommandError, Input, Resumed};
 use crate::meta::{Content, Details, Draft, Info, Magnet};
@@ -103,7 +103,8 @@ impl World {
         }
     }
 
-    fn hear(&mut self, input: discovery::Input) {
+    fn hear(&mut self, input: trackers::Input) {
+        let input = discovery::Input::Trackers(input);
         self.session.handle_net(self.now, input);
         self.drain();
     }
@@ -111,7 +112,9 @@ impl World {
     /// The requested announces: ids and URLs.
     fn announces(&self) -> Vec<(QueryId, String)> {
         let announces = self.said.iter().filter_map(|output| match output {
-            Output::Net(NetRequest::HttpGet { id, url, .. }) => Some((*id, url.clone())),
+            Output::Net(NetRequest::Trackers(trackers::Request::HttpGet { id, url, .. })) => {
+                Some((*id, url.clone()))
+            }
             _ => None,
         });
         announces.collect()
@@ -120,7 +123,7 @@ impl World {
     /// The swarms that were looked up in the DHT, and those announced on the local network.
     fn told_others(&self) -> Vec<crate::types::InfoHashV1> {
         let told = self.said.iter().flat_map(|output| match output {
-            Output::Net(NetRequest::DhtSend { bytes, .. }) => {
+            Output::Net(NetRequest::Dht(dht::Request::Send { bytes, .. })) => {
                 match Message::parse(bytes).unwrap().body {
                     Body::Query(query) => match query.method {
                         Method::GetPeers(hash) => vec![hash],
@@ -129,7 +132,7 @@ impl World {
                     _ => vec![],
                 }
             }
-            Output::Net(NetRequest::LsdSend(announce)) => announce.swarms.clone(),
+            Output::Net(NetRequest::Lsd(announce)) => announce.swarms.clone(),
             _ => vec![],
         });
         told.collect()
@@ -164,7 +167,7 @@ fn an_added_torrent_is_announced_at_once_and_the_peers_that_come_are_dialled() {
     };
     assert!(url.starts_with("http://tracker/1/announce?") && url.contains("left=1000"));
     let (id, result) = (*id, one_peer());
-    world.hear(discovery::Input::HttpResponse { id, result });
+    world.hear(trackers::Input::HttpResponse { id, result });
     assert_eq!(world.dials(), [PEER.parse::<SocketAddr>().unwrap().into()]);
     let inside = |output: &Output| {
         matches!(
@@ -192,10 +195,11 @@ fn four_hundred_torrents_added_in_a_burst_are_all_announced_whatever_arrives_bet
         };
         // Outputs are not collected between two torrents, but only after all are added.
         world.session.add(NOW, new).unwrap();
-        let junk = discovery::Input::UdpPacket {
+        let junk = trackers::Input::UdpPacket {
             from: PEER.parse().unwrap(),
             bytes: vec![0; 20].into(),
         };
+        let junk = discovery::Input::Trackers(junk);
         world.session.handle_net(NOW, junk);
     }
     world.drain();
@@ -247,7 +251,7 @@ fn a_removed_torrent_tells_its_tracker_how_far_it_came() {
     world.add_info(1, false);
     let (id, _) = world.announces()[0].clone();
     let result = one_peer();
-    world.hear(discovery::Input::HttpResponse { id, result });
+    world.hear(trackers::Input::HttpResponse { id, result });
     world
         .session
         .command(NOW, Command::Remove(TorrentId(1)))
@@ -257,7 +261,7 @@ fn a_removed_torrent_tells_its_tracker_how_far_it_came() {
     assert!(url.contains("event=stopped") && url.contains("left=1000"));
     assert!(!world.session.has_left());
     let result = one_peer();
-    world.hear(discovery::Input::HttpResponse { id, result });
+    world.hear(trackers::Input::HttpResponse { id, result });
     assert!(world.session.has_left());
 }
 
@@ -305,7 +309,7 @@ fn a_port_that_a_gateway_maps_is_announced_to_trackers_and_in_the_dht_from_then_
     assert!(url.contains("port=7000"), "{url}");
     world.session.set_port(NOW, 7001);
     let (id, result) = (world.announces()[0].0, one_peer());
-    world.hear(discovery::Input::HttpResponse { id, result });
+    world.hear(trackers::Input::HttpResponse { id, result });
     while world.announces().len() < 2 {
         let (at, _) = world.session.poll_timeout().unwrap();
         world.now = at.max(world.now);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use aqueduct_core::discovery::NetRequest;
-use aqueduct_core::discovery::dht::krpc;
+use aqueduct_core::discovery::dht::{self, krpc};
 use aqueduct_core::types::{Bitfield, PeerAddr, Piece, TorrentId};
 use aqueduct_core::wire::Message;
 use aqueduct_core::{Op, Output};
@@ -64,11 +64,11 @@ pub(super) fn output(host: &Host, output: &Output) {
 /// BEP 27: the DHT and the local network are never told of a private torrent.
 pub(super) fn net(host: &Host, request: &NetRequest) {
     let swarms = match request {
-        NetRequest::DhtSend { bytes, .. } => {
+        NetRequest::Dht(dht::Request::Send { bytes, .. }) => {
             let message = krpc::Message::parse(bytes).expect("our own datagram is well-formed");
             network::named_swarm(&message).into_iter().collect()
         }
-        NetRequest::LsdSend(announce) => announce.swarms.clone(),
+        NetRequest::Lsd(announce) => announce.swarms.clone(),
         _ => Vec::new(),
     };
     for id in swarms.iter().filter_map(|swarm| host.torrent_of(*swarm)) {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use aqueduct_core::discovery::dht::krpc::{Body, Message, Method};
 use aqueduct_core::discovery::lsd::GROUP_V4;
-use aqueduct_core::discovery::trackers::{http, udp};
-use aqueduct_core::discovery::{Fetched, Input, NetRequest};
+use aqueduct_core::discovery::trackers::{self, http, udp};
+use aqueduct_core::discovery::{Fetched, Input, NetRequest, dht};
 use aqueduct_core::tracker;
 use aqueduct_core::types::InfoHashV1;
 use bytes::Bytes;
@@ -26,7 +26,23 @@ const BOOTSTRAP_NODES: usize = 8;
 impl World {
     pub(super) fn carry_out_net(&mut self, id: HostId, request: NetRequest) {
         match request {
-            NetRequest::HttpGet { id: query, url, .. } => {
+            NetRequest::Trackers(request) => self.carry_out_for_trackers(id, request),
+            NetRequest::Dht(dht::Request::Send { to, bytes }) => self.send_to_node(id, to, bytes),
+            NetRequest::Dht(dht::Request::Resolve { .. }) => {
+                let nodes = self.bootstrap_nodes(id);
+                self.answer(id, Input::Dht(dht::Input::Resolved(nodes)));
+            }
+            NetRequest::Lsd(announce) => {
+                let bytes = Bytes::from(announce.encode(GROUP_V4.into()));
+                self.send_to_neighbours(id, &bytes);
+            }
+        }
+    }
+
+    fn carry_out_for_trackers(&mut self, id: HostId, request: trackers::Request) {
+        use trackers::Request;
+        match request {
+            Request::HttpGet { id: query, url, .. } => {
                 let body = self.ask_tracker(id, &url);
                 let fetched = Fetched {
                     body: body.into(),
@@ -34,25 +50,20 @@ impl World {
                     dual: false,
                 };
                 let result = Ok(fetched);
-                self.answer(id, Input::HttpResponse { id: query, result });
+                self.answer_for_trackers(id, trackers::Input::HttpResponse { id: query, result });
             }
-            NetRequest::Resolve { id: query, .. } => {
+            Request::Resolve { id: query, .. } => {
                 let result = Ok(vec![ADDR]);
-                self.answer(id, Input::Resolved { id: query, result });
+                self.answer_for_trackers(id, trackers::Input::Resolved { id: query, result });
             }
-            NetRequest::UdpSend { bytes, .. } => self.send_to_tracker(id, &bytes),
-            NetRequest::DhtSend { to, bytes } => self.send_to_node(id, to, bytes),
-            NetRequest::DhtResolve { .. } => {
-                let nodes = self.bootstrap_nodes(id);
-                self.answer(id, Input::DhtResolved(nodes));
-            }
-            NetRequest::LsdSend(announce) => {
-                let bytes = Bytes::from(announce.encode(GROUP_V4.into()));
-                self.send_to_neighbours(id, &bytes);
-            }
+            Request::UdpSend { bytes, .. } => self.send_to_tracker(id, &bytes),
             // The result of a cancelled request is ignored.
-            NetRequest::Cancel(_) => {}
+            Request::Cancel(_) => {}
         }
+    }
+
+    fn answer_for_trackers(&mut self, id: HostId, input: trackers::Input) {
+        self.answer(id, Input::Trackers(input));
     }
 
     /// Delivers a result to a host after the usual time, unless the host has been stopped by then.
@@ -91,7 +102,7 @@ impl World {
             self.hosts[id.0].note_named(swarm, &answer.peers);
         }
         let (from, bytes) = (ADDR, bytes.into());
-        self.answer(id, Input::UdpPacket { from, bytes });
+        self.answer_for_trackers(id, trackers::Input::UdpPacket { from, bytes });
     }
 
     fn send_to_node(&mut self, from: HostId, to: SocketAddr, bytes: Bytes) {
@@ -105,10 +116,10 @@ impl World {
             return;
         };
         let way = self.way_between(from, target);
-        let input = Input::DhtPacket {
+        let input = Input::Dht(dht::Input::Packet {
             from: from_addr,
             bytes,
-        };
+        });
         self.agenda
             .after(way, ScheduledEvent::Datagram(target, input));
     }
@@ -119,7 +130,7 @@ impl World {
         let neighbours: Vec<HostId> = neighbours.map(|host| host.id).collect();
         for to in neighbours {
             let way = self.way_between(from, to);
-            let input = Input::LsdPacket {
+            let input = Input::Lsd {
                 from: self.hosts[from.0].local_addr().ip(),
                 bytes: bytes.clone(),
             };
@@ -146,11 +157,12 @@ impl World {
             .map(|_| self.rng.random::<u8>())
             .collect();
         let from = SocketAddr::from(([47, 0, 0, self.rng.random()], self.rng.random()));
-        let udp = Input::UdpPacket {
+        let udp = trackers::Input::UdpPacket {
             from,
             bytes: bytes.clone(),
         };
-        for input in [udp, Input::DhtPacket { from, bytes }] {
+        let dht = dht::Input::Packet { from, bytes };
+        for input in [Input::Trackers(udp), Input::Dht(dht)] {
             self.agenda
                 .after(Duration::ZERO, ScheduledEvent::Datagram(id, input));
         }

@@ -1,6 +1,6 @@
 //! Outputs as one line each, for fingerprints and for debugging a failing swarm.
 
-use aqueduct_core::discovery::NetRequest;
+use aqueduct_core::discovery::{NetRequest, dht, trackers};
 use aqueduct_core::wire::Message;
 use aqueduct_core::{Event, Op, Output};
 
@@ -34,8 +34,10 @@ pub(super) fn line(output: &Output) -> String {
 /// The relevant fields of a network request.
 pub(super) fn net_line(request: &NetRequest) -> String {
     match request {
-        NetRequest::UdpSend { to, bytes, .. } => format!("tracker {to} {bytes:x?}"),
-        NetRequest::DhtSend { to, bytes } => format!("node {to} {bytes:x?}"),
+        NetRequest::Trackers(trackers::Request::UdpSend { to, bytes, .. }) => {
+            format!("tracker {to} {bytes:x?}")
+        }
+        NetRequest::Dht(dht::Request::Send { to, bytes }) => format!("node {to} {bytes:x?}"),
         other => format!("{other:?}"),
     }
 }

@@ -6,23 +6,11 @@ use bytes::Bytes;
 
 use crate::discovery::Key;
 
-/// A request to the driver.
+/// A request or a report to the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Send a datagram. Answer with [`Input::Unreachable`] if that is impossible or not permitted.
-    Send {
-        /// The destination. It comes from other nodes, so the driver must apply its address policy.
-        to: SocketAddr,
-        /// The payload.
-        bytes: Bytes,
-    },
-    /// Resolve a host name or a literal address. Answer with [`Input::Resolved`].
-    Resolve {
-        /// A host of [`super::Config::bootstrap`].
-        host: String,
-        /// The port for the resolved addresses.
-        port: u16,
-    },
+    /// A network request.
+    Net(Request),
     /// Peers of a swarm: usable addresses that this lookup has not reported before.
     Peers {
         /// The member.
@@ -38,6 +26,27 @@ pub enum Output {
         key: Key,
         /// The effort of the lookup.
         effort: LookupEffort,
+    },
+}
+
+/// A network request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Send a datagram from the DHT's socket. Answer with [`Input::Unreachable`] if that is
+    /// impossible or not permitted.
+    Send {
+        /// The destination. It comes from other nodes, so the driver must apply its address policy.
+        to: SocketAddr,
+        /// The payload.
+        bytes: Bytes,
+    },
+    /// Resolve a bootstrap node. Answer with [`Input::Resolved`].
+    Resolve {
+        /// A host of [`super::Config::bootstrap`]: a host name, a dotted quad or a bracketed IPv6
+        /// address.
+        host: String,
+        /// The port for the resolved addresses.
+        port: u16,
     },
 }
 
@@ -60,14 +69,14 @@ pub struct LookupEffort {
 pub enum Input {
     /// The time that [`super::Dht::poll_timeout`] returned has come. An early call is harmless.
     Timeout,
-    /// A datagram arrived.
+    /// A datagram arrived at the DHT's socket.
     Packet {
         /// The sender.
         from: SocketAddr,
         /// The payload.
         bytes: Bytes,
     },
-    /// The addresses of a host name; empty if it has none.
+    /// The addresses of a bootstrap node; empty if its name has none.
     Resolved(Vec<SocketAddr>),
     /// A datagram could not be sent to this address.
     Unreachable(SocketAddr),

@@ -10,7 +10,7 @@ use super::bootstrap::Bootstrap;
 use super::config::Config;
 use super::counts::DhtCounts;
 use super::id::{Contact, NodeId};
-use super::io::{Family, Input, Output, Reason};
+use super::io::{Family, Input, Output, Reason, Request};
 use super::krpc::{Body, Message, Method, Query as Question, QueryError};
 use super::local_node::{LocalNodes, Need};
 use super::lookup::{Goal, Lookup};
@@ -287,10 +287,9 @@ impl Dht {
             .as_mut()
             .and_then(|server| server.answer(&asked, &self.local, &mut self.rng));
         let Some(bytes) = answer else { return };
-        self.outputs.push_back(Output::Send {
-            to: from,
-            bytes: bytes.into(),
-        });
+        let (to, bytes) = (from, bytes.into());
+        self.outputs
+            .push_back(Output::Net(Request::Send { to, bytes }));
         let Ok(query) = query else { return };
         // BEP 43: a read-only node must not be added to tables.
         if !message.read_only {
@@ -377,8 +376,9 @@ impl Dht {
             Need::Nodes { bootstrap } => {
                 if bootstrap {
                     let names = self.bootstrap.begin().into_iter();
-                    self.outputs
-                        .extend(names.map(|(host, port)| Output::Resolve { host, port }));
+                    self.outputs.extend(
+                        names.map(|(host, port)| Output::Net(Request::Resolve { host, port })),
+                    );
                 }
                 self.look_around(now, family);
             }

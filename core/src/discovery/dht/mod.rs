@@ -16,16 +16,17 @@
 //!
 //! ```
 //! use aqueduct_core::Instant;
-//! use aqueduct_core::discovery::dht::{Config, Dht, Input, Output, State};
+//! use aqueduct_core::discovery::dht::{Config, Dht, Input, Output, Request, State};
 //!
 //! let now = Instant::ZERO;
 //! let config = Config { v6: false, bootstrap: vec![("router.example".to_owned(), 6881)], ..Config::default() };
 //! let mut dht = Dht::new(config, State::default(), [7; 32], now);
 //! dht.handle(now, Input::Timeout);
-//! assert!(matches!(dht.poll_output(), Some(Output::Resolve { .. })));
+//! assert!(matches!(dht.poll_output(), Some(Output::Net(Request::Resolve { .. }))));
 //! dht.handle(now, Input::Resolved(vec!["8.8.8.8:6881".parse()?]));
 //! // The bootstrap node is asked for nodes close to us.
-//! assert!(matches!(dht.poll_output(), Some(Output::Send { to, .. }) if to.port() == 6881));
+//! let output = dht.poll_output();
+//! assert!(matches!(output, Some(Output::Net(Request::Send { to, .. })) if to.port() == 6881));
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 
@@ -56,7 +57,7 @@ mod waits;
 pub use config::Config;
 pub use counts::DhtCounts;
 pub use id::{BITS, Contact, Distance, NodeId};
-pub use io::{Family, Input, LookupEffort, Output, Reason};
+pub use io::{Family, Input, LookupEffort, Output, Reason, Request};
 pub use machine::Dht;
 pub use secure::{is_secure, secure_id};
 pub use state::{MAX_STATE, State, StateError};

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::config::Config;
 use super::id::{Contact, NodeId};
-use super::io::{Family, Output};
+use super::io::{Family, Output, Request};
 use super::krpc::{Answer, Body, Message, Method, Query as Question};
 use super::local_node::LocalNodes;
 use super::lookup::{Goal, Lookup};
@@ -297,9 +297,8 @@ impl Questions {
             ip: None,
             body: Body::Query(question),
         };
-        net.outputs.push_back(Output::Send {
-            to,
-            bytes: Bytes::from(message.encode()),
-        });
+        let bytes = Bytes::from(message.encode());
+        net.outputs
+            .push_back(Output::Net(Request::Send { to, bytes }));
     }
 }

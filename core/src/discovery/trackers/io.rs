@@ -16,39 +16,8 @@ pub struct QueryId(pub u64);
 /// A request or a report to the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Perform an HTTP GET and answer with [`Input::HttpResponse`]. Limits: 1 MiB after
-    /// decompression, 30 s, three redirects.
-    HttpGet {
-        /// The id of the request.
-        id: QueryId,
-        /// An http or https URL with percent-encoded arguments.
-        url: String,
-        /// The address family to connect to (BEP 7); `None`: either.
-        family: Option<Family>,
-    },
-    /// Resolve a host name or a literal address, and answer with [`Input::Resolved`].
-    Resolve {
-        /// The id of the request.
-        id: QueryId,
-        /// What the name is for, which determines the permitted addresses.
-        what: ResolveFor,
-        /// A host name, a dotted quad or a bracketed IPv6 address.
-        host: String,
-        /// The port for the resolved addresses.
-        port: u16,
-    },
-    /// Send a datagram; [`Input::UdpFailed`] if that is impossible. It replaces an unsent datagram
-    /// with the same id.
-    UdpSend {
-        /// The id of the request.
-        id: QueryId,
-        /// One of the addresses from [`Input::Resolved`].
-        to: SocketAddr,
-        /// The payload.
-        bytes: Bytes,
-    },
-    /// The result is no longer needed and will be ignored.
-    Cancel(QueryId),
+    /// A network request.
+    Net(Request),
     /// Peers of a swarm: at most 2,000, without port 0, multicast, unspecified addresses or
     /// duplicates. Our own address may be included.
     Peers {
@@ -86,6 +55,51 @@ pub enum Output {
     Left(Key),
 }
 
+/// A network request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Perform an HTTP GET and answer with [`Input::HttpResponse`]. Limits: 1 MiB after
+    /// decompression, 30 s, three redirects.
+    HttpGet {
+        /// The id of the request.
+        id: QueryId,
+        /// The torrent's [`Key::owner`], by which the driver can limit requests.
+        owner: u64,
+        /// An http or https URL with percent-encoded arguments.
+        url: String,
+        /// The address family to connect to (BEP 7); `None`: either.
+        family: Option<Family>,
+    },
+    /// Resolve a host name or a literal address, and answer with [`Input::Resolved`].
+    Resolve {
+        /// The id of the request.
+        id: QueryId,
+        /// The torrent's [`Key::owner`].
+        owner: u64,
+        /// What the name is for, which determines the permitted addresses.
+        what: ResolveFor,
+        /// A host name, a dotted quad or a bracketed IPv6 address.
+        host: String,
+        /// The port for the resolved addresses.
+        port: u16,
+    },
+    /// Send a datagram to a UDP tracker; [`Input::UdpFailed`] if that is impossible. It replaces an
+    /// unsent datagram with the same id. If it has to wait, it is only sent while
+    /// [`super::Trackers::is_open`] returns true.
+    UdpSend {
+        /// The id of the request.
+        id: QueryId,
+        /// The torrent's [`Key::owner`].
+        owner: u64,
+        /// One of the addresses from [`Input::Resolved`].
+        to: SocketAddr,
+        /// The payload.
+        bytes: Bytes,
+    },
+    /// The result of an `HttpGet` or a `Resolve` is no longer needed and will be ignored.
+    Cancel(QueryId),
+}
+
 /// What a name is resolved for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResolveFor {
@@ -114,28 +128,28 @@ pub enum Input {
     Timeout,
     /// The response to an HTTP request.
     HttpResponse {
-        /// The id in [`Output::HttpGet`].
+        /// The id in [`Request::HttpGet`].
         id: QueryId,
         /// The body of a 200 response, or the error.
         result: Result<Fetched, TrackerError>,
     },
     /// Resolved addresses, all of which are permitted.
     Resolved {
-        /// The id in [`Output::Resolve`].
+        /// The id in [`Request::Resolve`].
         id: QueryId,
         /// The addresses, best first, or the error.
         result: Result<Vec<SocketAddr>, TrackerError>,
     },
-    /// A datagram arrived.
+    /// A datagram arrived at the socket of UDP trackers.
     UdpPacket {
         /// The sender.
         from: SocketAddr,
         /// The payload.
         bytes: Bytes,
     },
-    /// A datagram could not be sent.
+    /// A datagram could not be sent to a UDP tracker.
     UdpFailed {
-        /// The destination in [`Output::UdpSend`].
+        /// The destination in [`Request::UdpSend`].
         to: SocketAddr,
         /// The system's error message.
         message: String,

@@ -190,11 +190,10 @@ impl Trackers {
             .min()
     }
 
-    /// The owner of a request, while its result is needed. Drivers use it to limit the requests of
-    /// an owner.
+    /// Whether the result of a request is still needed.
     #[must_use]
-    pub fn owner(&self, id: QueryId) -> Option<u64> {
-        self.requests.owner(id).or_else(|| self.names.owner(id))
+    pub fn is_open(&self, id: QueryId) -> bool {
+        self.requests.is_open(id) || self.names.is_open(id)
     }
 
     /// The trackers of a torrent, tier by tier, in the torrent's order.

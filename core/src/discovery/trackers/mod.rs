@@ -25,6 +25,6 @@ mod wake;
 
 pub use announce::{Announce, AnnounceEvent, Answer, MAX_NAMES, MAX_PEERS, MAX_TEXT};
 pub use config::Config;
-pub use io::{Fetched, Input, Output, QueryId, Reason, ResolveFor};
+pub use io::{Fetched, Input, Output, QueryId, Reason, Request, ResolveFor};
 pub use machine::Trackers;
 pub use status::{Summary, TrackerError, TrackerState, TrackerStatus, failures};

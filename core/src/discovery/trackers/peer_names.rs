@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use super::allowance::Allowance;
 use super::announce::MAX_NAMES;
-use super::io::{Output, QueryId, ResolveFor};
+use super::io::{Output, QueryId, Request, ResolveFor};
 use super::status::TrackerError;
 use crate::discovery::swarm::Key;
 use crate::discovery::url::Host;
@@ -22,10 +22,6 @@ pub(super) struct PeerNames {
 impl PeerNames {
     pub(super) fn is_open(&self, id: QueryId) -> bool {
         self.open.contains_key(&id)
-    }
-
-    pub(super) fn owner(&self, id: QueryId) -> Option<u64> {
-        self.open.get(&id).map(|key| key.owner)
     }
 
     /// Resolves names of peers, as many as the budget permits; the next answer contains the others
@@ -46,12 +42,13 @@ impl PeerNames {
             }
             let id = fresh_id();
             self.open.insert(id, key);
-            lookups.push(Output::Resolve {
+            lookups.push(Output::Net(Request::Resolve {
                 id,
+                owner: key.owner,
                 what: ResolveFor::Peer,
                 host: host.to_string(),
                 port,
-            });
+            }));
         }
         lookups
     }
@@ -75,7 +72,7 @@ impl PeerNames {
     /// Cancels the lookups of a torrent whose peers are no longer needed.
     pub(super) fn forget(&mut self, key: Key, outputs: &mut VecDeque<Output>) {
         let open = self.open.extract_if(.., |_, other| *other == key);
-        outputs.extend(open.map(|(id, _)| Output::Cancel(id)));
+        outputs.extend(open.map(|(id, _)| Output::Net(Request::Cancel(id))));
     }
 }
 
@@ -112,7 +109,7 @@ mod tests {
         assert_eq!(names.handle_resolved(QueryId(2), Ok(unusable)), None);
         let mut outputs = VecDeque::new();
         names.forget(KEY, &mut outputs);
-        assert_eq!(outputs, [Output::Cancel(QueryId(3))]);
+        assert_eq!(outputs, [Output::Net(Request::Cancel(QueryId(3)))]);
         let addr = vec!["1.2.3.4:7".parse().unwrap()];
         assert_eq!(names.handle_resolved(QueryId(3), Ok(addr)), None);
     }

@@ -48,9 +48,9 @@ impl Query {
 /// What an announce waits for.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// [`super::Output::HttpGet`].
+    /// [`super::Request::HttpGet`].
     Http,
-    /// [`super::Output::Resolve`], after which this request is sent.
+    /// [`super::Request::Resolve`], after which this request is sent.
     Lookup { ask: Ask, path: String },
     /// Datagrams from one of these addresses.
     Udp(Vec<SocketAddr>),

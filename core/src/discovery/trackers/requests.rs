@@ -14,7 +14,7 @@ use super::announce::{AnnounceEvent, Answer, Ask};
 use super::config::Config;
 use super::exchange::{Step, UdpClient};
 use super::http::{parse_answer, parse_scrape};
-use super::io::{Fetched, Output, QueryId, Reason, ResolveFor};
+use super::io::{Fetched, Output, QueryId, Reason, Request, ResolveFor};
 use super::queries::{Queries, Query, Stage};
 use super::question::{Destination, Question, Wait};
 use super::status::TrackerError;
@@ -107,9 +107,9 @@ impl Requests {
         self.timers.next().map(|(at, wake)| (at, wake.reason()))
     }
 
-    /// The owner of a request.
-    pub(super) fn owner(&self, id: QueryId) -> Option<u64> {
-        self.queries.get(id).map(|query| query.key.owner)
+    /// Whether a request is in progress.
+    pub(super) fn is_open(&self, id: QueryId) -> bool {
+        self.queries.get(id).is_some()
     }
 
     /// A query id that was never used.
@@ -144,20 +144,28 @@ impl Requests {
         };
         let id = self.queries.open(query);
         self.set_deadline(now, id, wait);
-        self.bound_unanswered(now, id, key.owner, outputs);
+        let owner = key.owner;
+        self.bound_unanswered(now, id, owner, outputs);
         match destination {
             Destination::Http { url, family } => {
-                outputs.push_back(Output::HttpGet { id, url, family });
+                let get = Request::HttpGet {
+                    id,
+                    owner,
+                    url,
+                    family,
+                };
+                outputs.push_back(Output::Net(get));
             }
             Destination::Name { host, port, path } => {
                 self.set_stage(id, Stage::Lookup { ask, path });
                 let what = ResolveFor::Tracker;
-                outputs.push_back(Output::Resolve {
+                outputs.push_back(Output::Net(Request::Resolve {
                     id,
+                    owner,
                     what,
                     host,
                     port,
-                });
+                }));
             }
             Destination::Addrs { addrs, path } => {
                 self.exchange(now, id, addrs, ask, &path, outputs);
@@ -210,7 +218,7 @@ impl Requests {
     fn cancel_network(&self, id: QueryId, outputs: &mut VecDeque<Output>) {
         let stage = self.queries.get(id).map(|query| &query.stage);
         if matches!(stage, Some(Stage::Http | Stage::Lookup { .. })) {
-            outputs.push_back(Output::Cancel(id));
+            outputs.push_back(Output::Net(Request::Cancel(id)));
         }
     }
 
@@ -402,7 +410,14 @@ impl Requests {
                 deadline,
             } => {
                 self.timers.set(Wake::Retransmit(id), deadline);
-                outputs.push_back(Output::UdpSend { id, to, bytes });
+                let query = self.queries.get(id);
+                let send = query.map(|query| Request::UdpSend {
+                    id,
+                    owner: query.key.owner,
+                    to,
+                    bytes,
+                });
+                outputs.extend(send.map(Output::Net));
             }
             Step::Over(result) => self.end(id, result, None),
         }

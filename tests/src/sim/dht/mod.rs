@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use aqueduct_core::discovery::Key;
 use aqueduct_core::discovery::dht::{
-    Config, Contact, Dht, Family, Input, LookupEffort, NodeId, Output, State, secure_id,
+    Config, Contact, Dht, Family, Input, LookupEffort, NodeId, Output, Request, State, secure_id,
 };
 use aqueduct_core::types::InfoHashV1;
 use aqueduct_core::{DiscoverRequest, Instant};
@@ -499,8 +499,10 @@ impl World {
 
     fn carry_out(&mut self, node: u32, output: Output) {
         match output {
-            Output::Send { to, bytes } => self.send(addr(node, Family::of(&to)), to, bytes),
-            Output::Resolve { .. } => self.resolve(node),
+            Output::Net(Request::Send { to, bytes }) => {
+                self.send(addr(node, Family::of(&to)), to, bytes)
+            }
+            Output::Net(Request::Resolve { .. }) => self.resolve(node),
             Output::Peers { key, addrs } => {
                 let waited = self.waited(node, key);
                 self.found

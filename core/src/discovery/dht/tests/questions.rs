@@ -10,7 +10,7 @@ use proptest::prelude::{any, prop, proptest};
 use super::world::{HASH, KEY, World, addr, named, secs};
 use crate::discovery::dht::id::{Contact, NodeId};
 use crate::discovery::dht::krpc::{Answer, Body, Message, Method, Query, QueryError, Want};
-use crate::discovery::dht::{Config, Dht, Family, Input, Output, State};
+use crate::discovery::dht::{Config, Dht, Family, Input, Output, Request, State};
 use crate::io::DiscoverRequest;
 use crate::types::{InfoHashV1, Instant};
 
@@ -57,7 +57,7 @@ impl Node {
         );
         let outputs = std::iter::from_fn(|| self.dht.poll_output()).collect::<Vec<_>>();
         outputs.into_iter().find_map(|output| match output {
-            Output::Send { to, bytes }
+            Output::Net(Request::Send { to, bytes })
                 if to == from && Message::parse(&bytes).unwrap().transaction == b"tx" =>
             {
                 Some(bytes)
@@ -377,7 +377,7 @@ proptest! {
             let bytes = if from % 3 == 0 { Bytes::from(bytes) } else { forged(&transaction, NodeId([from; 20])) };
             dht.handle(now, Input::Packet { from: addr(u16::from(from % 16)), bytes });
             while let Some(output) = dht.poll_output() {
-                if let Output::Send { bytes, .. } = output {
+                if let Output::Net(Request::Send { bytes, .. }) = output {
                     transactions.push(Message::parse(&bytes).unwrap().transaction.to_vec());
                     sent += 1;
                 }

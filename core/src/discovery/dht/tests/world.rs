@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::discovery::dht::krpc::{Body, Message, Method};
-use crate::discovery::dht::{Config, Dht, Input, Output, State};
+use crate::discovery::dht::{Config, Dht, Input, Output, Request, State};
 use crate::discovery::{DhtCounts, Key};
 use crate::io::DiscoverRequest;
 use crate::types::{InfoHashV1, Instant};
@@ -107,8 +107,8 @@ impl World {
     pub(super) fn drain(&mut self, node: SocketAddr) {
         while let Some(output) = self.nodes.get_mut(&node).unwrap().poll_output() {
             match output {
-                Output::Send { to, bytes } => self.send(node, to, bytes),
-                Output::Resolve { host, .. } => {
+                Output::Net(Request::Send { to, bytes }) => self.send(node, to, bytes),
+                Output::Net(Request::Resolve { host, .. }) => {
                     self.resolves.push((self.now, host));
                     let names = self.names.clone();
                     self.nodes

@@ -17,7 +17,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
-    Config, Fetched, Input, Output, QueryId, Reason, Summary, TrackerError, TrackerState, Trackers,
+    Config, Fetched, Input, Output, QueryId, Reason, Request, Summary, TrackerError, TrackerState,
+    Trackers,
 };
 use crate::bencode::Encoder;
 use crate::discovery::swarm::{AddError, Amounts, Key, Swarm};
@@ -153,10 +154,12 @@ fn fetched(body: Vec<u8>) -> Fetched {
 
 fn said(output: Output) -> Option<Said> {
     Some(match output {
-        Output::HttpGet { id, url, .. } => Said::Get(id, url),
-        Output::Resolve { id, host, port, .. } => Said::Resolve(id, format!("{host}:{port}")),
-        Output::UdpSend { to, bytes, .. } => Said::Datagram(to, bytes),
-        Output::Cancel(id) => Said::Cancel(id),
+        Output::Net(Request::HttpGet { id, url, .. }) => Said::Get(id, url),
+        Output::Net(Request::Resolve { id, host, port, .. }) => {
+            Said::Resolve(id, format!("{host}:{port}"))
+        }
+        Output::Net(Request::UdpSend { to, bytes, .. }) => Said::Datagram(to, bytes),
+        Output::Net(Request::Cancel(id)) => Said::Cancel(id),
         Output::Peers { key, addrs, .. } => Said::Peers(key.owner, addrs.len()),
         Output::Left(key) => Said::Left(key.owner),
         Output::ExternalIp { ip, .. } => Said::External(ip),

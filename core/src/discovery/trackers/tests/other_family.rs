@@ -8,7 +8,7 @@ use crate::bencode::Encoder;
 use crate::discovery::dht::Family;
 use crate::discovery::swarm::{Amounts, Key, Swarm};
 use crate::discovery::trackers::{
-    Config, Fetched, Input, Output, QueryId, Summary, TrackerError, TrackerState, Trackers,
+    Config, Fetched, Input, Output, QueryId, Request, Summary, TrackerError, TrackerState, Trackers,
 };
 use crate::types::{InfoHashV1, Instant, PeerId};
 
@@ -87,7 +87,7 @@ impl World {
     }
 
     fn datagram(&mut self, from: &str, action: u32, sent: &Output, body: &[u8]) -> Vec<Output> {
-        let Output::UdpSend { to, bytes, .. } = sent else {
+        let Output::Net(Request::UdpSend { to, bytes, .. }) = sent else {
             panic!("{sent:?}")
         };
         assert_eq!(to.to_string(), from);
@@ -103,7 +103,10 @@ impl World {
 
 fn get(outputs: &[Output]) -> (QueryId, String, Option<Family>) {
     let gets = outputs.iter().filter_map(|output| {
-        if let Output::HttpGet { id, url, family } = output {
+        if let Output::Net(Request::HttpGet {
+            id, url, family, ..
+        }) = output
+        {
             Some((*id, url.clone(), *family))
         } else {
             None
@@ -112,6 +115,10 @@ fn get(outputs: &[Output]) -> (QueryId, String, Option<Family>) {
     let gets: Vec<_> = gets.collect();
     assert_eq!(gets.len(), 1, "{outputs:?}");
     gets[0].clone()
+}
+
+const fn cancel(id: QueryId) -> Output {
+    Output::Net(Request::Cancel(id))
 }
 
 fn peers(outputs: &[Output]) -> Vec<String> {
@@ -147,7 +154,7 @@ fn a_tracker_of_both_families_hears_every_event_over_both_and_reads_as_one() {
     assert!(
         !said
             .iter()
-            .any(|output| matches!(output, Output::HttpGet { .. })),
+            .any(|output| matches!(output, Output::Net(Request::HttpGet { .. }))),
         "{said:?}"
     );
     assert_eq!(world.state(), (2, false));
@@ -198,14 +205,14 @@ fn silence_in_the_other_family_ends_and_holds_up_no_farewell() {
     let (first, ..) = get(&world.outputs());
     let (second, ..) = get(&world.answer(first, V4, &[1, 2, 3, 4, 0, 1]));
     world.now = world.now + Duration::from_secs(30);
-    assert_eq!(world.hear(Input::Timeout), [Output::Cancel(second)]);
+    assert_eq!(world.hear(Input::Timeout), [cancel(second)]);
     let (bye, ..) = get(&world.request(DiscoverRequest::Stop));
     world.machine.remove(world.now, KEY);
     let (second, ..) = get(&world.answer(bye, V4, &[]));
     world.now = world.now + Duration::from_secs(15);
     assert_eq!(
         world.hear(Input::Timeout),
-        [Output::Cancel(second), Output::Left(KEY)]
+        [cancel(second), Output::Left(KEY)]
     );
     assert!(world.machine.is_empty() && world.machine.poll_timeout().is_none());
 }
@@ -214,7 +221,7 @@ fn silence_in_the_other_family_ends_and_holds_up_no_farewell() {
 fn a_udp_tracker_has_an_exchange_of_its_own_in_each_family() {
     let mut world = World::with("udp://t:1/announce");
     let said = world.outputs();
-    let [Output::Resolve { id, .. }] = said[..] else {
+    let [Output::Net(Request::Resolve { id, .. })] = said[..] else {
         panic!("{said:?}")
     };
     let said = world.hear(Input::Resolved {

@@ -61,7 +61,7 @@ fn step(world: &mut World, open: &mut Vec<QueryId>, action: u8, choice: u8) -> V
     world.machine.handle(world.now, Input::Timeout);
     let outputs: Vec<Output> = std::iter::from_fn(|| world.machine.poll_output()).collect();
     open.extend(outputs.iter().filter_map(|output| match output {
-        Output::HttpGet { id, .. } | Output::Resolve { id, .. } => Some(*id),
+        Output::Net(Request::HttpGet { id, .. } | Request::Resolve { id, .. }) => Some(*id),
         _ => None,
     }));
     outputs
