@@ -28,11 +28,11 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use aqueduct_core::{Config, Engine, Event, Input, Instant, Op, OpError, OpResult, Output, Resumed, Session, TorrentId};
+//! use aqueduct_core::{Config, Engine, Event, Input, Instant, NewTorrent, Op, OpError, OpResult, Output, Resumed, Session, TorrentId, TorrentSource};
 //! use aqueduct_core::discovery::trackers::{self, Request};
 //! use aqueduct_core::discovery::{self, Discovery, NetRequest, TrackerError};
 //! use aqueduct_core::meta::{Content, Details, Draft};
-//! use aqueduct_core::session::{self, Identity, NewTorrent, Source};
+//! use aqueduct_core::session::{self, Identity};
 //! use aqueduct_core::types::{PeerId, PieceDigest};
 //! use sha1::{Digest, Sha1};
 //!
@@ -48,12 +48,9 @@
 //! let discovery = Discovery::new(discovery::Config::default(), [2; 32]);
 //! let mut session = Session::new(engine, discovery, identity, now);
 //! let info = Arc::clone(&torrent.info);
-//! session.add(now, NewTorrent {
-//!     torrent: TorrentId(1),
-//!     source: Source::Info { info, resumed: Resumed::Check, wanted: None },
-//!     trackers: vec![vec!["http://tracker.example/announce".to_owned()]],
-//!     paused: false,
-//! })?;
+//! let source = TorrentSource::Info { info, resumed: Resumed::Check, wanted: None };
+//! let new = NewTorrent { torrent: TorrentId(1), source, paused: false };
+//! session.add(now, new, vec![vec!["http://tracker.example/announce".to_owned()]])?;
 //!
 //! let (mut finished, mut announced) = (false, false);
 //! while !finished {
@@ -130,8 +127,8 @@ pub use config::Config;
 pub use engine::Engine;
 pub use io::{
     CheckRange, CloseReason, Command, CommandError, DiscoverRequest, Event, Failure, FileChange,
-    Handshaken, Input, Op, OpError, OpResult, Output, PeerSnapshot, Phase, PriorityRange, Reason,
-    Resumed, Rope, Snapshot, TorrentSnapshot,
+    Handshaken, Input, NewTorrent, Op, OpError, OpResult, Output, PeerSnapshot, Phase,
+    PriorityRange, Reason, Resumed, Rope, Snapshot, TorrentSnapshot, TorrentSource,
 };
 pub use peer_failure::{PeerFailure, PeerFailures};
 pub use session::Session;

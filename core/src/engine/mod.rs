@@ -10,10 +10,10 @@ use crate::config::Config;
 use crate::connection::obfuscated;
 use crate::context::{Context, Pending, Shared};
 use crate::io::{
-    CloseReason, Command, CommandError, Event, Handshaken, Input, OpError, OpResult, Output,
-    PeerSnapshot, Reason, Resumed, Snapshot, TorrentSnapshot,
+    CloseReason, Command, CommandError, Event, Handshaken, Input, NewTorrent, OpError, OpResult,
+    Output, PeerSnapshot, Reason, Resumed, Snapshot, TorrentSnapshot, TorrentSource,
 };
-use crate::meta::{Info, Magnet};
+use crate::meta::Info;
 use crate::swarm::{Swarm, TICK};
 use crate::types::{
     ConnId, InfoHash, InfoHashV1, Instant, PeerAddr, PeerId, PeerSource, RequestId, TorrentId,
@@ -68,26 +68,7 @@ impl Engine {
             return Err(CommandError::ShuttingDown);
         }
         match command {
-            Command::Add {
-                torrent,
-                info,
-                resumed,
-                wanted,
-                paused,
-            } => {
-                check_flags(&info, wanted.as_deref())?;
-                self.register(torrent, info.info_hash, paused)?;
-                self.with(now, torrent, |s, cx| {
-                    s.open(cx, info, resumed, wanted.as_deref())
-                })?;
-            }
-            Command::AddMagnet {
-                torrent,
-                magnet,
-                paused,
-            } => {
-                self.add_magnet(now, torrent, &magnet, paused)?;
-            }
+            Command::Add(new) => self.add(now, new)?,
             Command::Remove(torrent) => self.remove(now, torrent)?,
             Command::Pause(torrent) => self.with(now, torrent, Swarm::pause)?,
             Command::Resume(torrent) => self.with(now, torrent, Swarm::resume)?,
@@ -321,19 +302,33 @@ impl Engine {
         Ok(())
     }
 
-    fn add_magnet(
-        &mut self,
-        now: Instant,
-        torrent: TorrentId,
-        magnet: &Magnet,
-        paused: bool,
-    ) -> Result<(), CommandError> {
-        self.register(torrent, magnet.info_hash, paused)?;
-        self.with(now, torrent, |swarm, cx| {
-            swarm.start(cx);
-            let peers = magnet.peers.iter().copied().map(PeerAddr::from);
-            swarm.handle_peers(cx, PeerSource::Link, peers.collect());
-        })
+    fn add(&mut self, now: Instant, new: NewTorrent) -> Result<(), CommandError> {
+        let NewTorrent {
+            torrent,
+            source,
+            paused,
+        } = new;
+        match source {
+            TorrentSource::Info {
+                info,
+                resumed,
+                wanted,
+            } => {
+                check_flags(&info, wanted.as_deref())?;
+                self.register(torrent, info.info_hash, paused)?;
+                self.with(now, torrent, |swarm, cx| {
+                    swarm.open(cx, info, resumed, wanted.as_deref());
+                })
+            }
+            TorrentSource::Magnet(magnet) => {
+                self.register(torrent, magnet.info_hash, paused)?;
+                self.with(now, torrent, |swarm, cx| {
+                    swarm.start(cx);
+                    let peers = magnet.peers.into_iter().map(PeerAddr::from);
+                    swarm.handle_peers(cx, PeerSource::Link, peers.collect());
+                })
+            }
+        }
     }
 
     fn remove(&mut self, now: Instant, torrent: TorrentId) -> Result<(), CommandError> {

@@ -1,12 +1,13 @@
 //! The interface between the engine and its driver. `snapshot` contains the state for display,
 //! `close` the reasons for closed connections, `rope` the representation of payload,
-//! `priority_range` the order of downloading.
+//! `priority_range` the order of downloading, `new_torrent` what a torrent is added with.
 //!
 //! The driver passes [`Input`]s and the user's [`Command`]s to the engine, which returns
 //! [`Output`]s. Operations that take time (disk, digests) are an [`Op`] with an id. Each is
 //! answered exactly once by [`Input::Done`], even if it was cancelled or failed.
 
 mod close;
+mod new_torrent;
 mod priority_range;
 mod rope;
 mod snapshot;
@@ -17,11 +18,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use self::close::CloseReason;
+pub use self::new_torrent::{NewTorrent, Resumed, TorrentSource};
 pub use self::priority_range::PriorityRange;
 pub use self::rope::Rope;
 pub use self::snapshot::{PeerSnapshot, Phase, Reason, Snapshot, TorrentSnapshot};
 use crate::connection::Transport;
-use crate::meta::{Info, Magnet};
+use crate::meta::Info;
 use crate::types::{
     Bitfield, ConnId, InfoHash, InfoHashV1, PeerAddr, PeerId, PeerSource, Piece, PieceDigest,
     RequestId, TorrentId,
@@ -31,29 +33,8 @@ use crate::wire::{Handshake, Message, Reserved};
 /// A command of the user.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Adds a torrent. Nothing is dialled before its data were checked as `resumed` specifies.
-    Add {
-        /// The id, chosen by the driver. It must not have been used before.
-        torrent: TorrentId,
-        /// The torrent's names, lengths and hashes.
-        info: Arc<Info>,
-        /// What is known of the data on disk.
-        resumed: Resumed,
-        /// One flag per file, in the order of [`Info::files`]; `None`: all files are wanted.
-        wanted: Option<Vec<bool>>,
-        /// Whether it starts paused.
-        paused: bool,
-    },
-    /// Adds a torrent of which only the hash is known. Its metadata are downloaded from peers (BEP
-    /// 9).
-    AddMagnet {
-        /// The id, chosen by the driver. It must not have been used before.
-        torrent: TorrentId,
-        /// The link. Its `x.pe` peers are dialled; its trackers are up to the driver.
-        magnet: Magnet,
-        /// Whether it starts paused.
-        paused: bool,
-    },
+    /// Adds a torrent.
+    Add(NewTorrent),
     /// Removes a torrent. Its connections are closed; pending requests are still answered. The data
     /// remain (deleting them is up to the driver).
     Remove(TorrentId),
@@ -81,31 +62,6 @@ pub enum Command {
     /// Closes all connections and saves everything: a flush and a resume record for each torrent,
     /// then [`Event::ShutDown`].
     ShutDown,
-}
-
-/// What is known of a torrent's data when it is added.
-#[derive(Clone, Debug)]
-pub enum Resumed {
-    /// There are no data: a new download.
-    Nothing,
-    /// These pieces are complete (from a resume record with matching file stamps), except for
-    /// `check`.
-    Record {
-        /// Pieces that were verified and flushed.
-        have: Bitfield,
-        /// Pieces to read and hash before anything else, complete or not, because their files
-        /// changed.
-        check: Vec<u32>,
-        /// Pieces to read and hash as a spot check. If one is wrong, all complete pieces of its
-        /// files are read too.
-        sample: Vec<u32>,
-        /// Bytes uploaded in earlier runs.
-        uploaded: u64,
-        /// Bytes downloaded in earlier runs.
-        downloaded: u64,
-    },
-    /// There may be data: read and hash everything.
-    Check,
 }
 
 /// Why a command was refused. The state is unchanged.

@@ -1,11 +1,7 @@
 //! The interface between a session and its driver. Connections, storage and events are as in
 //! [`crate::io`], network requests as in [`crate::discovery::NetRequest`].
 
-use std::sync::Arc;
-
 use crate::discovery::{self, NetRequest, TrackerStatus};
-use crate::io::Resumed;
-use crate::meta::{Info, Magnet};
 use crate::types::{PeerId, TorrentId};
 
 /// Our identity for peers and trackers.
@@ -15,36 +11,6 @@ pub struct Identity {
     pub peer_id: PeerId,
     /// The TCP port at which peers reach us; 0: none. See [`super::Session::set_port`].
     pub port: u16,
-}
-
-/// A torrent to add.
-#[derive(Clone, Debug)]
-pub struct NewTorrent {
-    /// The id, chosen by the driver. It must not have been used before.
-    pub torrent: TorrentId,
-    /// What is known of the torrent.
-    pub source: Source,
-    /// The tiers of tracker URLs (BEP 12); empty: no tracker is used.
-    pub trackers: Vec<Vec<String>>,
-    /// Whether it starts paused.
-    pub paused: bool,
-}
-
-/// What is known of a torrent when it is added.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// The complete `info` dictionary.
-    Info {
-        /// The torrent's names, lengths and hashes.
-        info: Arc<Info>,
-        /// What is known of the data on disk.
-        resumed: Resumed,
-        /// One flag per file, in the order of [`Info::files`]; `None`: all files are wanted.
-        wanted: Option<Vec<bool>>,
-    },
-    /// A magnet link: the metadata are downloaded from peers (BEP 9). Its trackers are used only if
-    /// they are among [`NewTorrent::trackers`].
-    Magnet(Magnet),
 }
 
 /// An output of a session. Outputs must be carried out in order.

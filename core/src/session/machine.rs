@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::io::{Identity, NewTorrent, Output, Reason, Source};
-use super::torrent::{Torrent, transferred};
+use super::io::{Identity, Output, Reason};
+use super::torrent::Torrent;
 use crate::discovery::{self, DhtCounts, Discovery, Key, Membership, Swarm, TrackerStatus, dht};
 use crate::engine::Engine;
-use crate::io::{Command, CommandError, DiscoverRequest, Event, Input, Resumed};
+use crate::io::{
+    Command, CommandError, DiscoverRequest, Event, Input, NewTorrent, Resumed, TorrentSource,
+};
 use crate::types::{Instant, PeerAddr, TorrentId};
 
 /// The interval at which discovery receives the amounts of all torrents, for its regular announces.
@@ -44,21 +46,21 @@ impl Session {
         }
     }
 
-    /// Adds a torrent. Nothing is dialled before its data were checked as its source specifies.
+    /// Adds a torrent with its tiers of tracker URLs (BEP 12); empty: no tracker is used.
     ///
     /// # Errors
     /// See [`CommandError`]; the state is unchanged.
-    pub fn add(&mut self, now: Instant, new: NewTorrent) -> Result<(), CommandError> {
+    pub fn add(
+        &mut self,
+        now: Instant,
+        new: NewTorrent,
+        trackers: Vec<Vec<String>>,
+    ) -> Result<(), CommandError> {
         self.now = now;
-        let NewTorrent {
-            torrent,
-            source,
-            trackers,
-            paused,
-        } = new;
-        let (info_hash, private, attached) = match &source {
-            Source::Info { info, .. } => (info.info_hash, info.private, true),
-            Source::Magnet(magnet) => (magnet.info_hash, false, false),
+        let torrent = new.torrent;
+        let (info_hash, private, attached) = match &new.source {
+            TorrentSource::Info { info, .. } => (info.info_hash, info.private, true),
+            TorrentSource::Magnet(magnet) => (magnet.info_hash, false, false),
         };
         let key = Key {
             info_hash: info_hash.wire(),
@@ -75,8 +77,7 @@ impl Session {
             .discovery
             .add(now, key, swarm)
             .map_err(|_| CommandError::Duplicate(info_hash))?;
-        let command = add_command(torrent, source, paused);
-        if let Err(refused) = self.engine.command(now, command) {
+        if let Err(refused) = self.engine.command(now, Command::Add(new)) {
             self.discovery.remove(now, membership);
             return Err(refused);
         }
@@ -85,46 +86,14 @@ impl Session {
         Ok(())
     }
 
-    /// Executes a command of the user for existing torrents. [`Command::Add`] and
-    /// [`Command::AddMagnet`] add a torrent without trackers.
+    /// Executes a command of the user. [`Command::Add`] adds a torrent without trackers.
     ///
     /// # Errors
     /// See [`CommandError`]; the state is unchanged.
     pub fn command(&mut self, now: Instant, command: Command) -> Result<(), CommandError> {
         self.now = now;
         match command {
-            Command::Add {
-                torrent,
-                info,
-                resumed,
-                wanted,
-                paused,
-            } => self.add(
-                now,
-                NewTorrent {
-                    torrent,
-                    source: Source::Info {
-                        info,
-                        resumed,
-                        wanted,
-                    },
-                    trackers: Vec::new(),
-                    paused,
-                },
-            ),
-            Command::AddMagnet {
-                torrent,
-                magnet,
-                paused,
-            } => self.add(
-                now,
-                NewTorrent {
-                    torrent,
-                    source: Source::Magnet(magnet),
-                    trackers: Vec::new(),
-                    paused,
-                },
-            ),
+            Command::Add(new) => self.add(now, new, Vec::new()),
             Command::Remove(torrent) => self.remove(now, torrent),
             other => self.engine.command(now, other),
         }
@@ -142,7 +111,7 @@ impl Session {
         resumed: Resumed,
     ) -> Result<(), CommandError> {
         self.now = now;
-        let earlier = transferred(&resumed);
+        let earlier = resumed.transferred();
         self.engine.attach(now, torrent, resumed)?;
         if let Some(torrent) = self.torrents.get_mut(&torrent) {
             torrent.attach(earlier);
@@ -356,27 +325,6 @@ impl Session {
             let amounts = torrent.amounts(&snapshot);
             self.discovery.update(&torrent.membership, amounts);
         }
-    }
-}
-
-fn add_command(torrent: TorrentId, source: Source, paused: bool) -> Command {
-    match source {
-        Source::Info {
-            info,
-            resumed,
-            wanted,
-        } => Command::Add {
-            torrent,
-            info,
-            resumed,
-            wanted,
-            paused,
-        },
-        Source::Magnet(magnet) => Command::AddMagnet {
-            torrent,
-            magnet,
-            paused,
-        },
     }
 }
 

@@ -10,7 +10,7 @@ mod machine;
 mod tests;
 mod torrent;
 
-pub use io::{Identity, NewTorrent, Output, Reason, Source};
+pub use io::{Identity, Output, Reason};
 pub use machine::Session;
 
 #[cfg(doc)]

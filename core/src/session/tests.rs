@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::discovery::dht::krpc::{Body, Message, Method};
 use crate::discovery::{self, Discovery, Fetched, NetRequest, QueryId, dht, trackers};
 use crate::engine::Engine;
-use crate::io::{Command, CommandError, Input, Resumed};
+use crate::io::{Command, CommandError, Input, NewTorrent, Resumed, TorrentSource};
 use crate::meta::{Content, Details, Draft, Info, Magnet};
 use crate::types::{Instant, PeerAddr, PeerId, TorrentId};
 
@@ -72,14 +72,13 @@ impl World {
         }
     }
 
-    fn add(&mut self, n: u32, source: Source) -> Result<(), CommandError> {
+    fn add(&mut self, n: u32, source: TorrentSource) -> Result<(), CommandError> {
         let new = NewTorrent {
             torrent: TorrentId(n),
             source,
-            trackers: vec![vec![format!("http://tracker/{n}/announce")]],
             paused: false,
         };
-        let result = self.session.add(self.now, new);
+        let result = self.session.add(self.now, new, trackers(n));
         self.drain();
         result
     }
@@ -88,7 +87,7 @@ impl World {
         let (info, resumed, wanted) = (torrent(n, private), Resumed::Nothing, None);
         self.add(
             n,
-            Source::Info {
+            TorrentSource::Info {
                 info,
                 resumed,
                 wanted,
@@ -147,6 +146,10 @@ impl World {
     }
 }
 
+fn trackers(n: u32) -> Vec<Vec<String>> {
+    vec![vec![format!("http://tracker/{n}/announce")]]
+}
+
 fn one_peer() -> Result<Fetched, discovery::TrackerError> {
     let peers = Encoder::new()
         .bytes("peers", [9, 9, 9, 9, 26, 225])
@@ -185,16 +188,15 @@ fn four_hundred_torrents_added_in_a_burst_are_all_announced_whatever_arrives_bet
         let (info, resumed, wanted) = (torrent(n, false), Resumed::Nothing, None);
         let new = NewTorrent {
             torrent: TorrentId(n),
-            source: Source::Info {
+            source: TorrentSource::Info {
                 info,
                 resumed,
                 wanted,
             },
-            trackers: vec![vec![format!("http://tracker/{n}/announce")]],
             paused: false,
         };
         // Outputs are not collected between two torrents, but only after all are added.
-        world.session.add(NOW, new).unwrap();
+        world.session.add(NOW, new, trackers(n)).unwrap();
         let junk = trackers::Input::UdpPacket {
             from: PEER.parse().unwrap(),
             bytes: vec![0; 20].into(),
@@ -221,7 +223,7 @@ fn a_private_torrent_is_told_to_its_tracker_alone() {
 fn a_torrent_that_is_refused_is_announced_nowhere_and_can_be_added_later() {
     let mut world = World::new();
     let (info, resumed) = (torrent(1, false), Resumed::Nothing);
-    let wrong = Source::Info {
+    let wrong = TorrentSource::Info {
         info,
         resumed,
         wanted: Some(vec![true; 7]),
@@ -233,7 +235,7 @@ fn a_torrent_that_is_refused_is_announced_nowhere_and_can_be_added_later() {
     assert!(world.session.has_left() && world.announces().is_empty());
     world.add_info(1, false);
     assert_eq!(world.announces().len(), 1);
-    let again = Source::Info {
+    let again = TorrentSource::Info {
         info: torrent(1, false),
         resumed: Resumed::Nothing,
         wanted: None,
@@ -276,7 +278,7 @@ fn a_link_is_announced_before_its_metadata_are_there_and_with_all_of_it_at_the_e
         peers: vec![],
         select: None,
     };
-    world.add(1, Source::Magnet(magnet)).unwrap();
+    world.add(1, TorrentSource::Magnet(magnet)).unwrap();
     let (_, url) = world.announces()[0].clone();
     assert!(url.contains("left=16384"), "{url}");
     assert!(!world.told_others().is_empty());

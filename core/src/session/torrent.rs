@@ -1,7 +1,7 @@
 //! A torrent's state in the session.
 
 use crate::discovery::{Amounts, Membership};
-use crate::io::{Resumed, TorrentSnapshot};
+use crate::io::TorrentSnapshot;
 
 /// A torrent.
 #[derive(Debug)]
@@ -38,17 +38,5 @@ impl Torrent {
             downloaded: snapshot.downloaded.saturating_sub(downloaded),
             left: self.attached.then_some(snapshot.left),
         }
-    }
-}
-
-/// The amounts of earlier runs.
-pub(super) const fn transferred(resumed: &Resumed) -> (u64, u64) {
-    match *resumed {
-        Resumed::Record {
-            uploaded,
-            downloaded,
-            ..
-        } => (uploaded, downloaded),
-        Resumed::Nothing | Resumed::Check => (0, 0),
     }
 }

@@ -190,7 +190,7 @@ mod tests {
 
     use super::*;
     use crate::connection::Transport;
-    use crate::io::{Command, Handshaken, Input, Output, Resumed};
+    use crate::io::{Command, Handshaken, Input, NewTorrent, Output, Resumed, TorrentSource};
     use crate::meta::{Content, Details, Draft};
     use crate::types::{Bitfield, PeerId, PieceDigest, TorrentId};
     use crate::wire::Reserved;
@@ -218,14 +218,16 @@ mod tests {
             downloaded: 0,
         };
         let (torrent, conn) = (TorrentId(0), ConnId::accepted(0));
-        let add = Command::Add {
+        let new = NewTorrent {
             torrent,
-            info: Arc::clone(&info),
-            resumed,
-            wanted: None,
+            source: TorrentSource::Info {
+                info: Arc::clone(&info),
+                resumed,
+                wanted: None,
+            },
             paused: false,
         };
-        engine.command(now, add).unwrap();
+        engine.command(now, Command::Add(new)).unwrap();
         engine.command(now, Command::SeedOnly(torrent)).unwrap();
         let handshake = Handshaken {
             info_hash: info.info_hash.wire(),

@@ -10,8 +10,8 @@ use aqueduct_core::meta::Info;
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, PeerId, PieceDigest};
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
 use aqueduct_core::{
-    CloseReason, Command, Config, Engine, Handshaken, Input, Instant, Op, OpResult, Output,
-    Resumed, TorrentId, TorrentSnapshot,
+    CloseReason, Command, Config, Engine, Handshaken, Input, Instant, NewTorrent, Op, OpResult,
+    Output, Resumed, TorrentId, TorrentSnapshot, TorrentSource,
 };
 use aqueduct_testkit::torrent::Recipe;
 use bytes::Bytes;
@@ -69,19 +69,17 @@ impl Harness {
             dialled,
             answered: BTreeMap::new(),
         };
-        harness
-            .engine
-            .command(
-                harness.now,
-                Command::Add {
-                    torrent: TORRENT,
-                    info,
-                    resumed,
-                    wanted: None,
-                    paused: false,
-                },
-            )
-            .unwrap();
+        let new = NewTorrent {
+            torrent: TORRENT,
+            source: TorrentSource::Info {
+                info,
+                resumed,
+                wanted: None,
+            },
+            paused: false,
+        };
+        let added = harness.engine.command(harness.now, Command::Add(new));
+        added.unwrap();
         harness.settle();
         harness
     }

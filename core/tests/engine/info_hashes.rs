@@ -8,8 +8,8 @@ use aqueduct_core::meta::{Info, Magnet};
 use aqueduct_core::types::{ConnId, InfoHash, InfoHashV1, PeerId};
 use aqueduct_core::wire::{Message, Reserved};
 use aqueduct_core::{
-    CloseReason, Command, CommandError, Config, Engine, Event, Handshaken, Input, Instant, Output,
-    Resumed, TorrentId,
+    CloseReason, Command, CommandError, Config, Engine, Event, Handshaken, Input, Instant,
+    NewTorrent, Output, Resumed, TorrentId, TorrentSource,
 };
 use bytes::Bytes;
 
@@ -46,13 +46,20 @@ fn engine() -> Engine {
 }
 
 fn add(torrent: TorrentId, info: &Arc<Info>) -> Command {
-    Command::Add {
-        torrent,
+    let source = TorrentSource::Info {
         info: Arc::clone(info),
         resumed: Resumed::Nothing,
         wanted: None,
+    };
+    new(torrent, source)
+}
+
+fn new(torrent: TorrentId, source: TorrentSource) -> Command {
+    Command::Add(NewTorrent {
+        torrent,
+        source,
         paused: false,
-    }
+    })
 }
 
 /// A peer connects with this info-hash.
@@ -105,11 +112,7 @@ fn a_magnet_link_with_a_v1_hash_is_found_by_the_v2_hash_once_its_metadata_are_th
     let (mut engine, info) = (engine(), hybrid());
     let [v1, v2] = names(&info);
     let magnet: Magnet = format!("magnet:?xt=urn:btih:{v1}").parse().unwrap();
-    let add = Command::AddMagnet {
-        torrent: TORRENT,
-        magnet,
-        paused: false,
-    };
+    let add = new(TORRENT, TorrentSource::Magnet(magnet));
     engine.command(NOW, add).unwrap();
     assert_eq!(
         [v1, v2].map(|name| engine.find(name)),

@@ -40,7 +40,7 @@ use aqueduct_core::meta::{Info, Magnet};
 use aqueduct_core::types::{PeerAddr, PeerId, PeerSource};
 use aqueduct_core::{
     Command, CommandError, Config, Engine, Event, Input, Instant, PeerSnapshot, Resumed, Snapshot,
-    TorrentId, TorrentSnapshot,
+    TorrentId, TorrentSnapshot, TorrentSource,
 };
 use tokio::task::spawn_local;
 
@@ -164,14 +164,16 @@ impl Driver {
     ) -> Result<TorrentId, CommandError> {
         let info_hash = info.info_hash;
         let sources = (trackers, info.private);
-        self.router
-            .add(info_hash, Some(stored), sources, |torrent| Command::Add {
-                torrent,
+        self.router.add(
+            info_hash,
+            Some(stored),
+            sources,
+            TorrentSource::Info {
                 info,
                 resumed,
                 wanted,
-                paused: false,
-            })
+            },
+        )
     }
 
     /// Adds a torrent of which only the hash is known. After [`Event::Metadata`] the caller
@@ -187,11 +189,7 @@ impl Driver {
         let info_hash = magnet.info_hash;
         let sources = (trackers, false);
         self.router
-            .add(info_hash, None, sources, |torrent| Command::AddMagnet {
-                torrent,
-                magnet,
-                paused: false,
-            })
+            .add(info_hash, None, sources, TorrentSource::Magnet(magnet))
     }
 
     /// Opens a magnet's torrent for data.

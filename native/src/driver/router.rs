@@ -8,7 +8,10 @@ use std::sync::Arc;
 use aqueduct_core::connection::Encryption;
 use aqueduct_core::types::{ConnId, InfoHash, PeerAddr};
 use aqueduct_core::wire::Handshake;
-use aqueduct_core::{CloseReason, Command, CommandError, Event, Input, Instant, Output, TorrentId};
+use aqueduct_core::{
+    CloseReason, Command, CommandError, Event, Input, Instant, NewTorrent, Output, TorrentId,
+    TorrentSource,
+};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
@@ -143,18 +146,23 @@ impl Router {
         }
     }
 
-    /// Adds a torrent with the command that `command` makes for its id, and looks for its peers.
+    /// Adds a torrent, and looks for its peers.
     pub(super) fn add(
         self: &Rc<Self>,
         info_hash: InfoHash,
         stored: Option<Arc<Stored>>,
         (trackers, private): (Vec<Vec<String>>, bool),
-        command: impl FnOnce(TorrentId) -> Command,
+        source: TorrentSource,
     ) -> Result<TorrentId, CommandError> {
         let info_hash = info_hash.wire();
         self.turn(|state, now| {
             let id = state.torrents.next_id();
-            state.engine.command(now, command(id))?;
+            let new = NewTorrent {
+                torrent: id,
+                source,
+                paused: false,
+            };
+            state.engine.command(now, Command::Add(new))?;
             state.torrents.add(id, info_hash, stored);
             if let Some(news) = state.memberships.join(id, info_hash, trackers, private) {
                 spawn_local(Rc::clone(self).handle_discovery(id, news));

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use aqueduct_core::discovery::dht::krpc::Message;
 use aqueduct_core::discovery::{self, Discovery, dht};
-use aqueduct_core::session::{Identity, NewTorrent, Reason, Session, Source};
+use aqueduct_core::session::{Identity, Reason, Session};
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerId, RequestId, TorrentId};
 use aqueduct_core::{
-    Config, Engine, Event, Instant, Op, OpError, OpResult, Resumed, TorrentSnapshot,
+    Config, Engine, Event, Instant, NewTorrent, Op, OpError, OpResult, Resumed, TorrentSnapshot,
+    TorrentSource,
 };
 use bytes::Bytes;
 use rand::RngExt;
@@ -131,25 +132,25 @@ impl Host {
         self.routes.clear();
     }
 
-    /// How a torrent is added: as the disk's record says.
-    pub(super) fn new_torrent(&self, torrent: TorrentId) -> NewTorrent {
+    /// How a torrent is added: as the disk's record says, and with its trackers.
+    pub(super) fn new_torrent(&self, torrent: TorrentId) -> (NewTorrent, Vec<Vec<String>>) {
         let data = &self.torrents[&torrent];
-        let tier = match (self.plan.tracker, self.plan.udp) {
+        let trackers = match (self.plan.tracker, self.plan.udp) {
             (false, _) => Vec::new(),
             (true, false) => vec![vec![tracker::HTTP.to_owned()]],
             (true, true) => vec![vec![tracker::UDP.to_owned()]],
         };
-        NewTorrent {
+        let new = NewTorrent {
             torrent,
             source: self.source(torrent, data),
-            trackers: tier,
             paused: false,
-        }
+        };
+        (new, trackers)
     }
 
-    fn source(&self, torrent: TorrentId, data: &Data) -> Source {
+    fn source(&self, torrent: TorrentId, data: &Data) -> TorrentSource {
         if torrent == TORRENT && self.plan.magnet && data.disk.record().is_none() {
-            return Source::Magnet(aqueduct_core::meta::Magnet {
+            return TorrentSource::Magnet(aqueduct_core::meta::Magnet {
                 info_hash: data.torrent.info().info_hash,
                 name: None,
                 trackers: vec![],
@@ -159,7 +160,7 @@ impl Host {
             });
         }
         let wanted = self.plan.wanted.clone().filter(|_| torrent == TORRENT);
-        Source::Info {
+        TorrentSource::Info {
             info: Arc::clone(data.torrent.info()),
             resumed: self.resumed(data),
             wanted,

@@ -167,8 +167,8 @@ impl World {
 
     fn add_known(&mut self, id: HostId, torrent: TorrentId) {
         let now = self.agenda.now();
-        let new = self.hosts[id.0].new_torrent(torrent);
-        let added = self.hosts[id.0].session.add(now, new);
+        let (new, trackers) = self.hosts[id.0].new_torrent(torrent);
+        let added = self.hosts[id.0].session.add(now, new, trackers);
         added.expect("a session takes a new torrent");
         self.settle(id);
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use aqueduct_core::types::{Bitfield, ConnId, PeerId, PeerSource};
 use aqueduct_core::wire::{Message, RawBlock};
 use aqueduct_core::{
-    CloseReason, Command, Config, Engine, Event, FileChange, Input, Instant, Output, Resumed,
-    TorrentId,
+    CloseReason, Command, Config, Engine, Event, FileChange, Input, Instant, NewTorrent, Output,
+    Resumed, TorrentId, TorrentSource,
 };
 use bytes::BytesMut;
 
@@ -253,21 +253,20 @@ impl World {
     fn add(&mut self, start: Start, paused: bool) {
         let torrent = TorrentId(self.torrent.0 + 1);
         let info = TORRENT.info.clone();
-        let command = match start {
-            Start::Magnet => Command::AddMagnet {
-                torrent,
-                magnet: magnet(info.info_hash),
-                paused,
-            },
-            _ => Command::Add {
-                torrent,
+        let source = match start {
+            Start::Magnet => TorrentSource::Magnet(magnet(info.info_hash)),
+            _ => TorrentSource::Info {
                 info,
                 resumed: self.resumed(start),
                 wanted: None,
-                paused,
             },
         };
-        if self.engine.command(self.now, command).is_ok() {
+        let new = NewTorrent {
+            torrent,
+            source,
+            paused,
+        };
+        if self.engine.command(self.now, Command::Add(new)).is_ok() {
             self.torrent = torrent;
         }
         self.drain();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::resume::{FileStamp, Record};
 use aqueduct_core::types::{Bitfield, InfoHash, TorrentId, visible};
-use aqueduct_core::{Command, Instant, Resumed};
+use aqueduct_core::{Command, Instant, NewTorrent, Resumed, TorrentSource};
 
 use crate::storage::layout::ends;
 use crate::storage::records::Durable;
@@ -155,21 +155,19 @@ impl Torrent {
 
     /// The command that adds it to the engine; `resumed` is what is known of its data.
     pub(crate) fn add_command(&self, resumed: Resumed) -> Command {
-        let (torrent, paused) = (self.id, self.is_paused());
-        match &self.info {
-            Some(info) => Command::Add {
-                torrent,
+        let source = match &self.info {
+            Some(info) => TorrentSource::Info {
                 info: Arc::clone(info),
                 resumed,
                 wanted: self.wanted.clone(),
-                paused,
             },
-            None => Command::AddMagnet {
-                torrent,
-                magnet: self.magnet.clone(),
-                paused,
-            },
-        }
+            None => TorrentSource::Magnet(self.magnet.clone()),
+        };
+        Command::Add(NewTorrent {
+            torrent: self.id,
+            source,
+            paused: self.is_paused(),
+        })
     }
 
     /// Whether it is known to be private (BEP 27).
