@@ -2,18 +2,14 @@
 //! across an await. Their number is bounded by that of members, present or recently left.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aqueduct_core::DiscoverRequest;
 use aqueduct_core::discovery::{AddError, Amounts, DhtCounts, Key, Swarm, TrackerStatus};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 use super::News;
-use super::farewell::Closing;
-
-/// The maximum number of DHT nodes from PORT messages that wait; more are dropped.
-const MAX_DHT_NODES: usize = 64;
 
 /// State shared by members and the task.
 #[derive(Debug, Default)]
@@ -35,10 +31,8 @@ pub(super) struct Inbox {
     dht: BTreeMap<Key, DhtCounts>,
     /// The number of contacts of our DHT node.
     pub(super) nodes: u32,
-    /// DHT nodes that peers announced.
-    pub(super) dht_nodes: Vec<SocketAddr>,
-    /// When the task must end.
-    pub(super) closing: Option<Closing>,
+    /// When the task must end, at the latest.
+    pub(super) end: Option<Instant>,
 }
 
 /// The requests for each key, at most one [`Letter`] per key, in order of arrival.
@@ -104,8 +98,6 @@ impl Letter {
 pub(super) struct Wish {
     /// `None` if they have not changed since it joined.
     pub(super) amounts: Option<Amounts>,
-    /// The port at which peers reach us, if it changed.
-    pub(super) port: Option<u16>,
     active: Option<bool>,
     more: bool,
     completed: bool,
@@ -232,22 +224,9 @@ impl Client {
         self.0.wake.notify_one();
     }
 
-    pub(super) fn set_port(&self, key: Key, port: u16) {
-        let mut inbox = self.0.lock();
-        inbox.mail.to(key).wish.get_or_insert_default().port = Some(port);
-        self.0.wake.notify_one();
-    }
-
-    pub(super) fn dht_node(&self, addr: SocketAddr) {
-        let mut inbox = self.0.lock();
-        if inbox.dht_nodes.len() < MAX_DHT_NODES {
-            inbox.dht_nodes.push(addr);
-            self.0.wake.notify_one();
-        }
-    }
-
-    pub(super) fn close(&self, closing: Closing) {
-        self.0.lock().closing = Some(closing);
+    /// Ends the task at the latest at `end`.
+    pub(super) fn close(&self, end: Instant) {
+        self.0.lock().end = Some(end);
         self.0.wake.notify_one();
     }
 }

@@ -6,7 +6,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::Poll;
 
-use aqueduct_core::discovery::lsd::{Announce, GROUP_V4, GROUP_V6, PORT};
+use aqueduct_core::discovery::lsd::{Announce, GROUP_V4, GROUP_V6, MAX_DATAGRAM, PORT};
+use bytes::Bytes;
 use if_addrs::{Interface, get_if_addrs};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::ReadBuf;
@@ -17,9 +18,11 @@ use crate::net::{Bind, Source};
 /// The sockets of the groups. Without a usable interface there are none, and nothing is sent or
 /// received.
 #[derive(Debug)]
-pub struct Groups {
+pub(super) struct Groups {
     bind: Bind,
     members: Vec<Member>,
+    /// One byte more than an announce may have, so that a longer one is not taken for a whole one.
+    buffer: [u8; MAX_DATAGRAM + 1],
 }
 
 #[derive(Debug)]
@@ -48,17 +51,17 @@ enum At {
 
 impl Groups {
     /// Creates the groups; none is joined before [`Groups::refresh`].
-    #[must_use]
-    pub fn new(bind: Bind) -> Self {
+    pub(super) const fn new(bind: Bind) -> Self {
         Self {
             bind,
             members: Vec::new(),
+            buffer: [0; MAX_DATAGRAM + 1],
         }
     }
 
     /// Joins on new interfaces, and leaves on those that are gone. Interfaces without multicast are
     /// skipped.
-    pub fn refresh(&mut self) {
+    pub(super) fn refresh(&mut self) {
         let mut places: Vec<Place> = get_if_addrs()
             .unwrap_or_default()
             .iter()
@@ -79,7 +82,7 @@ impl Groups {
     }
 
     /// Sends to the group on every interface. Failures are ignored, as for any lost datagram.
-    pub fn send(&self, announce: &Announce) {
+    pub(super) fn send(&self, announce: &Announce) {
         for Member { place, socket } in &self.members {
             let group = place.group();
             // Bypasses tokio, whose sockets cannot send before their first turn in the event loop.
@@ -93,14 +96,16 @@ impl Groups {
         }
     }
 
-    /// The next datagram of any group: its sender and its length. A longer one is truncated to the
-    /// buffer. Nothing is lost if the future is dropped.
-    pub async fn receive(&self, buffer: &mut [u8]) -> (IpAddr, usize) {
+    /// The next datagram of any group, with its sender. Nothing is lost if the future is dropped.
+    pub(super) async fn receive(&mut self) -> (IpAddr, Bytes) {
+        let Self {
+            members, buffer, ..
+        } = self;
         poll_fn(|context| {
-            for member in &self.members {
+            for member in &*members {
                 let mut into = ReadBuf::new(buffer);
                 if let Poll::Ready(Ok(from)) = member.socket.poll_recv_from(context, &mut into) {
-                    return Poll::Ready((from.ip(), into.filled().len()));
+                    return Poll::Ready((from.ip(), Bytes::copy_from_slice(into.filled())));
                 }
             }
             Poll::Pending

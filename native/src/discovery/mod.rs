@@ -1,22 +1,24 @@
-//! Discovery with real sockets: one task runs one [`aqueduct_core::discovery::trackers::Trackers`]
-//! for any number of torrents and owners.
+//! Discovery with real sockets.
 //!
-//! A user of the task [joins](Handle::join) a swarm and gets a [`Membership`], which sends requests
-//! and amounts, and a receiver of [`News`]. Dropping the membership leaves the swarm, which
-//! trackers are told.
+//! `network` carries out the requests of [`aqueduct_core::discovery::Discovery`] and returns the
+//! results. The driver of a session uses it directly. For programs that only look for peers, one
+//! task drives one `Discovery` for any number of torrents and owners: a user of the task
+//! [joins](Handle::join) a swarm and gets a [`Membership`], which sends requests and amounts, and a
+//! receiver of [`News`]. Dropping the membership leaves the swarm, which trackers are told.
 
-mod driver;
-mod farewell;
 mod inbox;
-pub mod lsd;
-mod node;
-mod node_file;
+mod lsd;
+pub(crate) mod network;
+pub(crate) mod node_file;
+mod node_port;
 mod outbox;
-mod port;
+mod parts;
 mod public_nodes;
+mod task;
+mod work;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,12 +29,12 @@ use aqueduct_core::types::PeerSource;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
+use self::inbox::Shared;
+pub(crate) use self::parts::Parts;
+pub use self::public_nodes::PUBLIC_NODES;
+use self::task::Task;
 use crate::net::utp::Rest;
 use crate::net::{Outbound, Policy};
-use driver::DiscoveryDriver;
-use farewell::Closing;
-use inbox::Shared;
-pub use public_nodes::PUBLIC_NODES;
 
 /// The number of unread news of a member above which more are dropped. Half of it is reserved for
 /// peers, which are repeated only by the next announce. [`Membership::trackers`] is always current.
@@ -80,8 +82,6 @@ pub enum News {
         /// The addresses.
         addrs: Vec<SocketAddr>,
     },
-    /// Our own address as reported by a tracker (BEP 24).
-    ExternalIp(IpAddr),
     /// The DHT's counts for this swarm changed; see [`Membership::dht`].
     Dht,
     /// A tracker's state changed.
@@ -90,7 +90,7 @@ pub enum News {
         index: usize,
         /// The new state.
         status: TrackerStatus,
-        /// As in [`aqueduct_core::discovery::trackers::Output::Status`].
+        /// As in [`aqueduct_core::discovery::Output::Tracker`].
         ended: bool,
     },
 }
@@ -114,16 +114,14 @@ pub fn spawn_sharing(options: Options, port: Option<Rest>) -> io::Result<Handle>
     // The handle must be counted before the task runs for the first time, since the task would end
     // without one.
     let client = inbox::Client::new(Arc::clone(&shared));
-    let driver = DiscoveryDriver::new(options, port, shared)?;
-    let dht_port = driver.dht_port();
+    let task = Task::new(options, port, shared)?;
     tokio::spawn(async move {
-        driver.run().await;
+        task.run().await;
         drop(alive);
     });
     Ok(Handle {
         shared: client,
         finished,
-        dht_port,
     })
 }
 
@@ -132,7 +130,6 @@ pub fn spawn_sharing(options: Options, port: Option<Rest>) -> io::Result<Handle>
 pub struct Handle {
     shared: inbox::Client,
     finished: watch::Receiver<()>,
-    dht_port: Option<u16>,
 }
 
 impl Handle {
@@ -156,35 +153,9 @@ impl Handle {
         ))
     }
 
-    /// The UDP port of our DHT node, for PORT messages (BEP 5); `None` if there is no node.
-    #[must_use]
-    pub const fn dht_port(&self) -> Option<u16> {
-        self.dht_port
-    }
-
-    /// Reports the DHT node of a peer's PORT message (BEP 5). It is queried before it is used.
-    pub fn dht_node(&self, addr: SocketAddr) {
-        self.shared.dht_node(addr);
-    }
-
     /// Leaves every swarm and ends the task within `limit`, without waiting for late trackers.
     pub async fn shut_down(&self, limit: Duration) {
-        self.end(limit, false).await;
-    }
-
-    /// As [`Handle::shut_down`], but also stops waiting if all trackers are silent for longer than
-    /// their earlier answers took.
-    pub async fn leave(&self, limit: Duration) {
-        self.end(limit, true).await;
-    }
-
-    async fn end(&self, limit: Duration, brief: bool) {
-        let asked = Instant::now();
-        self.shared.close(Closing {
-            asked,
-            deadline: asked + limit,
-            brief,
-        });
+        self.shared.close(Instant::now() + limit);
         let mut finished = self.finished.clone();
         let _ = timeout(limit, async { while finished.changed().await.is_ok() {} }).await;
     }
@@ -217,12 +188,6 @@ impl Membership {
     /// Marks the torrent as private (BEP 27): from now on only its trackers are used.
     pub fn set_private(&self) {
         self.shared.set_private(self.key);
-    }
-
-    /// Changes the port at which peers reach us. Trackers and the DHT are told as soon as their
-    /// intervals permit.
-    pub fn set_port(&self, port: u16) {
-        self.shared.set_port(self.key, port);
     }
 
     /// Asks every tracker for counts of seeds and leeches without joining the swarm (BEP 48). The

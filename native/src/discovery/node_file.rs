@@ -4,14 +4,21 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aqueduct_core::discovery::dht::{MAX_STATE, State};
+use tokio::time::Instant;
+
+/// The interval at which the state is saved.
+const KEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// The file, locked while this exists.
 #[derive(Debug)]
-pub(super) struct NodeFile {
+pub(crate) struct NodeFile {
     path: PathBuf,
     _lock: File,
+    /// When the state was read or last saved.
+    kept: Instant,
 }
 
 impl NodeFile {
@@ -20,7 +27,15 @@ impl NodeFile {
     pub(super) fn open(path: PathBuf) -> (Option<Self>, State) {
         let state = read(&path);
         match lock(&path) {
-            Ok(lock) => (Some(Self { path, _lock: lock }), state),
+            Ok(lock) => {
+                let kept = Instant::now();
+                let file = Self {
+                    path,
+                    _lock: lock,
+                    kept,
+                };
+                (Some(file), state)
+            }
             Err(error) => {
                 tracing::info!(path = %path.display(), %error, "another process keeps its DHT state there, or it cannot be written; ours is not kept");
                 (None, state.without_ids())
@@ -28,9 +43,15 @@ impl NodeFile {
         }
     }
 
+    /// When the state is to be saved next.
+    pub(crate) fn due(&self) -> Instant {
+        self.kept + KEEP_INTERVAL
+    }
+
     /// Replaces the file atomically: a reader, also after a crash, finds the old or the new one. A
     /// state without nodes does not replace an earlier one.
-    pub(super) fn keep(&self, state: &State) {
+    pub(crate) fn keep(&mut self, state: &State) {
+        self.kept = Instant::now();
         if state.is_empty() {
             return;
         }
@@ -88,9 +109,9 @@ mod tests {
     fn what_was_kept_is_read_back_and_a_second_process_gets_the_nodes_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/dht");
-        let (file, nothing) = NodeFile::open(path.clone());
+        let (mut file, nothing) = NodeFile::open(path.clone());
         assert_eq!(nothing, State::default());
-        file.as_ref().unwrap().keep(&state());
+        file.as_mut().unwrap().keep(&state());
         let (second, shared) = NodeFile::open(path.clone());
         assert!(second.is_none());
         assert_eq!(shared, state().without_ids());

@@ -1,22 +1,22 @@
-//! The engine with real sockets, files and time: one thread runs the engine and all sockets, a few
-//! touch files.
+//! The session with real sockets, files and time: one thread runs the session and all sockets, a
+//! few touch files.
 //!
-//! Every socket has a small task that waits for readiness and then calls straight into the engine,
+//! Every socket has a small task that waits for readiness and then calls straight into the session,
 //! with up to 256 KiB of messages at a time; a block passes through no channel. All tasks live in
 //! one [`tokio::task::LocalSet`] and share one `State` that is never borrowed across an await.
 //!
-//! `router` passes what happens to the engine (`state`) and what the engine wants to the part that
-//! owns it: `connections`, `dials`, `torrents`, `memberships` (trackers and the DHT), `neighbours`
-//! (the local network), `reports`, and the threads of [`Pool`]. `tasks` are those that run as long
-//! as the driver. No part knows the router.
+//! `router` passes what happens to the session (`state`) and what the session wants to the part
+//! that owns it: `connections`, `dials`, `torrents`, `network` (trackers, the DHT and the local
+//! network), `reports`, and the threads of [`Pool`]. `tasks` are those that run as long as the
+//! driver.
 
 mod clock;
 mod conn;
 mod connections;
 mod dials;
+mod farewell;
 mod listen;
-mod memberships;
-mod neighbours;
+mod network;
 mod ports;
 mod queue;
 mod reach;
@@ -35,28 +35,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct_core::connection::Encryption;
-use aqueduct_core::discovery::{DhtCounts, TrackerStatus};
+use aqueduct_core::discovery::{DhtCounts, Discovery, TrackerStatus};
 use aqueduct_core::meta::{Info, Magnet};
+use aqueduct_core::session::Identity;
 use aqueduct_core::types::{PeerAddr, PeerId, PeerSource};
 use aqueduct_core::{
-    Command, CommandError, Config, Engine, Event, Input, Instant, PeerSnapshot, Resumed, Snapshot,
-    TorrentId, TorrentSnapshot, TorrentSource,
+    Command, CommandError, Config, Engine, Event, Input, Instant, PeerSnapshot, Resumed, Session,
+    Snapshot, TorrentId, TorrentSnapshot, TorrentSource,
 };
 use tokio::task::spawn_local;
 
 use self::clock::Clock;
 use self::connections::Connections;
 use self::dials::Dials;
-use self::memberships::{Identity, Memberships};
-use self::neighbours::Neighbours;
+use self::network::NetworkTask;
 use self::ports::Ports;
 use self::reach::Reach;
 pub use self::reports::Report;
 use self::router::Router;
 use self::state::State;
 use self::torrents::{Torrent, Torrents};
-use crate::discovery::{self, DhtOptions, Handle, Options};
-use crate::net::utp::{self, Rest};
+use crate::discovery::{DhtOptions, Options, Parts};
+use crate::net::utp;
 use crate::net::{Bind, Blocking, Outbound, Policy, TypedTrackers};
 use crate::port_mapping::{self, Reachability, Wanted};
 use crate::random::random;
@@ -108,6 +108,7 @@ pub struct Settings {
 pub struct Driver {
     router: Rc<Router>,
     port: u16,
+    asks_trackers: bool,
 }
 
 impl Driver {
@@ -119,29 +120,39 @@ impl Driver {
         let policy = Arc::new(policy(&settings));
         let ports = Ports::open(&settings, Arc::<Blocking>::clone(&policy))?;
         let port = ports.number;
-        let discovery = discover(&settings, port, ports.rest, Arc::<Blocking>::clone(&policy))?;
-        let dht_port = discovery.as_ref().and_then(Handle::dht_port);
-        if dht_port.is_none() && ports.ways.utp.is_none() {
+        let options = discovery_options(&settings, port, Arc::<Blocking>::clone(&policy));
+        let Parts {
+            machine,
+            network,
+            node_file,
+        } = Parts::open(options, ports.rest)?;
+        let node_port = network.node_port().map(|port| port.sockets().port());
+        if node_port.is_none() && ports.ways.utp.is_none() {
             spawn_local(turn_away_utp(
                 settings.outbound.bind(),
                 port,
                 Arc::<Blocking>::clone(&policy),
             ));
         }
-        let (bind, half_open) = (settings.outbound.bind(), settings.half_open);
-        let encryption = settings.encryption;
+        let (orders, network) = NetworkTask::new(network, node_file);
+        let (half_open, encryption) = (settings.half_open, settings.encryption);
+        let asks_trackers = settings.trackers;
         let wanted = Wanted {
             port,
             tcp: settings.tcp,
-            udp: ports.ways.utp.is_some() || dht_port == Some(port),
+            udp: ports.ways.utp.is_some() || node_port == Some(port),
         };
-        let reach = Reach::new(wanted, settings.port_mapping, bind);
+        let reach = Reach::new(wanted, settings.port_mapping, settings.outbound.bind());
         let storage = Pool::start(STORAGE_THREADS)?;
-        let state = state(settings, port, discovery)?;
-        let (from, by) = ((bind, policy), (ports.ways, encryption));
-        let router = Router::new(state, storage, from, by, reach);
-        tasks::spawn(&router, ports.listeners, half_open);
-        Ok(Self { router, port })
+        let state = state(settings, port, node_port, machine)?;
+        let (out, by) = ((orders, policy), (ports.ways, encryption));
+        let router = Router::new(state, storage, out, by, reach);
+        tasks::spawn(&router, network, ports.listeners, half_open);
+        Ok(Self {
+            router,
+            port,
+            asks_trackers,
+        })
     }
 
     /// The TCP port where we listen; 0: nobody can connect to us.
@@ -162,18 +173,13 @@ impl Driver {
         wanted: Option<Vec<bool>>,
         trackers: Vec<Vec<String>>,
     ) -> Result<TorrentId, CommandError> {
-        let info_hash = info.info_hash;
-        let sources = (trackers, info.private);
-        self.router.add(
-            info_hash,
-            Some(stored),
-            sources,
-            TorrentSource::Info {
-                info,
-                resumed,
-                wanted,
-            },
-        )
+        let source = TorrentSource::Info {
+            info,
+            resumed,
+            wanted,
+        };
+        let trackers = self.asked(trackers);
+        self.router.add(Some(stored), source, trackers)
     }
 
     /// Adds a torrent of which only the hash is known. After [`Event::Metadata`] the caller
@@ -186,10 +192,18 @@ impl Driver {
         magnet: Magnet,
         trackers: Vec<Vec<String>>,
     ) -> Result<TorrentId, CommandError> {
-        let info_hash = magnet.info_hash;
-        let sources = (trackers, false);
-        self.router
-            .add(info_hash, None, sources, TorrentSource::Magnet(magnet))
+        let source = TorrentSource::Magnet(magnet);
+        let trackers = self.asked(trackers);
+        self.router.add(None, source, trackers)
+    }
+
+    /// Those trackers that are asked: all of them or none.
+    fn asked(&self, trackers: Vec<Vec<String>>) -> Vec<Vec<String>> {
+        if self.asks_trackers {
+            trackers
+        } else {
+            Vec::new()
+        }
     }
 
     /// Opens a magnet's torrent for data.
@@ -203,8 +217,8 @@ impl Driver {
         resumed: Resumed,
     ) -> Result<(), CommandError> {
         self.router.turn(|state, now| {
-            state.torrents.attach(id, stored, &resumed);
-            state.engine.attach(now, id, resumed)
+            state.torrents.attach(id, stored);
+            state.session.attach(now, id, resumed)
         })
     }
 
@@ -214,7 +228,7 @@ impl Driver {
     /// See [`CommandError`].
     pub fn command(&self, command: Command) -> Result<(), CommandError> {
         self.router
-            .turn(|state, now| state.engine.command(now, command))
+            .turn(|state, now| state.session.command(now, command))
     }
 
     /// Adds peers that the user named.
@@ -229,31 +243,31 @@ impl Driver {
     /// All torrents, for screens.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        self.router.state().engine.snapshot()
+        self.router.state().session.engine().snapshot()
     }
 
     /// One torrent, for screens.
     #[must_use]
     pub fn snapshot_of(&self, torrent: TorrentId) -> Option<TorrentSnapshot> {
-        self.router.state().engine.snapshot_of(torrent)
+        self.router.state().session.engine().snapshot_of(torrent)
     }
 
     /// One torrent's peers, for screens.
     #[must_use]
     pub fn peers(&self, torrent: TorrentId) -> Vec<PeerSnapshot> {
-        self.router.state().engine.peers(torrent)
+        self.router.state().session.engine().peers(torrent)
     }
 
     /// The state of each of one torrent's trackers.
     #[must_use]
     pub fn trackers(&self, torrent: TorrentId) -> Vec<TrackerStatus> {
-        self.router.state().memberships.trackers(torrent)
+        self.router.state().session.trackers(torrent)
     }
 
     /// What the DHT knows for one torrent; `None`: it is not asked for this one.
     #[must_use]
     pub fn dht(&self, torrent: TorrentId) -> Option<DhtCounts> {
-        self.router.state().memberships.dht(torrent)
+        self.router.state().session.dht_counts(torrent)
     }
 
     /// The number of one torrent's peers that were banned for wrong data.
@@ -299,37 +313,43 @@ impl Driver {
     /// Tells the trackers that we leave, for at most `limit`; those that do not answer are not
     /// waited for that long. Call it after [`Event::ShutDown`].
     pub async fn leave(&self, limit: Duration) {
-        let discovery = self.router.state().memberships.discovery();
-        if let Some(discovery) = discovery {
-            discovery.leave(limit).await;
-        }
+        self.router.turn(|state, now| state.session.leave(now));
+        self.router.network.leave(limit).await;
     }
 }
 
-/// An engine, and the parts around it.
-fn state(settings: Settings, port: u16, discovery: Option<Handle>) -> io::Result<State> {
+/// A session, and the parts around it. `node_port`: the port of our DHT node.
+fn state(
+    settings: Settings,
+    port: u16,
+    node_port: Option<u16>,
+    discovery: Discovery,
+) -> io::Result<State> {
     let peer_id = PeerId::ours(random()?);
     let config = Config {
         listen_port: port,
-        dht_port: discovery.as_ref().and_then(Handle::dht_port),
+        dht_port: node_port,
         ..settings.config
+    };
+    let is_proxied = settings.outbound.proxy().is_some();
+    let discovery = if settings.lsd && !is_proxied {
+        discovery.with_lsd(port, random()?)
+    } else {
+        discovery
     };
     let announced = if port == 0 { UNREACHABLE_PORT } else { port };
     let identity = Identity {
         peer_id,
         port: announced,
     };
-    let is_proxied = settings.outbound.proxy().is_some();
-    let lsd_seed = (settings.lsd && !is_proxied).then(random).transpose()?;
+    let engine = Engine::new(config, peer_id, random()?, Instant::ZERO);
     Ok(State {
         clock: Clock::start(),
-        engine: Engine::new(config, peer_id, random()?, Instant::ZERO),
+        session: Session::new(engine, discovery, identity, Instant::ZERO),
         peer_id,
         torrents: Torrents::default(),
         connections: Connections::default(),
         dials: Dials::default(),
-        memberships: Memberships::new(discovery, settings.trackers, identity),
-        neighbours: lsd_seed.map(|seed| Neighbours::new(port, seed)),
     })
 }
 
@@ -339,26 +359,15 @@ fn policy(settings: &Settings) -> Blocking {
     Blocking::new(Arc::new(trackers), Arc::clone(&settings.config.blocklist))
 }
 
-/// Starts the task of trackers and the DHT, unless neither is used. `rest`: datagrams at our UDP
-/// port that are not uTP's.
-fn discover(
-    settings: &Settings,
-    port: u16,
-    rest: Option<Rest>,
-    policy: Arc<dyn Policy>,
-) -> io::Result<Option<Handle>> {
+/// What is used to find peers at other places than the local network.
+fn discovery_options(settings: &Settings, port: u16, policy: Arc<dyn Policy>) -> Options {
     let dht = settings.dht.clone().map(|dht| DhtOptions { port, ..dht });
-    let dht = dht.filter(|_| settings.outbound.proxy().is_none());
-    let wanted = settings.trackers || dht.is_some();
-    let options = Options {
+    Options {
         config: Default::default(),
         policy,
         outbound: settings.outbound.clone(),
-        dht,
-    };
-    wanted
-        .then(|| discovery::spawn_sharing(options, rest))
-        .transpose()
+        dht: dht.filter(|_| settings.outbound.proxy().is_none()),
+    }
 }
 
 /// Rejects uTP connection attempts at our UDP port if there is no DHT node. If another program uses

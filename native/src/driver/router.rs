@@ -1,4 +1,4 @@
-//! Passes inputs to the engine, and outputs of the engine to the parts that carry them out.
+//! Passes inputs to the session, and outputs of the session to the parts that carry them out.
 
 use std::cell::{Ref, RefCell};
 use std::net::SocketAddr;
@@ -6,33 +6,32 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use aqueduct_core::connection::Encryption;
-use aqueduct_core::types::{ConnId, InfoHash, PeerAddr};
+use aqueduct_core::types::{ConnId, PeerAddr};
 use aqueduct_core::wire::Handshake;
 use aqueduct_core::{
-    CloseReason, Command, CommandError, Event, Input, Instant, NewTorrent, Output, TorrentId,
-    TorrentSource,
+    CloseReason, CommandError, Event, Input, Instant, NewTorrent, Output, TorrentId, TorrentSource,
+    session,
 };
-use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
 use super::conn::{Conn, Socket};
+use super::network::Orders;
 use super::queue::Queue;
 use super::reach::Reach;
 use super::reports::Reports;
 use super::state::State;
 use super::timer::Timer;
 use crate::dial::{self, Peer, Ways};
-use crate::discovery::News;
-use crate::net::{Bind, Blocking, Policy as _, Purpose, Target};
+use crate::net::{Blocking, Policy as _, Purpose, Target};
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
 use crate::transport::{ByteStream, PeerStream};
 
-/// The engine, its parts, and the tasks of connections and dials.
+/// The session, the parts around it, and the tasks of connections and dials.
 #[derive(Debug)]
 pub(super) struct Router {
     pub(super) storage: Pool,
-    pub(super) bind: Bind,
+    pub(super) network: Orders,
     /// Which addresses may be peers.
     pub(super) policy: Arc<Blocking>,
     ways: Ways,
@@ -49,13 +48,13 @@ impl Router {
     pub(super) fn new(
         state: State,
         storage: Pool,
-        (bind, policy): (Bind, Arc<Blocking>),
+        (network, policy): (Orders, Arc<Blocking>),
         (ways, encryption): (Ways, Encryption),
         reach: Reach,
     ) -> Rc<Self> {
         Rc::new(Self {
             storage,
-            bind,
+            network,
             policy,
             ways,
             encryption,
@@ -72,26 +71,50 @@ impl Router {
         self.state.borrow()
     }
 
-    /// Lets `act` call the engine, then carries out the engine's outputs.
+    /// Lets `act` call the session, then carries out the session's outputs.
     pub(super) fn turn<R>(self: &Rc<Self>, act: impl FnOnce(&mut State, Instant) -> R) -> R {
         let state = &mut *self.state.borrow_mut();
         let now = state.clock.now();
         let result = act(state, now);
         loop {
-            while let Some(output) = state.engine.poll_output() {
-                self.carry_out(state, now, output);
+            while let Some(output) = state.session.poll_output() {
+                self.carry_out(state, output);
             }
             if !state.write(now) {
                 break;
             }
         }
-        let deadline = state.engine.poll_timeout().map(|(at, _)| at);
+        let deadline = state.session.poll_timeout().map(|(at, _)| at);
         self.timer
             .update(deadline.map(|at| state.clock.system_time(at)));
         result
     }
 
-    fn carry_out(self: &Rc<Self>, state: &mut State, now: Instant, output: Output) {
+    fn carry_out(self: &Rc<Self>, state: &mut State, output: session::Output) {
+        match output {
+            session::Output::Engine(output) => self.carry_out_for_engine(state, output),
+            session::Output::Net(request) => self.network.request(request),
+            session::Output::Tracker {
+                torrent,
+                status,
+                ended: true,
+                ..
+            } => self.reports.tracker_answered(torrent, status),
+            session::Output::Tracker {
+                torrent,
+                index,
+                status,
+                ..
+            } => tracing::debug!(
+                torrent = torrent.0,
+                index,
+                asking = status.asking,
+                "tracker"
+            ),
+        }
+    }
+
+    fn carry_out_for_engine(self: &Rc<Self>, state: &mut State, output: Output) {
         match output {
             Output::Dial {
                 conn,
@@ -109,10 +132,9 @@ impl Router {
                 self.storage.submit(id, state.torrents.stored(torrent), op);
             }
             Output::Cancel(id) => self.storage.cancel(id),
-            Output::Discover { torrent, request } => state.discover(now, torrent, request),
-            // Only an engine that never dials sends hints.
-            Output::Hint { .. } => {}
-            Output::DhtNode(addr) => state.memberships.add_dht_node(addr),
+            // Only an engine that never dials sends hints, and the session keeps what is for
+            // discovery.
+            Output::Hint { .. } | Output::Discover { .. } | Output::DhtNode(_) => {}
             Output::Event(event) => self.publish(state, event),
         }
     }
@@ -135,70 +157,32 @@ impl Router {
                 self.reports.peer_failed(torrent, addr, reason);
             }
             Event::PeerConnected(torrent, addr) => self.reports.peer_connected(torrent, addr),
-            other => {
-                if let Event::Metadata(torrent, info) = &other
-                    && info.private
-                {
-                    state.set_private(*torrent);
-                }
-                self.events.push(other);
-            }
+            other => self.events.push(other),
         }
     }
 
-    /// Adds a torrent, and looks for its peers.
+    /// Adds a torrent with its tiers of trackers (BEP 12), and looks for its peers.
     pub(super) fn add(
         self: &Rc<Self>,
-        info_hash: InfoHash,
         stored: Option<Arc<Stored>>,
-        (trackers, private): (Vec<Vec<String>>, bool),
         source: TorrentSource,
+        trackers: Vec<Vec<String>>,
     ) -> Result<TorrentId, CommandError> {
-        let info_hash = info_hash.wire();
         self.turn(|state, now| {
-            let id = state.torrents.next_id();
+            let torrent = state.torrents.next_id();
             let new = NewTorrent {
-                torrent: id,
+                torrent,
                 source,
                 paused: false,
             };
-            state.engine.command(now, Command::Add(new))?;
-            state.torrents.add(id, info_hash, stored);
-            if let Some(news) = state.memberships.join(id, info_hash, trackers, private) {
-                spawn_local(Rc::clone(self).handle_discovery(id, news));
-            }
-            Ok(id)
+            state.session.add(now, new, trackers)?;
+            state.torrents.add(torrent, stored);
+            Ok(torrent)
         })
     }
 
-    /// Passes on what discovery finds, until the torrent leaves.
-    async fn handle_discovery(self: Rc<Self>, torrent: TorrentId, mut news: mpsc::Receiver<News>) {
-        while let Some(news) = news.recv().await {
-            match news {
-                News::Peers { source, addrs } => self.handle(Input::Peers {
-                    torrent,
-                    source,
-                    addrs: addrs.into_iter().map(PeerAddr::from).collect(),
-                }),
-                News::ExternalIp(ip) => self.handle(Input::ExternalIp(ip)),
-                News::Dht => {}
-                News::Tracker {
-                    status,
-                    ended: true,
-                    ..
-                } => self.reports.tracker_answered(torrent, status),
-                News::Tracker { index, status, .. } => tracing::debug!(
-                    torrent = torrent.0,
-                    index,
-                    asking = status.asking,
-                    "tracker"
-                ),
-            }
-        }
-    }
-
     pub(super) fn handle(self: &Rc<Self>, input: Input) {
-        self.turn(|state, now| state.engine.handle(now, input));
+        self.turn(|state, now| state.session.handle(now, input));
     }
 
     /// Dials for the engine.
@@ -218,11 +202,11 @@ impl Router {
                 Ok(peer) => {
                     let handshake = peer.handshake.clone();
                     state
-                        .engine
+                        .session
                         .handle(now, Input::Connected { conn, handshake });
                     state.insert(now, conn, self.open(conn, peer));
                 }
-                Err(reason) => state.engine.handle(now, Input::Closed { conn, reason }),
+                Err(reason) => state.session.handle(now, Input::Closed { conn, reason }),
             }
         });
     }
@@ -244,7 +228,7 @@ impl Router {
         self.reach.note_incoming(addr.ip());
         self.turn(|state, now| {
             let conn = state.connections.accept();
-            state.engine.handle(
+            state.session.handle(
                 now,
                 Input::Accepted {
                     conn,

@@ -5,35 +5,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct_core::Input;
-use aqueduct_core::discovery::lsd::MAX_DATAGRAM;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 use tokio::time::interval;
 
 use super::listen::{self, Listener};
-use super::neighbours::Neighbours;
+use super::network::NetworkTask;
 use super::router::Router;
-use crate::discovery::lsd::Groups;
 use crate::storage::pool::Outcome;
-use crate::until::until;
 
 /// How often up to 256 files of each torrent are compared with how they were left. One comparison
 /// takes a few microseconds.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
-/// How often discovery is given the progress of torrents.
-const AMOUNTS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Starts them all.
-pub(super) fn spawn(router: &Rc<Router>, listeners: Vec<Listener>, max_half_open: usize) {
-    spawn_local(wake_engine(Rc::clone(router)));
+pub(super) fn spawn(
+    router: &Rc<Router>,
+    network: NetworkTask,
+    listeners: Vec<Listener>,
+    max_half_open: usize,
+) {
+    spawn_local(wake_session(Rc::clone(router)));
+    spawn_local(network.run(Rc::clone(router)));
     spawn_local(collect_outcomes(Rc::clone(router)));
-    spawn_local(report_amounts(Rc::clone(router)));
     spawn_local(look_around(Rc::clone(router)));
     spawn_local(follow_mapping(Rc::clone(router)));
-    let changed = router.state().neighbours.as_ref().map(Neighbours::changed);
-    if let Some(changed) = changed {
-        spawn_local(announce_locally(Rc::clone(router), changed));
-    }
     let half_open = Arc::new(Semaphore::new(max_half_open));
     for listener in listeners {
         let router = Rc::clone(router);
@@ -42,8 +38,8 @@ pub(super) fn spawn(router: &Rc<Router>, listeners: Vec<Listener>, max_half_open
     }
 }
 
-/// Wakes the engine when it asked for it; once at the start, which arms the timer.
-async fn wake_engine(router: Rc<Router>) {
+/// Wakes the session when it asked for it; once at the start, which arms the timer.
+async fn wake_session(router: Rc<Router>) {
     loop {
         router.handle(Input::Timeout);
         router.timer.fired().await;
@@ -65,7 +61,7 @@ async fn collect_outcomes(router: Rc<Router>) {
                         change,
                     },
                 };
-                state.engine.handle(now, input);
+                state.session.handle(now, input);
             }
         });
     }
@@ -86,39 +82,9 @@ async fn look_around(router: Rc<Router>) {
     }
 }
 
-async fn report_amounts(router: Rc<Router>) {
-    let mut ticks = interval(AMOUNTS_INTERVAL);
-    loop {
-        ticks.tick().await;
-        router.state().update_amounts();
-    }
-}
-
 /// Announces the port that the gateway maps to ours.
 async fn follow_mapping(router: Rc<Router>) {
     while let Some(port) = router.reach.port_changed().await {
-        router.turn(|state, _| state.set_port(port));
-    }
-}
-
-/// Announces torrents to the multicast groups of local discovery (BEP 14), and listens there.
-async fn announce_locally(router: Rc<Router>, changed: Rc<Notify>) {
-    let mut groups = Groups::new(router.bind);
-    // One byte more than an announce may have, so that a longer one is not taken for a whole one.
-    let mut buffer = [0; MAX_DATAGRAM + 1];
-    loop {
-        let due = router.state().neighbours_due();
-        tokio::select! {
-            () = until(due) => {
-                groups.refresh();
-                let announce = router.turn(|state, now| state.poll_local_announce(now));
-                announce.into_iter().for_each(|announce| groups.send(&announce));
-            }
-            (from, length) = groups.receive(&mut buffer) => {
-                let datagram = buffer.get(..length).unwrap_or_default();
-                router.turn(|state, now| state.handle_neighbour(now, from, datagram));
-            }
-            () = changed.notified() => {}
-        }
+        router.turn(|state, now| state.session.set_port(now, port));
     }
 }

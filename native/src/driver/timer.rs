@@ -1,4 +1,4 @@
-//! The one timer of the engine.
+//! The one timer of the session.
 
 use std::cell::Cell;
 

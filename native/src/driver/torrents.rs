@@ -1,24 +1,18 @@
-//! The torrents as the driver knows them, by their ids and info-hashes.
+//! What the driver itself knows of torrents: their files, and how many peers were banned.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aqueduct_core::discovery::Amounts;
-use aqueduct_core::types::InfoHashV1;
-use aqueduct_core::{Resumed, TorrentId, TorrentSnapshot};
+use aqueduct_core::TorrentId;
 
 use crate::storage::stored::Stored;
 
 /// One torrent.
 #[derive(Debug)]
 pub(super) struct Torrent {
-    pub(super) info_hash: InfoHashV1,
     /// `None` until a magnet link's metadata arrived.
-    pub(super) stored: Option<Arc<Stored>>,
+    stored: Option<Arc<Stored>>,
     banned: usize,
-    /// Bytes sent and received in earlier runs, for a magnet link that was announced before its
-    /// resume record was found.
-    earlier: (u64, u64),
 }
 
 impl Torrent {
@@ -26,24 +20,12 @@ impl Torrent {
     pub(super) const fn banned(&self) -> usize {
         self.banned
     }
-
-    /// What is announced to trackers. Earlier runs of a magnet link do not count, as its first
-    /// announce in this run began at zero.
-    fn amounts(&self, snapshot: &TorrentSnapshot) -> Amounts {
-        let (uploaded, downloaded) = self.earlier;
-        Amounts {
-            uploaded: snapshot.uploaded.saturating_sub(uploaded),
-            downloaded: snapshot.downloaded.saturating_sub(downloaded),
-            left: self.stored.is_some().then_some(snapshot.left),
-        }
-    }
 }
 
 /// All torrents of one driver.
 #[derive(Debug, Default)]
 pub(super) struct Torrents {
     torrents: BTreeMap<TorrentId, Torrent>,
-    by_info_hash: HashMap<InfoHashV1, TorrentId>,
 }
 
 impl Torrents {
@@ -53,27 +35,15 @@ impl Torrents {
         TorrentId(u32::try_from(self.torrents.len()).unwrap_or(u32::MAX))
     }
 
-    pub(super) fn add(
-        &mut self,
-        id: TorrentId,
-        info_hash: InfoHashV1,
-        stored: Option<Arc<Stored>>,
-    ) {
-        self.by_info_hash.insert(info_hash, id);
-        let torrent = Torrent {
-            info_hash,
-            stored,
-            banned: 0,
-            earlier: (0, 0),
-        };
-        self.torrents.insert(id, torrent);
+    pub(super) fn add(&mut self, id: TorrentId, stored: Option<Arc<Stored>>) {
+        let banned = 0;
+        self.torrents.insert(id, Torrent { stored, banned });
     }
 
     /// Gives a magnet link's torrent its files.
-    pub(super) fn attach(&mut self, id: TorrentId, stored: Arc<Stored>, resumed: &Resumed) {
+    pub(super) fn attach(&mut self, id: TorrentId, stored: Arc<Stored>) {
         if let Some(torrent) = self.torrents.get_mut(&id) {
             torrent.stored = Some(stored);
-            torrent.earlier = transferred(resumed);
         }
     }
 
@@ -88,11 +58,6 @@ impl Torrents {
         self.torrents.get(&id)
     }
 
-    /// The torrent with this info-hash.
-    pub(super) fn by_info_hash(&self, info_hash: InfoHashV1) -> Option<TorrentId> {
-        self.by_info_hash.get(&info_hash).copied()
-    }
-
     pub(super) fn ids(&self) -> impl Iterator<Item = TorrentId> {
         self.torrents.keys().copied()
     }
@@ -102,23 +67,6 @@ impl Torrents {
     pub(super) fn stored(&self, id: TorrentId) -> Option<(TorrentId, Arc<Stored>)> {
         Some((id, self.get(id)?.stored.clone()?))
     }
-
-    /// What is announced to trackers for a torrent in the state of `snapshot`.
-    pub(super) fn amounts(&self, id: TorrentId, snapshot: &TorrentSnapshot) -> Option<Amounts> {
-        Some(self.get(id)?.amounts(snapshot))
-    }
-}
-
-/// The amounts of earlier runs.
-const fn transferred(resumed: &Resumed) -> (u64, u64) {
-    match *resumed {
-        Resumed::Record {
-            uploaded,
-            downloaded,
-            ..
-        } => (uploaded, downloaded),
-        Resumed::Nothing | Resumed::Check => (0, 0),
-    }
 }
 
 #[cfg(test)]
@@ -126,18 +74,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn torrents_are_numbered_in_order_and_found_by_their_info_hash() {
+    fn torrents_are_numbered_in_order_and_their_banned_peers_are_counted() {
         let mut torrents = Torrents::default();
-        for n in 0..2 {
+        for _ in 0..2 {
             let id = torrents.next_id();
-            torrents.add(id, InfoHashV1([n; 20]), None);
+            torrents.add(id, None);
         }
         torrents.count_banned(TorrentId(1));
-        assert_eq!(
-            torrents.by_info_hash(InfoHashV1([1; 20])),
-            Some(TorrentId(1))
-        );
-        assert_eq!(torrents.by_info_hash(InfoHashV1([2; 20])), None);
+        assert!(torrents.ids().eq([0, 1].map(TorrentId)));
         assert_eq!(torrents.get(TorrentId(1)).map(Torrent::banned), Some(1));
         assert_eq!(torrents.get(TorrentId(0)).map(Torrent::banned), Some(0));
         assert!(torrents.stored(TorrentId(0)).is_none());

@@ -254,32 +254,6 @@ async fn shutting_down_announces_stopped_and_does_not_wait_for_silent_trackers()
 }
 
 #[tokio::test]
-async fn leaving_waits_for_a_tracker_in_proportion_to_its_earlier_answers() {
-    let mut silent = Server::start(|_| Reply::Hang);
-    let mut fleeting = Server::start(|request| {
-        if request.argument("event") == "stopped" {
-            Reply::Hang
-        } else {
-            one_peer()
-        }
-    });
-    for tracker in [&mut silent, &mut fleeting] {
-        let handle = handle();
-        let (member, _news) = join(&handle, &[&tracker.url("/announce")]);
-        member.request(Start, Amounts::default());
-        tracker.request().await;
-        let (start, limit) = (Instant::now(), Duration::from_secs(60));
-        handle.leave(limit).await;
-        assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "{:?}",
-            start.elapsed()
-        );
-        assert_eq!(tracker.request().await.argument("event"), "stopped");
-    }
-}
-
-#[tokio::test]
 async fn shutting_down_ends_as_soon_as_all_trackers_have_answered() {
     let mut tracker = Server::start(|_| one_peer());
     let handle = handle();

@@ -9,6 +9,7 @@
 mod discovery;
 mod hostile_gateway;
 mod http;
+mod leaving;
 mod port_mapping;
 
 use aqueduct_testkit::http::{Reply, ok};
