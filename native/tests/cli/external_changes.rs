@@ -4,24 +4,35 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
+use aqueduct_testkit::peer::{Manner, ScriptedSeed};
+use aqueduct_testkit::torrent::{Computed, Recipe};
 use serde_json::Value;
 
 use crate::world::{ALONE, IMPATIENT, Running, World, event, text};
 
-const SIZE: usize = 3 << 20;
+const SIZE: u64 = 3 << 20;
 
-/// Starts a download of `large.bin` to `place` that takes a few seconds.
-fn start(world: &World, peer: &str, place: &str) -> Running {
-    world.start(&World::from(
-        peer,
-        &["large.torrent", "-o", place, "--download-limit", "1M"],
-    ))
+/// Creates `large.torrent`, and a seed that has the first half of it.
+fn half_a_seed(world: &World) -> (Arc<Computed>, ScriptedSeed) {
+    let torrent = Arc::new(Recipe::single("large.bin", 1, SIZE, 1 << 15).build());
+    fs::write(world.path("large.torrent"), torrent.metainfo(&[])).unwrap();
+    let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Half);
+    (torrent, seed)
 }
 
-/// Waits until a download has made some progress.
-fn come_some_way(get: &mut Running) {
-    get.wait_for(|event| event["done"].as_u64() > Some(1 << 19));
+/// Starts a download of `large.bin` to `place`.
+fn start(world: &World, seed: &ScriptedSeed, place: &str) -> Running {
+    let peer = seed.addr.to_string();
+    world.start(&World::from(&peer, &["large.torrent", "-o", place]))
+}
+
+/// Waits until a download has all that the seed has. It then writes nothing before the seed has
+/// more: a change of another program between one of its writes and its look at the file afterwards
+/// would pass for its own.
+fn wait_for_half(get: &mut Running) {
+    get.wait_for(|event| event["done"].as_u64() == Some(SIZE / 2));
 }
 
 fn is(name: &'static str) -> impl Fn(&Value) -> bool {
@@ -34,8 +45,7 @@ type Harm<'a> = &'a dyn Fn(&Path);
 #[test]
 fn a_file_changed_during_its_download_is_complete_when_reported_finished() {
     let world = World::new();
-    world.large(SIZE);
-    let (_seed, peer) = world.seed("large.torrent");
+    let (torrent, seed) = half_a_seed(&world);
     let edit = |path: &Path, at: u64| {
         fs::File::options()
             .write(true)
@@ -67,27 +77,23 @@ fn a_file_changed_during_its_download_is_complete_when_reported_finished() {
         }),
         ("begun", &|path| edit(path, 0)),
         ("spread", &|path| {
-            (0..SIZE as u64)
-                .step_by(200_000)
-                .for_each(|at| edit(path, at))
+            (0..SIZE).step_by(200_000).for_each(|at| edit(path, at))
         }),
     ];
     let mut running: Vec<_> = harms
         .iter()
-        .map(|(place, _)| (*place, start(&world, &peer, place)))
+        .map(|(place, _)| (*place, start(&world, &seed, place)))
         .collect();
     for ((place, get), (_, harm)) in running.iter_mut().zip(harms) {
-        come_some_way(get);
+        wait_for_half(get);
         harm(&world.path(&format!("{place}/large.bin")));
     }
+    seed.complete();
     for (place, mut get) in running {
         get.wait_for(is("changed"));
         get.wait_for(is("finished"));
         assert_eq!(get.exit_code(), Some(0), "{place}");
-        assert!(
-            world.same("large.bin", &format!("{place}/large.bin")),
-            "{place}"
-        );
+        assert_eq!(torrent.verify(&world.path(place)), Ok(()), "{place}");
         let again =
             world.ok(&[&["get", "large.torrent", "-o", place, "--json"], &ALONE[..]].concat());
         assert_eq!(
@@ -101,12 +107,12 @@ fn a_file_changed_during_its_download_is_complete_when_reported_finished() {
 #[test]
 fn a_file_that_replaces_a_download_is_reported_and_left_alone() {
     let world = World::new();
-    world.large(SIZE);
-    let (_seed, peer) = world.seed("large.torrent");
-    let mut get = start(&world, &peer, "out");
-    come_some_way(&mut get);
+    let (_, seed) = half_a_seed(&world);
+    let mut get = start(&world, &seed, "out");
+    wait_for_half(&mut get);
     fs::write(world.path("mine"), vec![7; 50_000]).unwrap();
     fs::rename(world.path("mine"), world.path("out/large.bin")).unwrap();
+    seed.complete();
     assert_eq!(get.wait_for(is("changed"))["problem"], "replaced");
     let error = get.wait_for(is("error"));
     assert_eq!(error["class"], "storage");

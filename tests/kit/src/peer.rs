@@ -6,7 +6,7 @@ mod listener;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -241,6 +241,8 @@ pub enum Manner {
     Flood,
     /// As `Honest`, limited to this many KiB per second and connection.
     Slow(u32),
+    /// As `Honest`, but with the first half of the pieces only until [`ScriptedSeed::complete`].
+    Half,
 }
 
 /// A seed of a computed torrent over TCP. Each connection has its own thread, which ends with the
@@ -257,6 +259,8 @@ pub struct ScriptedSeed {
 struct Tally {
     blocks: AtomicU32,
     ended: AtomicU32,
+    /// Whether a seed that began with half of the pieces has all.
+    complete: AtomicBool,
 }
 
 impl ScriptedSeed {
@@ -277,7 +281,7 @@ impl ScriptedSeed {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (torrent, tally) = (Arc::clone(&torrent), Arc::clone(&shared));
                 thread::spawn(move || {
-                    serve(stream, id, &torrent, manner, &tally.blocks);
+                    serve(stream, id, &torrent, manner, &tally);
                     tally.ended.fetch_add(1, Ordering::Relaxed);
                 });
             }
@@ -291,6 +295,11 @@ impl ScriptedSeed {
         self.tally.blocks.load(Ordering::Relaxed)
     }
 
+    /// Gives a seed with [`Manner::Half`] all other pieces, which it announces to its peers.
+    pub fn complete(&self) {
+        self.tally.complete.store(true, Ordering::Relaxed);
+    }
+
     /// The number of connections that have ended so far.
     #[must_use]
     pub fn connections_ended(&self) -> u32 {
@@ -298,7 +307,7 @@ impl ScriptedSeed {
     }
 }
 
-fn serve(stream: TcpStream, id: PeerId, torrent: &Computed, manner: Manner, blocks: &AtomicU32) {
+fn serve(stream: TcpStream, id: PeerId, torrent: &Computed, manner: Manner, tally: &Tally) {
     let Some(mut peer) = Peer::shake(stream, Connection::accept(DEADLINE), id) else {
         return;
     };
@@ -306,22 +315,31 @@ fn serve(stream: TcpStream, id: PeerId, torrent: &Computed, manner: Manner, bloc
         raw: &torrent.info().raw,
         theirs: 0,
     };
-    let pieces = Bytes::copy_from_slice(Bitfield::all(torrent.lengths().pieces()).as_bytes());
+    let pieces = torrent.lengths().pieces();
+    let mut withheld = if manner == Manner::Half {
+        pieces / 2..pieces
+    } else {
+        pieces..pieces
+    };
     let hello = [
-        Message::Bitfield(pieces),
+        bitfield(torrent, withheld.start),
         metadata.handshake(),
         Message::Unchoke,
     ];
     // A peer may close the connection at any time, which ends the loop.
     let mut alive = hello.iter().all(|message| peer.try_send(message).is_ok());
     while alive {
-        alive = match peer.receive(if manner == Manner::Flood {
-            Duration::from_millis(1)
-        } else {
-            PATIENCE * 6
-        }) {
+        if tally.complete.load(Ordering::Relaxed) {
+            alive = withheld.all(|piece| peer.try_send(&Message::Have(piece)).is_ok());
+        }
+        let patience = match manner {
+            Manner::Flood => Duration::from_millis(1),
+            Manner::Half => Duration::from_millis(20),
+            _ => PATIENCE * 6,
+        };
+        alive &= match peer.receive(patience) {
             Some(Some(Event::Message(Message::Request(raw)))) => {
-                answer(&mut peer, torrent, raw, manner, blocks)
+                answer(&mut peer, torrent, raw, manner, &tally.blocks)
             }
             Some(Some(Event::Message(Message::Extended { id, payload }))) => metadata
                 .answer(id, &payload)
@@ -331,6 +349,16 @@ fn serve(stream: TcpStream, id: PeerId, torrent: &Computed, manner: Manner, bloc
             None => false,
         }
     }
+}
+
+/// States that the first `count` pieces are there.
+fn bitfield(torrent: &Computed, count: u32) -> Message {
+    let lengths = torrent.lengths();
+    let mut pieces = Bitfield::none(lengths.pieces());
+    for piece in lengths.iter().take(count as usize) {
+        pieces.set(piece);
+    }
+    Message::Bitfield(Bytes::copy_from_slice(pieces.as_bytes()))
 }
 
 /// Serves the `info` dictionary to peers that know only its hash (BEP 9).
@@ -394,7 +422,7 @@ fn answer(
     match manner {
         Manner::Stall => return true,
         Manner::Slow(kib) => thread::sleep(Duration::from_secs(1) * (raw.length / 1024) / kib),
-        Manner::Honest | Manner::Corrupt | Manner::Flood => {}
+        Manner::Honest | Manner::Corrupt | Manner::Flood | Manner::Half => {}
     }
     blocks.fetch_add(1, Ordering::Relaxed);
     peer.try_send(&block(torrent, raw, manner)).is_ok()
