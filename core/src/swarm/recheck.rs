@@ -123,7 +123,13 @@ impl Transfer {
         }
         self.upload.reject_waiting(cx, &mut self.peers, &gone);
         self.tell_dont_have(cx, &gone);
-        self.with_content(|content, peers| content.download.recount(cx, &content.pieces, peers));
+        self.with_content(|content, peers| {
+            content.download.recount(cx, &content.pieces, peers);
+            // Seeds that were left when nothing was lacking are needed again.
+            if content.is_downloading() {
+                peers.candidates.wake(cx.now);
+            }
+        });
         true
     }
 

@@ -10,8 +10,8 @@ use aqueduct_core::meta::Info;
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, PeerId, PieceDigest};
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
 use aqueduct_core::{
-    CloseReason, Command, Config, Engine, Handshaken, Input, Instant, NewTorrent, Op, OpResult,
-    Output, Resumed, TorrentId, TorrentSnapshot, TorrentSource,
+    CloseReason, Command, Config, Engine, FileChange, Handshaken, Input, Instant, NewTorrent, Op,
+    OpResult, Output, Resumed, TorrentId, TorrentSnapshot, TorrentSource,
 };
 use aqueduct_testkit::torrent::Recipe;
 use bytes::Bytes;
@@ -148,6 +148,29 @@ impl Harness {
             handshake,
         });
         conn
+    }
+
+    /// The `n`-th dial succeeds.
+    pub(crate) fn connect(&mut self, n: u64) -> ConnId {
+        let conn = ConnId::dialled(n);
+        let handshake = Handshaken {
+            info_hash: self.swarm,
+            peer_id: PeerId([200; 20]),
+            reserved: Reserved::OURS,
+            transport: Transport::Tcp,
+        };
+        self.hear(Input::Connected { conn, handshake });
+        conn
+    }
+
+    /// Another program overwrites the first piece on the disk.
+    pub(crate) fn damage(&mut self) {
+        self.disk[..PIECE as usize].fill(0);
+        self.hear(Input::FileChanged {
+            torrent: TORRENT,
+            file: 0,
+            change: FileChange::Written,
+        });
     }
 
     /// A seed connects and unchokes us. `fast`: whether it supports the fast extension (BEP 6).

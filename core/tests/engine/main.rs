@@ -9,4 +9,5 @@
 mod harness;
 mod info_hashes;
 mod peer_limits;
+mod rechecks;
 mod requests;

@@ -1,0 +1,28 @@
+//! Pieces that turn out to be wrong after all of them were there.
+
+use std::time::Duration;
+
+use aqueduct_core::types::{PeerAddr, PeerSource};
+use aqueduct_core::wire::Message;
+use aqueduct_core::{CloseReason, Input};
+
+use super::harness::{Harness, TORRENT};
+
+#[test]
+fn a_seed_that_was_left_when_nothing_was_lacking_is_dialled_again_for_a_piece_that_is_wrong() {
+    let mut harness = Harness::seed();
+    harness.hear(Input::Peers {
+        torrent: TORRENT,
+        source: PeerSource::Tracker,
+        addrs: vec![PeerAddr::from(([9, 9, 9, 9], 1000))],
+    });
+    let seconds = Duration::from_secs;
+    harness.run_until(seconds(2), |harness| harness.dialled.len() == 1);
+    let conn = harness.connect(0);
+    let parted = harness.say(conn, Message::HaveAll);
+    assert_eq!(parted, Some(CloseReason::Redundant));
+    harness.run(seconds(60));
+    assert_eq!(harness.dialled.len(), 1, "two seeds need nothing");
+    harness.damage();
+    harness.run_until(seconds(5), |harness| harness.dialled.len() == 2);
+}
