@@ -66,6 +66,9 @@ use crate::storage::stored::Stored;
 /// The number of threads that hash and access files. With the engine's thread they keep a few cores
 /// busy; more would wait for the same disk.
 const STORAGE_THREADS: usize = 2;
+/// The number of pieces that are checked at the same time: two at each thread, and two that wait for
+/// it, so that it always finds two to digest together.
+const CHECKS_IN_FLIGHT: usize = 4 * STORAGE_THREADS;
 
 /// The port that trackers are told if nobody can connect to us, since many refuse 0.
 const UNREACHABLE_PORT: u16 = 1;
@@ -329,6 +332,7 @@ fn state(
     let config = Config {
         listen_port: port,
         dht_port: node_port,
+        checks_in_flight: CHECKS_IN_FLIGHT,
         ..settings.config
     };
     let is_proxied = settings.outbound.proxy().is_some();

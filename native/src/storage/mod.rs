@@ -30,6 +30,7 @@ pub mod handles;
 mod jobs;
 mod names;
 mod ownership;
+mod piece_reader;
 pub mod pool;
 pub mod records;
 pub mod resume;

@@ -12,8 +12,9 @@ use aqueduct_core::types::RequestId;
 use aqueduct_core::{FileChange, Op, OpError, OpResult, TorrentId};
 use tokio::sync::Notify;
 
-use super::jobs::{Job, Jobs, Owned};
+use super::jobs::{Job, Jobs, Owned, Request, Work};
 use super::stored::{self, Stored};
+use crate::hash::Buffers;
 
 /// What the threads report, in order.
 #[derive(Debug)]
@@ -59,7 +60,8 @@ impl Pool {
     /// Queues a request. Its answer comes through [`Pool::finished`]. A torrent without files (a
     /// magnet link before its metadata) can only hash.
     pub fn submit(&self, id: RequestId, torrent: Option<(TorrentId, Arc<Stored>)>, op: Op) {
-        self.shared.jobs.push(Job::Perform { id, torrent, op });
+        let request = Request { id, torrent, op };
+        self.shared.jobs.push(Job::Perform(request));
     }
 
     /// Has some of a torrent's files looked at, unless that is queued already.
@@ -122,23 +124,15 @@ impl Shared {
 }
 
 fn work(shared: &Shared) {
-    let mut buffer = Vec::new();
-    while let Some(job) = shared.jobs.next() {
-        match job {
-            Job::Perform {
-                id,
-                torrent: Some(torrent),
-                op,
-            } => {
-                let result = torrent.1.perform(op, &mut buffer);
-                shared.answer(Some(&torrent), Some((id, result)));
+    let mut buffers = Buffers::default();
+    while let Some(work) = shared.jobs.next() {
+        match work {
+            Work::Perform(Request { id, torrent, op }) => {
+                let result = stored::perform(stored_of(&torrent), op, &mut buffers);
+                shared.answer(torrent.as_ref(), Some((id, result)));
             }
-            Job::Perform {
-                id,
-                torrent: None,
-                op,
-            } => shared.answer(None, Some((id, stored::perform_without_files(op)))),
-            Job::LookAround(torrent) => {
+            Work::PerformPair(pair) => perform_pair(shared, pair, &mut buffers),
+            Work::LookAround(torrent) => {
                 if let Err(error) = torrent.1.storage.look_around() {
                     tracing::debug!(%error, "could not look at a file");
                 }
@@ -146,6 +140,17 @@ fn work(shared: &Shared) {
             }
         }
     }
+}
+
+fn perform_pair(shared: &Shared, [a, b]: [Request; 2], buffers: &mut Buffers) {
+    let requests = [(stored_of(&a.torrent), a.op), (stored_of(&b.torrent), b.op)];
+    let [a_result, b_result] = stored::perform_pair(requests, buffers);
+    shared.answer(a.torrent.as_ref(), Some((a.id, a_result)));
+    shared.answer(b.torrent.as_ref(), Some((b.id, b_result)));
+}
+
+fn stored_of(torrent: &Option<Owned>) -> Option<&Stored> {
+    torrent.as_ref().map(|(_, stored)| &**stored)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -12,22 +12,70 @@ use super::disk::{Disk, FolderDisk};
 use super::error::StorageError;
 use super::records::RecordFiles;
 use super::torrent::Storage;
-use crate::hash;
+use crate::hash::{self, Buffers};
 
 /// Carries out the engine's request for a torrent that has no files yet: a digest needs none, and
 /// there is nothing to flush or save.
-///
-/// # Errors
-/// The request is to read or write.
-pub fn perform_without_files(op: Op) -> Result<OpResult, OpError> {
+fn perform_without_files(op: Op) -> Result<OpResult, OpError> {
     match op {
-        Op::Hash(data) => Ok(OpResult::Digest(PieceDigest::V1(hash::of_rope(&data)))),
+        Op::Hash(data) => Ok(digested(hash::of_rope(&data))),
         Op::Flush | Op::Save { .. } => Ok(OpResult::Unit),
         Op::Write { .. } | Op::Read { .. } | Op::Check(_) => Err(OpError::Storage {
             full: false,
             message: "the torrent has no files yet".to_owned(),
         }),
     }
+}
+
+/// Carries out the engine's request for a torrent, which may have no files yet.
+pub(super) fn perform<D: Disk>(
+    stored: Option<&Stored<D>>,
+    op: Op,
+    buffers: &mut Buffers,
+) -> Result<OpResult, OpError> {
+    match stored {
+        Some(stored) => stored.perform(op, buffers),
+        None => perform_without_files(op),
+    }
+}
+
+/// Carries out two requests: two digests at the same time, others one after the other.
+pub(super) fn perform_pair<D: Disk>(
+    requests: [(Option<&Stored<D>>, Op); 2],
+    buffers: &mut Buffers,
+) -> [Result<OpResult, OpError>; 2] {
+    match requests {
+        [(_, Op::Hash(a)), (_, Op::Hash(b))] => {
+            hash::digest_pair(&a, &b).map(|digest| Ok(digested(digest)))
+        }
+        [(Some(a), Op::Check(a_range)), (Some(b), Op::Check(b_range))] => {
+            check_pair([(a, a_range), (b, b_range)], buffers)
+        }
+        others => others.map(|(stored, op)| perform(stored, op, buffers)),
+    }
+}
+
+/// The digests of two pieces as they are now. One whose files change meanwhile is read again alone.
+fn check_pair<D: Disk>(
+    [(a, a_range), (b, b_range)]: [(&Stored<D>, CheckRange); 2],
+    buffers: &mut Buffers,
+) -> [Result<OpResult, OpError>; 2] {
+    let noticed = [a.storage.noticed(), b.storage.noticed()];
+    let ranges = [a_range, b_range].map(|range| (range.offset, range.length));
+    let [a_digest, b_digest] = Storage::digest_pair([&a.storage, &b.storage], ranges, buffers);
+    let [buffer, _] = buffers;
+    [
+        (a, a_range, noticed[0], a_digest),
+        (b, b_range, noticed[1], b_digest),
+    ]
+    .map(|(stored, range, noticed, digest)| {
+        let checked = stored.conclude(range, noticed, digest);
+        Ok(checked.unwrap_or_else(|| stored.check(range, buffer))?)
+    })
+}
+
+const fn digested(digest: Sha1Digest) -> OpResult {
+    OpResult::Digest(PieceDigest::V1(digest))
 }
 
 /// How often a piece is read that changes while it is read; then it counts as missing.
@@ -72,24 +120,20 @@ impl<D: Disk> Stored<D> {
         }
     }
 
-    /// Carries out the engine's request. Blocks. `buffer` is reused between calls.
+    /// Carries out the engine's request. Blocks. `buffers` are reused between calls.
     ///
     /// # Errors
     /// Storage failed; the message says what to do.
-    pub fn perform(&self, op: Op, buffer: &mut Vec<u8>) -> Result<OpResult, OpError> {
+    pub fn perform(&self, op: Op, [buffer, _]: &mut Buffers) -> Result<OpResult, OpError> {
         Ok(match op {
-            Op::Hash(data) => OpResult::Digest(PieceDigest::V1(hash::of_rope(&data))),
+            Op::Hash(data) => digested(hash::of_rope(&data)),
             Op::Write { offset, data } => {
                 self.storage.write(offset, &data).map(|()| OpResult::Unit)?
             }
             Op::Read { offset, length } => {
                 self.storage.read(offset, length).map(OpResult::Bytes)?
             }
-            Op::Check(range) => self
-                .check(range, buffer)?
-                .map_or(OpResult::Missing, |sha1| {
-                    OpResult::Digest(PieceDigest::V1(sha1))
-                }),
+            Op::Check(range) => self.check(range, buffer)?,
             Op::Flush => self.storage.flush().map(|()| OpResult::Unit)?,
             Op::Save {
                 have,
@@ -108,32 +152,41 @@ impl<D: Disk> Stored<D> {
     }
 
     /// The digest of a piece as it is now. One that matches is no longer doubted.
-    fn check(
-        &self,
-        range: CheckRange,
-        buffer: &mut Vec<u8>,
-    ) -> Result<Option<Sha1Digest>, StorageError> {
+    fn check(&self, range: CheckRange, buffer: &mut Vec<u8>) -> Result<OpResult, StorageError> {
         for _ in 0..MAX_TRIES {
             let noticed = self.storage.noticed();
-            let digest = match self.storage.digest(range.offset, range.length, buffer) {
-                Err(StorageError::Changed { .. }) => continue,
-                other => other?,
-            };
-            if self.storage.noticed() != noticed {
-                continue;
+            let digest = self.storage.digest(range.offset, range.length, buffer);
+            if let Some(checked) = self.conclude(range, noticed, digest) {
+                return checked;
             }
-            if digest.is_some() {
-                self.checked
-                    .fetch_add(range.length.into(), Ordering::Relaxed);
-            }
-            if digest.is_some()
-                && digest.map(PieceDigest::V1) == self.storage.info().piece_digest(range.piece)
-            {
-                self.storage.verified(range.piece, noticed);
-            }
-            return Ok(digest);
         }
-        Ok(None)
+        Ok(OpResult::Missing)
+    }
+
+    /// What a piece's digest tells, if `noticed` was [`Storage::noticed`] before it was read; `None`:
+    /// its files changed meanwhile.
+    fn conclude(
+        &self,
+        range: CheckRange,
+        noticed: u64,
+        digest: Result<Option<Sha1Digest>, StorageError>,
+    ) -> Option<Result<OpResult, StorageError>> {
+        let digest = match digest {
+            Err(StorageError::Changed { .. }) => return None,
+            Err(error) => return Some(Err(error)),
+            Ok(digest) => digest.map(PieceDigest::V1),
+        };
+        if self.storage.noticed() != noticed {
+            return None;
+        }
+        if digest.is_some() {
+            self.checked
+                .fetch_add(range.length.into(), Ordering::Relaxed);
+        }
+        if digest.is_some() && digest == self.storage.info().piece_digest(range.piece) {
+            self.storage.verified(range.piece, noticed);
+        }
+        Some(Ok(digest.map_or(OpResult::Missing, OpResult::Digest)))
     }
 
     fn save(&self, have: Bitfield, uploaded: u64, downloaded: u64) -> Result<(), StorageError> {

@@ -18,10 +18,11 @@ use super::error::StorageError;
 use super::files::narrow;
 use super::handles::Handles;
 use super::names::Renamed;
+use super::piece_reader::PieceReader;
 use super::records::OtherRecords;
 use super::space::{DiskSpace, NoSpace};
 use super::watched::WatchedFiles;
-use crate::hash::{self, Hasher};
+use crate::hash::{self, Buffers};
 
 /// Files that [`Storage::look_around`] looks at in one call.
 const LOOKS: usize = 256;
@@ -250,31 +251,26 @@ impl<D: Disk> Storage<D> {
     /// too short. `buffer` is used to read.
     ///
     /// # Errors
-    /// A file cannot be read.
+    /// A file cannot be read, or another program changed it.
     pub fn digest(
         &self,
         offset: u64,
         length: u32,
         buffer: &mut Vec<u8>,
     ) -> Result<Option<Sha1Digest>, StorageError> {
-        let mut hasher = Hasher::default();
-        for span in self.info().layout(offset, u64::from(length)) {
-            let (mut at, mut rest) = (span.at, narrow(span.range.end - span.range.start));
-            while rest > 0 {
-                buffer.clear();
-                match self
-                    .watched
-                    .read(span.file, at, rest.min(hash::CHUNK), buffer)
-                {
-                    Err(error) if error.is_missing() => return Ok(None),
-                    other => other?,
-                }
-                hasher.update(buffer);
-                at += buffer.len() as u64;
-                rest -= buffer.len();
-            }
-        }
-        Ok(Some(hasher.finish()))
+        PieceReader::new(&self.watched, offset, length).digest(buffer)
+    }
+
+    /// Like [`Storage::digest`], of ranges of two torrents or of one, read and digested together.
+    /// A range is an offset and a length.
+    pub fn digest_pair(
+        [a, b]: [&Self; 2],
+        [(a_offset, a_length), (b_offset, b_length)]: [(u64, u32); 2],
+        buffers: &mut Buffers,
+    ) -> [Result<Option<Sha1Digest>, StorageError>; 2] {
+        let a = PieceReader::new(&a.watched, a_offset, a_length);
+        let b = PieceReader::new(&b.watched, b_offset, b_length);
+        PieceReader::digest_pair([a, b], buffers)
     }
 
     /// Passes the digest of every piece (`None`: missing) to `each`, in no order, from several
@@ -287,10 +283,16 @@ impl<D: Disk> Storage<D> {
         each: &(impl Fn(Piece, Option<Sha1Digest>) -> bool + Sync),
     ) -> Result<(), StorageError> {
         let lengths = &self.info().lengths;
-        let digest = |piece, buffer: &mut Vec<u8>| {
-            self.digest(lengths.offset(piece), lengths.size(piece), buffer)
-        };
-        hash::every_piece(lengths, &digest, each)
+        let range = |piece| (lengths.offset(piece), lengths.size(piece));
+        hash::every_piece(lengths, &|(first, second), buffers| {
+            let Some(second) = second else {
+                let ((offset, length), [buffer, _]) = (range(first), buffers);
+                return Ok(each(first, self.digest(offset, length, buffer)?));
+            };
+            let ranges = [range(first), range(second)];
+            let [a, b] = Self::digest_pair([self, self], ranges, buffers);
+            Ok(each(first, a?) && each(second, b?))
+        })
     }
 
     /// Makes everything that was written before this call durable, and looks whether it still

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use rustix::io::Errno;
 
 use super::Renamed;
+use crate::hash::Buffers;
 use crate::storage::disk::Stat;
 use crate::storage::records::RecordFiles;
 use crate::storage::stored::Stored;
@@ -250,7 +251,7 @@ fn names_that_are_refused_are_replaced_told_and_remembered() {
             uploaded: 0,
             downloaded: 0,
         };
-        stored.perform(save, &mut Vec::new()).unwrap();
+        stored.perform(save, &mut Buffers::default()).unwrap();
     }
     let mut there: Vec<_> = fs::read_dir(root.path().join("season 1_ b"))
         .unwrap()

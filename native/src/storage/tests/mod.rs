@@ -2,6 +2,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "test torrents are small")]
 
 mod changed;
+mod digested;
 mod faulty;
 mod flushed;
 mod recorded;

@@ -10,6 +10,7 @@ use aqueduct_core::types::Bitfield;
 use aqueduct_core::{Op, Resumed};
 
 use super::{Faulty, open, torrent, write_all};
+use crate::hash::Buffers;
 use crate::storage::records::RecordFiles;
 use crate::storage::stored::Stored;
 use crate::storage::{StorageError, resume};
@@ -41,7 +42,7 @@ fn a_saved_record_is_found_again_and_only_changed_files_are_checked() {
                 uploaded: 1,
                 downloaded: 2,
             };
-            stored.perform(save, &mut Vec::new()).unwrap();
+            stored.perform(save, &mut Buffers::default()).unwrap();
         }
         assert!(matches!(
             RecordFiles::open(state.path(), &info.info_hash, root.path()),
@@ -95,7 +96,7 @@ fn a_damaged_record_falls_back_to_the_one_before() {
                         uploaded,
                         downloaded: 0,
                     },
-                    &mut Vec::new(),
+                    &mut Buffers::default(),
                 )
                 .unwrap();
         }
