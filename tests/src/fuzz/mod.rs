@@ -7,6 +7,7 @@
 
 mod blocklist;
 mod dht;
+mod digests;
 mod encryption;
 mod engine;
 mod lsd;
@@ -25,7 +26,7 @@ pub type Body = fn(&[u8]);
 
 /// Every target: its name, which is also its corpus' and its program's in `tests/fuzz`, and its
 /// body.
-pub const TARGETS: [(&str, Body); 26] = [
+pub const TARGETS: [(&str, Body); 27] = [
     ("bencode", metainfo::bencode),
     ("metainfo", metainfo::metainfo),
     ("magnet", text::magnet),
@@ -51,6 +52,7 @@ pub const TARGETS: [(&str, Body); 26] = [
     ("resume", resume::resume),
     ("blocklist", blocklist::lines),
     ("socks", socks::connect),
+    ("digests", digests::digests),
     ("engine", engine::engine),
 ];
 
