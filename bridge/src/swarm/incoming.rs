@@ -71,7 +71,7 @@ impl PeerPort {
     pub(crate) async fn listen_utp(self, endpoint: Endpoint) {
         loop {
             let (mut stream, addr) = endpoint.accept().await;
-            // A peer that is refused must not leave anything behind.
+            // Otherwise connections that were closed could use up all that there may be.
             stream.set_linger(false);
             self.admit(stream.into(), addr, None);
         }

@@ -28,14 +28,10 @@ pub(crate) enum Pipe {
 }
 
 impl From<PeerStream> for Pipe {
-    /// After the handshake.
     fn from(stream: PeerStream) -> Self {
         match stream {
             PeerStream::Tcp(socket) => Self::Socket(socket),
-            PeerStream::Utp(mut stream) => {
-                stream.set_linger(true);
-                Self::Utp(stream)
-            }
+            PeerStream::Utp(stream) => Self::Utp(stream),
         }
     }
 }

@@ -100,6 +100,20 @@ impl Remote {
         received
     }
 
+    /// Waits until the bridge has ended the connection.
+    pub(crate) async fn closed(&mut self) {
+        let closing = async {
+            loop {
+                match self.read(&mut Vec::new()) {
+                    Ok(true) => {}
+                    Ok(false) => drop(self.stream.ready(Interest::READABLE).await),
+                    Err(_) => return,
+                }
+            }
+        };
+        soon("the end", closing).await;
+    }
+
     async fn step(&mut self, received: &mut Vec<Message>) {
         let wrote = self.write().unwrap();
         let read = self.read(received).unwrap();

@@ -119,6 +119,24 @@ async fn silent_peers_over_utp_have_a_share_and_a_deadline_and_leave_nothing_beh
     assert_eq!(bridge.counted("refused_incoming_total").await, 3);
 }
 
+#[tokio::test]
+async fn a_connection_over_utp_that_the_tab_closes_leaves_nothing_behind() {
+    let limits = Limits {
+        utp_connections: 1,
+        ..Limits::default()
+    };
+    let (bridge, port) = Bridge::start_with_peers(Config { limits, ..config() }).await;
+    let mut tab = Tab::alone(&bridge, &request(TAB_ID)).await;
+    for _ in 0..2 {
+        let (_endpoint, ways, _rest) = utp();
+        let remote = Remote::dial(port, ways, Encryption::Off);
+        let (mut remote, stream) = tokio::join!(remote, tab.stream());
+        tab.client.close(stream);
+        tab.flush().await;
+        remote.closed().await;
+    }
+}
+
 /// A tab chooses where the bridge dials, and uTP repeats what is not answered.
 #[tokio::test]
 async fn a_host_receives_no_more_datagrams_that_open_connections_than_it_may() {
