@@ -1,7 +1,7 @@
 //! A small HTTP/1.1 client: one GET, one connection, bounds on everything.
 
 use std::future::pending;
-use std::io::{self, Read};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,6 @@ use aqueduct_core::discovery::url::{Host, Scheme, Url, UrlError};
 use aqueduct_core::socks::Destination;
 use aqueduct_core::types::visible;
 use bytes::{Bytes, BytesMut};
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -27,6 +26,7 @@ use tokio_rustls::TlsConnector;
 
 use super::error::{NetError, connect_words};
 use super::outbound::Outbound;
+use super::packing::Packing;
 use super::permit::{Metered, Place, Unlimited, is_remote_fault};
 use super::policy::{Policy, Purpose, Target, stand_in};
 use super::proxy::Proxy;
@@ -476,59 +476,6 @@ async fn read_body(mut body: Incoming, limit: u64) -> Result<Bytes, NetError> {
         whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())
-}
-
-/// How a body is packed.
-#[derive(Clone, Copy, Debug)]
-enum Packing {
-    Gzip,
-    Zlib,
-    Deflate,
-}
-
-impl Packing {
-    /// Recognised by the first bytes, as some servers do not declare it. Neither bencode nor a web
-    /// page begins so.
-    fn of(body: &[u8]) -> Option<Self> {
-        match *body {
-            [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
-            // RFC 1950: method 8 with a window of 32 KiB, and a checksum over both bytes.
-            [0x78, flags, ..] if u16::from_be_bytes([0x78, flags]).is_multiple_of(31) => {
-                Some(Self::Zlib)
-            }
-            _ => None,
-        }
-    }
-
-    /// Unpacks at most one byte more than allowed: a small body that unpacks to a huge one costs no
-    /// more than an ordinary answer.
-    fn unpack(self, packed: &[u8], limit: u64) -> Result<Bytes, NetError> {
-        let mut whole = Vec::new();
-        let unpacked = match self {
-            Self::Gzip => MultiGzDecoder::new(packed)
-                .take(limit + 1)
-                .read_to_end(&mut whole),
-            Self::Zlib => ZlibDecoder::new(packed)
-                .take(limit + 1)
-                .read_to_end(&mut whole),
-            Self::Deflate => DeflateDecoder::new(packed)
-                .take(limit + 1)
-                .read_to_end(&mut whole),
-        };
-        unpacked.map_err(|_| NetError::Http(format!("broken {}", self.name())))?;
-        if whole.len() as u64 > limit {
-            Err(NetError::TooLong { limit })
-        } else {
-            Ok(whole.into())
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Zlib | Self::Deflate => "deflate",
-        }
-    }
 }
 
 fn http_error(error: impl std::error::Error) -> NetError {

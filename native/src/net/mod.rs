@@ -7,6 +7,7 @@ mod error;
 pub mod http;
 mod listener;
 mod outbound;
+mod packing;
 mod permit;
 pub mod policy;
 mod proxy;
