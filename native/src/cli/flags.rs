@@ -25,7 +25,8 @@ With --json, get and seed print one object per line. About trackers and peers: \
 after each announce, where message is the warning or why it failed; \
 {\"event\":\"peer\",\"info_hash\",\"address\",\"result\":\"failed\",\"reason\",\"message\",\"omitted\"}, where reason is connection_refused, \
 timed_out, unreachable, closed_in_handshake, silent, wrong_info_hash, protocol, ourselves, banned or closed, and omitted counts the peers that \
-failed since the last such line and got none, because more than 20 per second did. \
+failed since the last such line and got none, because more than 20 per second did. About a blocklist: {\"event\":\"blocklist\",\"ranges\",\"malformed\",\"first_malformed\"} \
+at the start, and {\"event\":\"blocked\",\"peers\",\"connections\"} at the end, if peers were not dialled or connections were refused. \
 {\"event\":\"reachability\",\"reachable\",\"incoming\",\"port\",\"external_port\",\"protocol\",\"message\"} says whether peers on the internet can \
 connect: reachable is true once one did, false if the gateway maps no port, otherwise null; incoming counts the peers that did; external_port is \
 the gateway's port that is mapped to ours by protocol, PCP, NAT-PMP or UPnP, or null.";

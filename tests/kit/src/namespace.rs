@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::programs::{Program, command, system};
 
-/// Environment variable that is set in the process that runs inside the namespace.
-const INSIDE: &str = "AQUEDUCT_TEST_INSIDE";
+/// Environment variable of processes that run inside a namespace.
+pub const INSIDE: &str = "AQUEDUCT_TEST_INSIDE";
 
 /// Runs the test of this name again, alone, in a namespace whose loopback device also has these
 /// addresses.

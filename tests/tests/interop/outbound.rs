@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use aqueduct_tests::namespace::INSIDE;
 use aqueduct_tests::programs::{self, Program, START};
 use aqueduct_tests::socks::{Manner, Proxy};
 use aqueduct_tests::torrent::{Computed, Recipe};
@@ -21,7 +22,7 @@ const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
 /// An address outside that only a route leads to; nothing listens at the ports that are tried.
 const FAR: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 99, 0, 1));
 /// The address of the program that is tested.
-const INSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2));
+const TESTED: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2));
 
 /// A namespace for the program that is tested, and one for all others. Each of two interfaces
 /// inside, `aq0` and `aq1`, leads to one outside.
@@ -67,10 +68,14 @@ impl World {
 
     fn ours(&self, subcommand: &str, torrent: &Path, name: &str) -> Command {
         let mut ours = Command::new(programs::aqueduct());
-        ours.arg(subcommand).arg(torrent).arg("--json").env(
-            "XDG_STATE_HOME",
-            self.folder.path().join(name).join("state"),
-        );
+        ours.arg(subcommand)
+            .arg(torrent)
+            .arg("--json")
+            .env(INSIDE, "1")
+            .env(
+                "XDG_STATE_HOME",
+                self.folder.path().join(name).join("state"),
+            );
         if subcommand == "get" {
             ours.arg("-o").arg(self.folder.path().join(name));
         }
@@ -124,7 +129,9 @@ fn with_a_proxy_nothing_leaves_but_to_it() {
         let tracker = Tracker::start_at(OUTSIDE);
         let file = world.file("seed.torrent", &[tracker.http()]);
         let mut seed = world.ours("seed", &file, "seed");
-        let seed = Program::start(seed.arg(&full).args(["--no-dht", "--port", "0"]));
+        seed.arg(&full)
+            .args(["--no-dht", "--no-port-mapping", "--port", "0"]);
+        let seed = Program::start(&mut seed);
         tracker.wait_for("a seed", START, |said| said.left == 0);
         let names = [("tracker.test", tracker.addr())];
         let proxy = Proxy::start_at(OUTSIDE, Manner::Login("me", "secret"), names);
@@ -194,13 +201,14 @@ fn a_bound_program_sends_by_its_interface_alone_and_follows_it_when_it_comes_bac
         used.wait_for_line(&FAR.to_string(), START);
         let name = format!("get{round}");
         world.outside.within(|| {
-            let peer = SocketAddr::new(INSIDE, 7000).to_string();
+            let peer = SocketAddr::new(TESTED, 7000).to_string();
             let mut get = world.ours("get", &file, &name);
             get.args([
                 "--port",
                 "0",
                 "--no-dht",
                 "--no-trackers",
+                "--no-port-mapping",
                 "--peer",
                 &peer,
                 transport,
