@@ -24,7 +24,7 @@ pub(super) struct Shared {
 pub(super) struct Inbox {
     /// The number of handles and memberships.
     clients: usize,
-    mail: Mail,
+    changes: Changes,
     /// The tracker statuses of every member.
     pub(super) statuses: BTreeMap<Key, Vec<TrackerStatus>>,
     /// The counts of every member for which the DHT is used.
@@ -35,59 +35,59 @@ pub(super) struct Inbox {
     pub(super) end: Option<Instant>,
 }
 
-/// The requests for each key, at most one [`Letter`] per key, in order of arrival.
+/// The requests for each key, at most one [`MemberChanges`] per key, in order of arrival.
 ///
-/// A letter is processed as a whole, so that a member's requests cannot reach the state machine
+/// They are processed as a whole, so that a member's requests cannot reach the state machine
 /// before the member is added.
 #[derive(Debug, Default)]
-pub(super) struct Mail {
-    letters: BTreeMap<Key, Letter>,
+pub(super) struct Changes {
+    by_key: BTreeMap<Key, MemberChanges>,
     order: Vec<Key>,
 }
 
 /// The requests for one key, processed from top to bottom: an existing member leaves before a new
 /// one joins, and a member joins before its requests.
 #[derive(Debug, Default)]
-pub(super) struct Letter {
+pub(super) struct MemberChanges {
     /// The existing member leaves, with its last amounts and requests.
-    pub(super) leaves: Option<Wish>,
+    pub(super) leaves: Option<Wanted>,
     pub(super) joins: Option<(Swarm, mpsc::Sender<News>)>,
     /// The torrent turned out to be private.
     pub(super) private: bool,
     pub(super) scrape: bool,
-    pub(super) wish: Option<Wish>,
+    pub(super) wanted: Option<Wanted>,
 }
 
-impl Mail {
-    fn to(&mut self, key: Key) -> &mut Letter {
-        if !self.letters.contains_key(&key) {
+impl Changes {
+    fn to(&mut self, key: Key) -> &mut MemberChanges {
+        if !self.by_key.contains_key(&key) {
             self.order.push(key);
         }
-        self.letters.entry(key).or_default()
+        self.by_key.entry(key).or_default()
     }
 }
 
-impl Iterator for Mail {
-    type Item = (Key, Letter);
+impl Iterator for Changes {
+    type Item = (Key, MemberChanges);
 
-    /// The letter of the first key. Only for mail that was taken as a whole, since `order` is
+    /// The changes of the first key. Only for changes that were taken as a whole, since `order` is
     /// consumed from its end.
-    fn next(&mut self) -> Option<(Key, Letter)> {
+    fn next(&mut self) -> Option<(Key, MemberChanges)> {
         loop {
             let key = self.order.pop()?;
-            if let Some(letter) = self.letters.remove(&key) {
-                return Some((key, letter));
+            if let Some(member) = self.by_key.remove(&key) {
+                return Some((key, member));
             }
         }
     }
 }
 
-impl Letter {
+impl MemberChanges {
     /// Records that the member left. One that joined and left before the task looked is dropped.
     fn leave(&mut self) {
-        let wish = self.wish.take();
+        let wanted = self.wanted.take();
         if self.joins.take().is_none() {
-            self.leaves = Some(wish.unwrap_or_default());
+            self.leaves = Some(wanted.unwrap_or_default());
         }
         (self.private, self.scrape) = (false, false);
     }
@@ -95,7 +95,7 @@ impl Letter {
 
 /// The requests of a member; of contradicting ones the later counts.
 #[derive(Debug, Default)]
-pub(super) struct Wish {
+pub(super) struct Wanted {
     /// `None` if they have not changed since it joined.
     pub(super) amounts: Option<Amounts>,
     active: Option<bool>,
@@ -103,7 +103,7 @@ pub(super) struct Wish {
     completed: bool,
 }
 
-impl Wish {
+impl Wanted {
     fn add(&mut self, request: DiscoverRequest) {
         match request {
             DiscoverRequest::Start => self.active = Some(true),
@@ -136,10 +136,10 @@ impl Inbox {
     }
 
     /// Takes all requests.
-    pub(super) fn take_mail(&mut self) -> Mail {
-        let mut mail = std::mem::take(&mut self.mail);
-        mail.order.reverse();
-        mail
+    pub(super) fn take_changes(&mut self) -> Changes {
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.order.reverse();
+        changes
     }
 
     /// Publishes the DHT's counts; `None` if the DHT is not used for this member.
@@ -172,7 +172,7 @@ impl Client {
             return Err(AddError::Duplicate(key.info_hash));
         }
         inbox.statuses.insert(key, Vec::new());
-        inbox.mail.to(key).joins = Some((swarm, news));
+        inbox.changes.to(key).joins = Some((swarm, news));
         self.0.wake.notify_one();
         Ok(())
     }
@@ -181,22 +181,22 @@ impl Client {
         let mut inbox = self.0.lock();
         inbox.statuses.remove(&key);
         inbox.dht.remove(&key);
-        inbox.mail.to(key).leave();
+        inbox.changes.to(key).leave();
         self.0.wake.notify_one();
     }
 
-    pub(super) fn wish(&self, key: Key, amounts: Amounts, request: Option<DiscoverRequest>) {
+    pub(super) fn request(&self, key: Key, amounts: Amounts, request: Option<DiscoverRequest>) {
         let mut inbox = self.0.lock();
-        let wish = inbox.mail.to(key).wish.get_or_insert_default();
-        wish.amounts = Some(amounts);
+        let wanted = inbox.changes.to(key).wanted.get_or_insert_default();
+        wanted.amounts = Some(amounts);
         if let Some(request) = request {
-            wish.add(request);
+            wanted.add(request);
             self.0.wake.notify_one();
         }
     }
 
     pub(super) fn scrape(&self, key: Key) {
-        self.0.lock().mail.to(key).scrape = true;
+        self.0.lock().changes.to(key).scrape = true;
         self.0.wake.notify_one();
     }
 
@@ -220,7 +220,7 @@ impl Client {
     pub(super) fn set_private(&self, key: Key) {
         let mut inbox = self.0.lock();
         inbox.dht.remove(&key);
-        inbox.mail.to(key).private = true;
+        inbox.changes.to(key).private = true;
         self.0.wake.notify_one();
     }
 
@@ -272,19 +272,19 @@ mod tests {
             .unwrap();
     }
 
-    fn mail(client: &Client) -> Vec<(Key, Letter)> {
-        client.0.lock().take_mail().collect()
+    fn changes(client: &Client) -> Vec<(Key, MemberChanges)> {
+        client.0.lock().take_changes().collect()
     }
 
-    fn wants(letter: &Letter) -> Vec<DiscoverRequest> {
-        letter.wish.iter().flat_map(Wish::requests).collect()
+    fn wants(member: &MemberChanges) -> Vec<DiscoverRequest> {
+        member.wanted.iter().flat_map(Wanted::requests).collect()
     }
 
     #[test]
-    fn what_a_member_wants_comes_in_one_letter_with_its_join() {
+    fn a_member_joins_before_its_requests_are_made() {
         let client = client();
         join(&client, 0);
-        client.wish(
+        client.request(
             KEY,
             Amounts {
                 uploaded: 1,
@@ -292,20 +292,20 @@ mod tests {
             },
             Some(DiscoverRequest::Start),
         );
-        let [(KEY, letter)] = &mail(&client)[..] else {
-            panic!("one letter expected")
+        let [(KEY, member)] = &changes(&client)[..] else {
+            panic!("the changes of one key were expected")
         };
-        assert!(letter.joins.is_some() && letter.leaves.is_none());
-        assert_eq!(wants(letter), [DiscoverRequest::Start]);
-        assert!(mail(&client).is_empty());
+        assert!(member.joins.is_some() && member.leaves.is_none());
+        assert_eq!(wants(member), [DiscoverRequest::Start]);
+        assert!(changes(&client).is_empty());
     }
 
     #[test]
-    fn whoever_leaves_takes_its_last_wish_along_and_another_may_join_after_it() {
+    fn a_member_that_leaves_has_its_last_amounts_and_another_may_join_after_it() {
         let client = client();
         join(&client, 0);
-        mail(&client);
-        client.wish(
+        changes(&client);
+        client.request(
             KEY,
             Amounts {
                 uploaded: 7,
@@ -315,11 +315,11 @@ mod tests {
         );
         client.leave(KEY);
         join(&client, 0);
-        client.wish(KEY, Amounts::default(), Some(DiscoverRequest::Start));
-        let [(KEY, letter)] = &mail(&client)[..] else {
-            panic!("one letter expected")
+        client.request(KEY, Amounts::default(), Some(DiscoverRequest::Start));
+        let [(KEY, member)] = &changes(&client)[..] else {
+            panic!("the changes of one key were expected")
         };
-        let last = letter.leaves.as_ref().unwrap();
+        let last = member.leaves.as_ref().unwrap();
         assert_eq!(
             (
                 last.amounts.unwrap().uploaded,
@@ -327,46 +327,46 @@ mod tests {
             ),
             (7, vec![DiscoverRequest::Completed])
         );
-        assert!(letter.joins.is_some());
-        assert_eq!(wants(letter), [DiscoverRequest::Start]);
+        assert!(member.joins.is_some());
+        assert_eq!(wants(member), [DiscoverRequest::Start]);
     }
 
     #[test]
-    fn whoever_joins_and_leaves_unseen_was_never_there_but_the_one_before_still_leaves() {
+    fn a_member_that_joins_and_leaves_unseen_is_dropped_and_the_one_before_it_still_leaves() {
         let client = client();
         join(&client, 0);
-        mail(&client);
+        changes(&client);
         client.leave(KEY);
         join(&client, 0);
         client.set_private(KEY);
         client.leave(KEY);
-        let [(KEY, letter)] = &mail(&client)[..] else {
-            panic!("one letter expected")
+        let [(KEY, member)] = &changes(&client)[..] else {
+            panic!("the changes of one key were expected")
         };
         assert!(
-            letter.leaves.is_some()
-                && letter.joins.is_none()
-                && letter.wish.is_none()
-                && !letter.private
+            member.leaves.is_some()
+                && member.joins.is_none()
+                && member.wanted.is_none()
+                && !member.private
         );
         join(&client, 0);
         client.leave(KEY);
-        let [(KEY, letter)] = &mail(&client)[..] else {
-            panic!("one letter expected")
+        let [(KEY, member)] = &changes(&client)[..] else {
+            panic!("the changes of one key were expected")
         };
-        assert!(letter.leaves.is_none() && letter.joins.is_none());
+        assert!(member.leaves.is_none() && member.joins.is_none());
     }
 
     #[test]
-    fn letters_are_opened_in_the_order_in_which_their_keys_came() {
+    fn keys_are_handled_in_the_order_in_which_they_came() {
         let client = client();
         [3, 1, 2].into_iter().for_each(|owner| join(&client, owner));
-        client.wish(
+        client.request(
             Key { owner: 3, ..KEY },
             Amounts::default(),
             Some(DiscoverRequest::Start),
         );
-        let owners: Vec<u64> = mail(&client)
+        let owners: Vec<u64> = changes(&client)
             .into_iter()
             .map(|(key, _)| key.owner)
             .collect();

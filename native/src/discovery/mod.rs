@@ -171,12 +171,12 @@ pub struct Membership {
 impl Membership {
     /// Passes on a request of the engine, with the amounts for the next announce.
     pub fn request(&self, request: DiscoverRequest, amounts: Amounts) {
-        self.shared.wish(self.key, amounts, Some(request));
+        self.shared.request(self.key, amounts, Some(request));
     }
 
     /// Updates the amounts of the torrent. This is cheap: it wakes nothing and sends nothing.
     pub fn update(&self, amounts: Amounts) {
-        self.shared.wish(self.key, amounts, None);
+        self.shared.request(self.key, amounts, None);
     }
 
     /// The DHT's counts; `None` if the DHT is not used, or the torrent is private.

@@ -11,7 +11,7 @@ use aqueduct_core::types;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::inbox::{Letter, Mail, Shared, Wish};
+use super::inbox::{Changes, MemberChanges, Shared, Wanted};
 use super::network::Network;
 use super::node_file::NodeFile;
 use super::{MAX_NEWS, News, Options, Parts};
@@ -89,19 +89,19 @@ impl Task {
 
     fn handle(&mut self, input: Input) {
         // Amounts do not wake the task; they must be current before an announce.
-        let mail = self.shared.lock().take_mail();
-        self.carry_out_mail(mail);
+        let changes = self.shared.lock().take_changes();
+        self.apply_all(changes);
         self.machine.handle(self.now(), input);
     }
 
     /// Applies what members requested. Returns the deadline for ending, if that was requested.
     fn take_inbox(&mut self) -> Option<Instant> {
-        let (mail, end) = {
+        let (changes, end) = {
             let mut inbox = self.shared.lock();
             let abandoned = inbox.is_abandoned().then(Instant::now);
-            (inbox.take_mail(), inbox.end.or(abandoned))
+            (inbox.take_changes(), inbox.end.or(abandoned))
         };
-        self.carry_out_mail(mail);
+        self.apply_all(changes);
         if end.is_some() {
             for member in std::mem::take(&mut self.members).into_values() {
                 self.machine.remove(self.now(), member.membership);
@@ -110,18 +110,18 @@ impl Task {
         end
     }
 
-    fn carry_out_mail(&mut self, mail: Mail) {
-        mail.for_each(|(key, letter)| self.carry_out_letter(key, letter));
+    fn apply_all(&mut self, changes: Changes) {
+        changes.for_each(|(key, member)| self.apply(key, member));
     }
 
-    fn carry_out_letter(&mut self, key: Key, letter: Letter) {
-        let Letter {
+    fn apply(&mut self, key: Key, member: MemberChanges) {
+        let MemberChanges {
             leaves,
             joins,
             private,
             scrape,
-            wish,
-        } = letter;
+            wanted,
+        } = member;
         if let Some(last) = leaves {
             self.leave(key, &last);
         }
@@ -138,8 +138,8 @@ impl Task {
         if scrape {
             self.machine.scrape(now, membership);
         }
-        if let Some(wish) = wish {
-            apply(&mut self.machine, now, membership, &wish);
+        if let Some(wanted) = wanted {
+            request(&mut self.machine, now, membership, &wanted);
         }
         if private {
             self.publish_counts(key);
@@ -156,7 +156,7 @@ impl Task {
 
     /// Leaves a swarm with the last amounts. Of the member's earlier requests, only `Completed`
     /// still matters.
-    fn leave(&mut self, key: Key, last: &Wish) {
+    fn leave(&mut self, key: Key, last: &Wanted) {
         let Some(Member { membership, .. }) = self.members.remove(&key) else {
             return;
         };
@@ -252,16 +252,16 @@ impl Task {
 }
 
 /// Makes a member's requests, with the amounts that the next announce reports.
-fn apply(
+fn request(
     machine: &mut Discovery,
     now: types::Instant,
     membership: &discovery::Membership,
-    wish: &Wish,
+    wanted: &Wanted,
 ) {
-    if let Some(amounts) = wish.amounts {
+    if let Some(amounts) = wanted.amounts {
         machine.update(membership, amounts);
     }
-    for request in wish.requests() {
+    for request in wanted.requests() {
         machine.request(now, membership, request);
     }
 }
