@@ -64,6 +64,10 @@ pub struct Config {
     /// The UDP port of the DHT node, which is announced to peers that have a node too (BEP 5).
     /// Default: `None`, which means that there is no node and the capability is not announced.
     pub dht_port: Option<u16>,
+    /// Whether the driver dials over uTP (BEP 29) where it is told to. Default: true. Without,
+    /// holepunching (BEP 55) is not offered to peers, nor used. An engine that never dials
+    /// introduces others to each other.
+    pub utp: bool,
     /// Whether peer exchange is enabled (BEP 11). Default: true. It is never used for private
     /// torrents.
     pub pex: bool,
@@ -95,6 +99,7 @@ impl Default for Config {
             one_per_address: true,
             listen_port: 0,
             dht_port: None,
+            utp: true,
             pex: true,
             blocklist: Arc::default(),
             client: concat!("Aqueduct/", env!("CARGO_PKG_VERSION")).to_owned(),

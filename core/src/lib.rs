@@ -126,8 +126,8 @@ pub mod wire;
 pub use config::Config;
 pub use engine::Engine;
 pub use io::{
-    CheckRange, CloseReason, Command, CommandError, DiscoverRequest, Event, Failure, FileChange,
-    Handshaken, Input, NewTorrent, Op, OpError, OpResult, Output, PeerSnapshot, Phase,
+    CheckRange, CloseReason, Command, CommandError, DialKind, DiscoverRequest, Event, Failure,
+    FileChange, Handshaken, Input, NewTorrent, Op, OpError, OpResult, Output, PeerSnapshot, Phase,
     PriorityRange, Reason, Resumed, Rope, Snapshot, TorrentSnapshot, TorrentSource,
 };
 pub use peer_failure::{PeerFailure, PeerFailures};

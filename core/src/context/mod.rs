@@ -1,6 +1,7 @@
 //! The arguments of every call to a part of a swarm: the time, and the state that torrents share.
 
 mod shared;
+mod unasked;
 
 pub(crate) use self::shared::{Pending, Shared};
 use crate::config::Config;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 
+use super::unasked::Unasked;
 use crate::config::Config;
 use crate::io::{Op, Output, Rope};
 use crate::net::{ExternalAddress, Ranking, Throttle};
@@ -160,6 +161,7 @@ pub(crate) struct Shared {
     pub(crate) shutting_down: bool,
     pub(crate) memory: PieceMemory,
     pub(crate) connections: ConnectionCount,
+    pub(crate) unasked: Unasked,
     pub(crate) download_limit: Throttle,
     pub(crate) upload_limit: Throttle,
     /// Our own address as reported by others.
@@ -184,6 +186,7 @@ impl Shared {
             shutting_down: false,
             memory: PieceMemory::default(),
             connections: ConnectionCount::default(),
+            unasked: Unasked::default(),
             download_limit: Throttle::default(),
             upload_limit: Throttle::default(),
             external: ExternalAddress::default(),

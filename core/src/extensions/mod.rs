@@ -7,10 +7,13 @@ mod holepunch;
 pub(crate) mod metadata;
 mod peer;
 pub(crate) mod pex;
+mod pex_flags;
 mod registry;
 
 pub use handshake::{ExtendedHandshake, ExtendedHandshakeError, MAX_NAMES, MAX_TEXT};
+pub use holepunch::{Holepunch, HolepunchError};
 pub(crate) use peer::Extensions;
+pub(crate) use pex_flags::PexFlags;
 use registry::EXTENDED_HANDSHAKE;
 pub(crate) use registry::{Effect, Extension, View};
 
@@ -27,6 +30,8 @@ pub(crate) struct OwnState<'a> {
     pub(crate) info: Option<&'a Info>,
     /// Whether peer exchange is used (BEP 11).
     pub(crate) exchanges: bool,
+    /// Whether peers are introduced to each other (BEP 55).
+    pub(crate) introduces: bool,
     /// Whether we have all wanted data but not all data (BEP 21).
     pub(crate) partial_seed: bool,
 }
@@ -34,9 +39,12 @@ pub(crate) struct OwnState<'a> {
 /// Our extended handshake for one peer: supported extensions, maximum number of pending requests,
 /// listening port, size of the metadata.
 pub(crate) fn hello(config: &Config, own: OwnState<'_>, peer: PeerAddr) -> Message {
-    let spoken = Extension::ALL
-        .iter()
-        .filter(|(extension, _)| *extension != Extension::Pex || own.exchanges);
+    let offered = |extension| match extension {
+        Extension::Pex => own.exchanges,
+        Extension::Holepunch => own.introduces,
+        Extension::Metadata | Extension::DontHave => true,
+    };
+    let spoken = Extension::ALL.iter().filter(|(e, _)| offered(*e));
     let hello = ExtendedHandshake {
         extensions: spoken
             .map(|(extension, name)| ((*name).to_owned(), *extension as u8))
@@ -60,12 +68,12 @@ pub(crate) fn upload_only(is: bool) -> Message {
     })
 }
 
-/// A later extended handshake that disables peer exchange (BEP 10), because the torrent turned out
-/// to be private (BEP 27).
+/// A later extended handshake that disables the extensions that tell peers of each other (BEP 10),
+/// because the torrent turned out to be private (BEP 27).
 pub(crate) fn no_exchange() -> Message {
     let extensions = Extension::ALL
         .iter()
-        .filter(|(e, _)| *e == Extension::Pex)
+        .filter(|(e, _)| matches!(e, Extension::Pex | Extension::Holepunch))
         .map(|(_, name)| ((*name).to_owned(), 0))
         .collect();
     extended_handshake(&ExtendedHandshake {

@@ -1,6 +1,6 @@
 //! The extension state of one peer.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -27,7 +27,9 @@ pub(crate) struct Extensions {
     upload_only: bool,
     /// The state of peer exchange.
     pex: Pex,
-    introductions: holepunch::Requests,
+    introductions: holepunch::Introductions,
+    /// Whether an extended handshake has arrived.
+    greeted: bool,
 }
 
 impl Extensions {
@@ -48,6 +50,7 @@ impl Extensions {
     /// values. Returns our address as seen by the peer, if it is included.
     fn handle_handshake(&mut self, payload: &[u8]) -> Option<IpAddr> {
         let hello = ExtendedHandshake::decode(payload).ok()?;
+        self.greeted = true;
         self.ids.update(|name| hello.extensions.get(name).copied());
         self.requests = hello.requests.or(self.requests);
         self.port = hello.port.or(self.port);
@@ -57,6 +60,33 @@ impl Extensions {
             .or(self.metadata_size);
         self.upload_only = hello.upload_only.unwrap_or(self.upload_only);
         hello.your_ip
+    }
+
+    /// Whether it is known which extensions the peer supports: its extended handshake has arrived,
+    /// or it sends none.
+    pub(crate) fn is_known(&self) -> bool {
+        self.greeted || !self.spoken
+    }
+
+    /// Whether the peer supports holepunching (BEP 55).
+    pub(crate) fn holepunches(&self) -> bool {
+        self.ids.get(Extension::Holepunch).is_some()
+    }
+
+    /// Whether the peer can introduce us to the one at this address, as far as its messages tell
+    /// (BEP 11, 55): it supports that, and is connected to it.
+    pub(crate) fn introduces(&self, target: SocketAddr) -> bool {
+        self.holepunches() && self.pex.has_named(target)
+    }
+
+    /// A request for an introduction to the peer at `target` (BEP 55). `None` if this peer does not
+    /// support it, or was asked too often already.
+    pub(crate) fn request_introduction(
+        &mut self,
+        now: Instant,
+        target: SocketAddr,
+    ) -> Option<Message> {
+        holepunch::request(&mut self.introductions, &self.ids, now, target)
     }
 
     /// The peer's ids for our extensions.
@@ -132,8 +162,8 @@ impl Extensions {
             Some(Extension::Pex) => pex::handle(&mut self.pex, view, payload),
             Some(Extension::DontHave) => dont_have::handle(payload),
             Some(Extension::Holepunch) => {
-                let requests = &mut self.introductions;
-                Ok(holepunch::handle(requests, &self.ids, view, payload))
+                let introductions = &mut self.introductions;
+                Ok(holepunch::handle(introductions, &self.ids, view, payload))
             }
             None => Ok(Effect::Nothing),
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::pex_flags::PexFlags;
 use super::registry::{Effect, Extension, RemoteIds, View};
 use crate::bencode::{Dict, Encoder, Limits, scan_prefix};
 use crate::io::CloseReason;
@@ -23,30 +24,19 @@ pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
 /// inexact, but more than this is a flood.
 const MAX_A_MINUTE: usize = 6;
 
-/// The peer is complete or requests no data (BEP 11, 21).
-pub(crate) const UPLOAD_ONLY: u8 = 0x02;
-/// The peer was dialled, so others can dial it too.
-pub(crate) const REACHABLE: u8 = 0x10;
+/// The maximum number of addresses that are remembered as connected to one peer; more are not.
+const MAX_NAMED: usize = 200;
 
 /// A connected peer, as it is announced to others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectedPeer {
     /// Its listening address.
     pub(crate) addr: PeerAddr,
-    /// Whether it requests no data.
-    pub(crate) upload_only: bool,
-    /// Whether it was dialled.
-    pub(crate) reachable: bool,
+    pub(crate) flags: PexFlags,
 }
 
-impl ConnectedPeer {
-    fn flags(&self) -> u8 {
-        let upload_only = if self.upload_only { UPLOAD_ONLY } else { 0 };
-        upload_only | if self.reachable { REACHABLE } else { 0 }
-    }
-}
-
-/// Handles a message. Dropped peers are ignored, since they may still be reachable for us.
+/// Handles a message. Addresses of dropped peers are not dropped, since they may still be reachable
+/// for us.
 pub(super) fn handle(
     pex: &mut Pex,
     view: &View<'_>,
@@ -63,12 +53,11 @@ pub(super) fn handle(
     let Some(message) = PexMessage::decode(payload, limit) else {
         return Ok(Effect::Nothing);
     };
-    let useful = |flags: u8| flags & UPLOAD_ONLY == 0 || !view.complete;
-    let added = message
-        .added
-        .into_iter()
-        .filter(|(_, flags)| useful(*flags));
-    Ok(Effect::Peers(added.map(|(addr, _)| addr).collect()))
+    pex.note_named(&message);
+    let useful = |flags: PexFlags| !(flags.has(PexFlags::UPLOAD_ONLY) && view.complete);
+    let added = message.added.into_iter();
+    let added = added.filter(|(_, flags)| useful(*flags));
+    Ok(Effect::Peers(added.collect()))
 }
 
 /// The next message for a peer, at most once per minute. It contains neither the peer itself
@@ -81,8 +70,7 @@ pub(super) fn tell(
 ) -> Option<Message> {
     ids.get(Extension::Pex).filter(|_| pex.is_due(now))?;
     let others = connected.iter().filter(|other| Some(other.addr) != listens);
-    let told =
-        |other: &ConnectedPeer| Some((disclosure::to_peer(addr, other.addr)?, other.flags()));
+    let told = |other: &ConnectedPeer| Some((disclosure::to_peer(addr, other.addr)?, other.flags));
     let others: Vec<_> = others.filter_map(told).collect();
     let message = pex.news(now, &others)?;
     ids.message(Extension::Pex, message.encode())
@@ -92,7 +80,7 @@ pub(super) fn tell(
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PexMessage {
     /// Newly connected peers, each with its flags.
-    pub(crate) added: Vec<(SocketAddr, u8)>,
+    pub(crate) added: Vec<(SocketAddr, PexFlags)>,
     /// Disconnected peers.
     pub(crate) dropped: Vec<SocketAddr>,
 }
@@ -125,7 +113,7 @@ impl PexMessage {
             let dropped = self.dropped.iter().filter(|addr| addr.is_ipv6() == v6);
             let lists = [
                 compact_list(added().map(|(addr, _)| *addr)),
-                added().map(|(_, flags)| *flags).collect(),
+                added().map(|(_, flags)| flags.to_wire()).collect(),
                 compact_list(dropped.copied()),
             ];
             for (key, list) in keys
@@ -151,12 +139,9 @@ fn compact_list(addrs: impl Iterator<Item = SocketAddr>) -> Vec<u8> {
 }
 
 /// The flags, one byte per peer. If there are too few, the rest is zero.
-fn flags<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = u8> + use<'a> {
-    dict.bytes(key)
-        .unwrap_or_default()
-        .iter()
-        .copied()
-        .chain(std::iter::repeat(0))
+fn flags<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = PexFlags> + use<'a> {
+    let flags = dict.bytes(key).unwrap_or_default().iter().copied();
+    flags.chain(std::iter::repeat(0)).map(PexFlags::from_wire)
 }
 
 /// The state of peer exchange with one peer: what was sent, and how often the peer sends.
@@ -166,6 +151,8 @@ pub(crate) struct Pex {
     told_at: Option<Instant>,
     /// The times of its last messages, at most [`MAX_A_MINUTE`].
     heard: VecDeque<Instant>,
+    /// The peers that it is connected to as far as it said, at most [`MAX_NAMED`].
+    named: BTreeSet<SocketAddr>,
 }
 
 impl Pex {
@@ -178,7 +165,7 @@ impl Pex {
     pub(crate) fn news(
         &mut self,
         now: Instant,
-        connected: &[(SocketAddr, u8)],
+        connected: &[(SocketAddr, PexFlags)],
     ) -> Option<PexMessage> {
         let limit = if self.told_at.is_none() {
             MAX_FIRST
@@ -205,6 +192,20 @@ impl Pex {
             .extend(message.added.iter().map(|(addr, _)| *addr));
         self.told_at = Some(now);
         Some(message)
+    }
+
+    /// Whether the peer said that it is connected to the one at this address, and did not revoke it.
+    pub(crate) fn has_named(&self, addr: SocketAddr) -> bool {
+        self.named.contains(&addr)
+    }
+
+    fn note_named(&mut self, message: &PexMessage) {
+        for addr in &message.dropped {
+            self.named.remove(addr);
+        }
+        let room = MAX_NAMED.saturating_sub(self.named.len());
+        self.named
+            .extend(message.added.iter().map(|(addr, _)| *addr).take(room));
     }
 
     /// Counts a received message. Returns the number of peers to accept from it; `None` if the peer
@@ -237,17 +238,16 @@ mod tests {
         SocketAddr::from(([45, 0, 0, 1], n))
     }
 
-    fn peers() -> impl Strategy<Value = Vec<(SocketAddr, u8)>> {
+    fn peers() -> impl Strategy<Value = Vec<(SocketAddr, PexFlags)>> {
         let v4 = proptest::collection::vec(any::<([u8; 4], u16, u8)>(), 0..60);
         let v6 = proptest::collection::vec(any::<([u8; 16], u16, u8)>(), 0..60);
         (v4, v6).prop_map(|(v4, v6)| {
-            let v4 = v4
-                .into_iter()
-                .map(|(ip, port, flags)| (SocketAddr::from((ip, port)), flags));
-            v4.chain(
-                v6.into_iter()
-                    .map(|(ip, port, flags)| (SocketAddr::from((ip, port)), flags)),
-            )
+            let v4 = v4.into_iter().map(|(ip, port, flags)| {
+                (SocketAddr::from((ip, port)), PexFlags::from_wire(flags))
+            });
+            v4.chain(v6.into_iter().map(|(ip, port, flags)| {
+                (SocketAddr::from((ip, port)), PexFlags::from_wire(flags))
+            }))
             .collect()
         })
     }
@@ -275,7 +275,7 @@ mod tests {
         fn whatever_comes_and_goes_a_peer_knows_it_in_the_end(turns in proptest::collection::vec(proptest::collection::btree_set(0..300u16, 0..300), 1..5)) {
             let (mut pex, mut knows) = (Pex::default(), BTreeSet::new());
             let mut now = Instant::ZERO;
-            let turns: Vec<Vec<_>> = turns.into_iter().map(|set| set.into_iter().map(|n| (addr(n), 0)).collect()).collect();
+            let turns: Vec<Vec<_>> = turns.into_iter().map(|set| set.into_iter().map(|n| (addr(n), PexFlags::default())).collect()).collect();
             // One message per minute. The last state is repeated long enough to be sent completely.
             for connected in turns.iter().chain(std::iter::repeat_n(turns.last().unwrap(), 14)) {
                 if let Some(message) = pex.news(now, connected) {
@@ -297,7 +297,10 @@ mod tests {
         let [first, second] = ["1.2.3.4:6881", "5.6.7.8:6881"].map(|text| text.parse().unwrap());
         assert_eq!(
             message.added,
-            [(first, UPLOAD_ONLY | REACHABLE), (second, 0)]
+            [
+                (first, PexFlags::UPLOAD_ONLY.with(PexFlags::REACHABLE)),
+                (second, PexFlags::default())
+            ]
         );
         assert_eq!(message.dropped, ["9.9.9.9:1".parse().unwrap()]);
         assert_eq!(PexMessage::decode(b"le", MAX_ADDED), None);
@@ -313,11 +316,29 @@ mod tests {
         );
         assert!(pex.is_due(Instant::ZERO));
         assert_eq!(
-            pex.news(Instant::ZERO, &[(addr(1), 2)]).unwrap().added,
-            [(addr(1), 2)]
+            pex.news(Instant::ZERO, &[(addr(1), PexFlags::UTP)])
+                .unwrap()
+                .added,
+            [(addr(1), PexFlags::UTP)]
         );
         assert!(!pex.is_due(Instant::ZERO + INTERVAL / 2) && pex.is_due(Instant::ZERO + INTERVAL));
-        assert_eq!(pex.news(Instant::ZERO + INTERVAL, &[(addr(1), 0)]), None);
+        let same = [(addr(1), PexFlags::default())];
+        assert_eq!(pex.news(Instant::ZERO + INTERVAL, &same), None);
+    }
+
+    #[test]
+    fn a_peer_counts_as_connected_to_those_that_it_named_and_did_not_drop() {
+        let mut pex = Pex::default();
+        let named = |ports: std::ops::Range<u16>| PexMessage {
+            added: ports.map(|n| (addr(n), PexFlags::default())).collect(),
+            dropped: vec![addr(1)],
+        };
+        pex.note_named(&named(1..3));
+        assert!(pex.has_named(addr(1)) && pex.has_named(addr(2)) && !pex.has_named(addr(3)));
+        pex.note_named(&named(3..4));
+        assert!(!pex.has_named(addr(1)) && pex.has_named(addr(3)));
+        pex.note_named(&named(4..1000));
+        assert_eq!(pex.named.len(), MAX_NAMED);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use super::pex_flags::PexFlags;
 use crate::types::{ConnId, Instant, PeerAddr};
 use crate::wire::Message;
 
@@ -42,14 +43,17 @@ impl Extension {
 /// The part of the swarm that handlers can access.
 pub(crate) struct View<'a> {
     pub(crate) now: Instant,
-    /// The sender: its connection, and its listening address or otherwise its source address.
+    /// The sender: its connection, and the address at which others can try to reach it.
     pub(crate) from: (ConnId, PeerAddr),
-    /// The connected peer that listens at an address, with its ids for our extensions.
-    pub(crate) peer_at: &'a dyn Fn(PeerAddr) -> Option<(ConnId, RemoteIds)>,
+    /// The connected peer at an address: its connection, the address at which others can try to
+    /// reach it, and its ids for our extensions.
+    pub(crate) peer_at: &'a dyn Fn(PeerAddr) -> Option<(ConnId, PeerAddr, RemoteIds)>,
     /// The metadata, if they are known.
     pub(crate) metadata: Option<&'a Bytes>,
     /// Whether peer exchange is used (BEP 11, 27).
     pub(crate) exchanges: bool,
+    /// Whether peers are introduced to each other (BEP 55, 27).
+    pub(crate) introduces: bool,
     /// Whether all wanted data are complete.
     pub(crate) complete: bool,
     /// Whether the peer's send queue has room for a long answer.
@@ -73,8 +77,12 @@ pub(crate) enum Effect {
     },
     /// A block of the metadata was rejected (BEP 9).
     MetadataRejected,
-    /// Addresses of the peer's connected peers (BEP 11).
-    Peers(Vec<SocketAddr>),
+    /// Addresses of the peer's connected peers, with what is known of each (BEP 11).
+    Peers(Vec<(SocketAddr, PexFlags)>),
+    /// The peer says that the one at this address connects to us now (BEP 55).
+    Introduced(SocketAddr),
+    /// The peer cannot introduce us to the one at this address (BEP 55).
+    NotIntroduced(SocketAddr),
     /// The peer lost this piece (BEP 54).
     DontHave(u32),
 }

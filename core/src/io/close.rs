@@ -72,3 +72,10 @@ pub enum CloseReason {
     #[error("replaced by a better peer")]
     Replaced,
 }
+
+impl CloseReason {
+    /// Whether a dial ended before the peer answered anything. A NAT may be the cause.
+    pub(crate) const fn is_unreached(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Refused | Self::TimedOut)
+    }
+}

@@ -212,6 +212,8 @@ pub enum Output {
         info_hash: InfoHashV1,
         /// The address to dial.
         addr: PeerAddr,
+        /// How to dial it.
+        kind: DialKind,
     },
     /// Encode and queue a message. Its bytes count as queued until [`Input::Sent`].
     Send {
@@ -261,6 +263,16 @@ pub enum Output {
     DhtNode(SocketAddr),
     /// An event for the user.
     Event(Event),
+}
+
+/// How to dial a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialKind {
+    /// Over every transport in use.
+    Direct,
+    /// Over uTP alone, immediately, and from the UDP port at which we accept peers: the peer dials
+    /// us at the same time, so that the NATs of both let the other's datagrams in (BEP 55).
+    Holepunch,
 }
 
 /// A request to discovery (trackers, DHT, the bridge). The amounts for announces come from

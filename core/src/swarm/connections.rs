@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::peers::Peer;
+use super::peers::{Dial, Peer};
 use super::state::State;
 use super::transfer::Transfer;
 use crate::context::Context;
 use crate::extensions::{hello, no_exchange};
-use crate::io::{CloseReason, Event, Handshaken, Output};
+use crate::io::{CloseReason, DialKind, Event, Handshaken, Output};
 use crate::net::disclosure;
 use crate::peer_failure::PeerFailure;
 use crate::types::{Bitfield, ConnId, Instant, PeerAddr, PeerIdentity, PeerSource};
@@ -21,6 +21,8 @@ struct Arrival<'a> {
     conn: ConnId,
     who: PeerIdentity,
     listens: Option<PeerAddr>,
+    /// Whether it was dialled without an introduction (BEP 55).
+    reachable: bool,
     handshake: &'a Handshaken,
 }
 
@@ -85,7 +87,7 @@ impl Transfer {
         conn: ConnId,
         handshake: &Handshaken,
     ) {
-        let Some(addr) = self.peers.take_dial(cx, conn) else {
+        let Some(Dial { addr, kind, .. }) = self.peers.take_dial(cx, conn) else {
             return;
         };
         self.peers.candidates.succeeded(addr);
@@ -101,6 +103,7 @@ impl Transfer {
                     conn,
                     who,
                     listens: Some(addr),
+                    reachable: kind == DialKind::Direct,
                     handshake,
                 },
             ),
@@ -133,6 +136,9 @@ impl Transfer {
         if let Some(reason) = refused {
             return cx.close(conn, reason);
         }
+        if let Some(outdone) = self.peers.outdone_dial(cx, who) {
+            self.disconnect(cx, outdone, CloseReason::Duplicate);
+        }
         cx.shared.routes.push((conn, Some(cx.torrent)));
         let listens = dialled.then_some(addr);
         self.take_on(
@@ -141,6 +147,7 @@ impl Transfer {
                 conn,
                 who,
                 listens,
+                reachable: dialled,
                 handshake,
             },
         );
@@ -181,6 +188,8 @@ impl Transfer {
             .pieces()
             .map_or_else(Bitfield::default, |pieces| pieces.have_beyond_doubt());
         let mut peer = Peer::new(cx.now, new.who, new.listens, new.handshake, have.len());
+        peer.reachable = new.reachable;
+        self.peers.introductions.give_up(new.who.addr);
         if let Some(message) = first_message(&have, peer.fast) {
             peer.send(cx, new.conn, message);
         }
@@ -210,9 +219,15 @@ impl Transfer {
     /// Handles a connection or dial that ended.
     pub(super) fn handle_closed(&mut self, cx: &mut Context, conn: ConnId, reason: &CloseReason) {
         cx.shared.routes.push((conn, None));
-        if let Some(addr) = self.peers.take_dial(cx, conn) {
-            self.peers.rest(cx.now, addr, reason, false);
-            tell_failure(cx, addr, reason);
+        if let Some(dial) = self.peers.take_dial(cx, conn) {
+            self.peers.rest(cx.now, dial.addr, reason, false);
+            tell_failure(cx, dial.addr, reason);
+            if dial.is_passing {
+                self.peers.candidates.forget(dial.addr);
+            }
+            if dial.kind == DialKind::Direct && !dial.is_slow && reason.is_unreached() {
+                self.seek_introduction(cx, dial.addr);
+            }
         }
         self.forget_peer(cx, conn, reason);
         self.dial(cx);
@@ -220,7 +235,7 @@ impl Transfer {
 
     /// Closes a connection or cancels a dial.
     pub(super) fn disconnect(&mut self, cx: &mut Context, conn: ConnId, reason: CloseReason) {
-        if let Some(addr) = self.peers.take_dial(cx, conn) {
+        if let Some(Dial { addr, .. }) = self.peers.take_dial(cx, conn) {
             self.peers.candidates.released(cx.now, addr, Duration::ZERO);
         } else if !self.forget_peer(cx, conn, &reason) {
             return;
@@ -238,6 +253,7 @@ impl Transfer {
         if short || *reason != CloseReason::Remote {
             tell_failure(cx, peer.addr, reason);
         }
+        self.handle_relay_left(cx, conn);
         self.upload.remove_peer(conn);
         match &mut self.state {
             State::Metadata(fetch) => fetch.remove_peer(conn),
@@ -265,10 +281,11 @@ impl Transfer {
     /// BEP 27: the metadata turned out to be those of a private torrent. Disconnects all peers that
     /// were not found through trackers or the user.
     pub(super) fn become_private(&mut self, cx: &mut Context) {
+        self.peers.introductions.clear();
         for conn in self.peers.forget_public() {
             self.disconnect(cx, conn, CloseReason::Private);
         }
-        if cx.config().pex {
+        if cx.config().pex || cx.config().utp {
             for (conn, peer) in self.peers.iter_mut().filter(|(_, p)| p.extensions.spoken()) {
                 peer.send(cx, conn, no_exchange());
             }

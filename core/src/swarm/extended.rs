@@ -23,13 +23,14 @@ impl Transfer {
         payload: &Bytes,
     ) -> Verdict {
         let (exchanges, complete) = (self.state.exchanges(cx), self.state.is_complete());
+        let introduces = self.state.introduces(cx);
         let metadata = self.state.info().map(|info| info.raw.clone());
         let Some(peer) = self.peers.get_mut(conn) else {
             return Ok(());
         };
         // Removed during the call, which may access other peers.
         let mut extensions = std::mem::take(&mut peer.extensions);
-        let from = (conn, peer.listens.unwrap_or(peer.addr));
+        let from = (conn, peer.contact());
         let has_room = peer.outgoing.unsent() < cx.config().max_unsent;
         let view = View {
             now: cx.now,
@@ -37,10 +38,11 @@ impl Transfer {
             peer_at: &|addr| {
                 self.peers
                     .at(addr)
-                    .map(|(conn, peer)| (conn, peer.extensions.ids()))
+                    .map(|(conn, peer)| (conn, peer.contact(), peer.extensions.ids()))
             },
             metadata: metadata.as_ref(),
             exchanges,
+            introduces,
             complete,
             has_room,
         };
@@ -76,14 +78,16 @@ impl Transfer {
                     fetch.handle_rejected(conn);
                 }
             }
-            Effect::Peers(addrs) => {
+            Effect::Peers(told) => {
                 let from = peer.addr;
                 let candidates = &mut self.peers.candidates;
-                let is_new = |addr: &_| candidates.add_told(*addr, from).is_ok();
-                let new = addrs.into_iter().filter(is_new).map(PeerAddr::from);
-                let new = new.collect();
+                let is_new = |(addr, flags): &_| candidates.add_told(*addr, *flags, from).is_ok();
+                let new = told.into_iter().filter(is_new);
+                let new = new.map(|(addr, _)| PeerAddr::from(addr)).collect();
                 self.handle_new_candidates(cx, PeerSource::Pex, new);
             }
+            Effect::Introduced(addr) => self.handle_introduced(cx, conn, addr),
+            Effect::NotIntroduced(addr) => self.handle_not_introduced(cx, conn, addr),
             Effect::DontHave(index) => {
                 let lost = self.with_content(|c, peers| c.handle_dont_have(cx, peers, conn, index));
                 return lost.unwrap_or(Ok(()));

@@ -5,6 +5,7 @@ mod connections;
 mod content;
 mod download;
 mod extended;
+mod holepunch;
 mod lifecycle;
 mod metadata;
 mod peers;

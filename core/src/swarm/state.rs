@@ -86,12 +86,19 @@ impl State {
         cx.config().pex && !self.is_private()
     }
 
+    /// Whether peers are introduced to each other (BEP 55), which private torrents leave to their
+    /// trackers (BEP 27).
+    pub(super) fn introduces(&self, cx: &Context) -> bool {
+        cx.config().utp && !self.is_private()
+    }
+
     /// Our state as announced to a new peer.
     pub(super) fn own_state(&self, cx: &Context) -> OwnState<'_> {
         let info = self.content().map(|content| &*content.pieces.info);
         OwnState {
             info,
             exchanges: self.exchanges(cx),
+            introduces: self.introduces(cx),
             partial_seed: self.is_partial_seed(),
         }
     }

@@ -6,9 +6,10 @@ use super::Swarm;
 use super::state::State;
 use super::transfer::Transfer;
 use super::upload::Contribution;
+use crate::connection::Transport;
 use crate::context::Context;
 use crate::extensions::pex::ConnectedPeer;
-use crate::extensions::upload_only;
+use crate::extensions::{PexFlags, upload_only};
 use crate::io::{CloseReason, DiscoverRequest};
 use crate::swarm::peers::Peer;
 use crate::types::Instant;
@@ -42,6 +43,7 @@ impl Swarm {
         }
         self.tell_upload_only(cx);
         self.tell_peers(cx);
+        self.transfer.tick_introductions(cx);
         self.ask_for_more(cx);
         self.transfer.fill_all(cx);
         self.transfer.dial(cx)
@@ -131,11 +133,15 @@ impl Swarm {
     }
 }
 
-/// A peer as it is announced to others, if its listening address is known.
+/// A peer as it is announced to others, if its listening address and its extensions are known.
 fn neighbour(peer: &Peer) -> Option<ConnectedPeer> {
+    let extensions = &peer.extensions;
     Some(ConnectedPeer {
-        addr: peer.listens?,
-        upload_only: peer.is_upload_only(),
-        reachable: peer.dialled,
+        addr: peer.listens.filter(|_| extensions.is_known())?,
+        flags: PexFlags::default()
+            .with_if(peer.is_upload_only(), PexFlags::UPLOAD_ONLY)
+            .with_if(peer.transport == Transport::Utp, PexFlags::UTP)
+            .with_if(extensions.holepunches(), PexFlags::HOLEPUNCH)
+            .with_if(peer.reachable, PexFlags::REACHABLE),
     })
 }

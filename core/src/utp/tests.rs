@@ -319,3 +319,26 @@ fn a_refused_probe_is_sent_again_as_a_datagram_that_may_be_fragmented() {
     assert!(refused > 0);
     assert_eq!(read, 20_000);
 }
+
+#[test]
+fn two_dials_that_cross_become_a_connection_each() {
+    let (mut a, mut b) = pair();
+    let dialled = [
+        a.connect(at(0), addr(2)).unwrap(),
+        b.connect(at(0), addr(1)).unwrap(),
+    ];
+    exchange(at(0), &mut a, &mut b);
+    let mut accepted = Vec::new();
+    for (socket, dialled) in [(&mut a, dialled[0]), (&mut b, dialled[1])] {
+        let [Event::Connected(ours), Event::Incoming(theirs, _)] = events(socket)[..] else {
+            panic!("its own dial succeeds, and that of the other side comes in");
+        };
+        assert_eq!((ours, socket.connections()), (dialled, 2));
+        assert_eq!(socket.write(ours, b"hello"), Ok(5));
+        accepted.push(theirs);
+    }
+    exchange(at(1), &mut a, &mut b);
+    for (socket, accepted) in [(&mut a, accepted[0]), (&mut b, accepted[1])] {
+        assert_eq!(bytes(socket.read(accepted, 99)), b"hello");
+    }
+}

@@ -10,8 +10,8 @@ use aqueduct_core::meta::Info;
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, PeerId, PieceDigest};
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
 use aqueduct_core::{
-    CloseReason, Command, Config, Engine, FileChange, Handshaken, Input, Instant, NewTorrent, Op,
-    OpResult, Output, Resumed, TorrentId, TorrentSnapshot, TorrentSource,
+    CloseReason, Command, Config, DialKind, Engine, FileChange, Handshaken, Input, Instant,
+    NewTorrent, Op, OpResult, Output, Resumed, TorrentId, TorrentSnapshot, TorrentSource,
 };
 use aqueduct_testkit::torrent::Recipe;
 use bytes::Bytes;
@@ -31,6 +31,7 @@ pub(crate) struct Harness {
     pub(crate) sent: Vec<(ConnId, Message)>,
     closed: Vec<(ConnId, CloseReason)>,
     pub(crate) dialled: Vec<(Instant, PeerAddr)>,
+    pub(crate) dials: Vec<(ConnId, PeerAddr, DialKind)>,
     answered: BTreeMap<ConnId, usize>,
 }
 
@@ -67,6 +68,7 @@ impl Harness {
             sent,
             closed,
             dialled,
+            dials: Vec::new(),
             answered: BTreeMap::new(),
         };
         let new = NewTorrent {
@@ -94,7 +96,12 @@ impl Harness {
                 }
                 Output::Send { conn, message } => self.sent.push((conn, message)),
                 Output::Close { conn, reason } => self.closed.push((conn, reason)),
-                Output::Dial { addr, .. } => self.dialled.push((self.now, addr)),
+                Output::Dial {
+                    conn, addr, kind, ..
+                } => {
+                    self.dialled.push((self.now, addr));
+                    self.dials.push((conn, addr, kind));
+                }
                 _ => {}
             }
         }
@@ -133,13 +140,29 @@ impl Harness {
         self.accept_with(n, addr, peer_id, Reserved::OURS)
     }
 
+    /// A peer connects over uTP.
+    pub(crate) fn accept_utp(&mut self, n: u64, addr: &str) -> ConnId {
+        let peer_id = PeerId([n as u8 + 100; 20]);
+        self.accept_over(Transport::Utp, n, addr, (peer_id, Reserved::OURS))
+    }
+
     fn accept_with(&mut self, n: u64, addr: &str, peer_id: PeerId, reserved: Reserved) -> ConnId {
+        self.accept_over(Transport::Tcp, n, addr, (peer_id, reserved))
+    }
+
+    fn accept_over(
+        &mut self,
+        transport: Transport,
+        n: u64,
+        addr: &str,
+        (peer_id, reserved): (PeerId, Reserved),
+    ) -> ConnId {
         let conn = ConnId::accepted(n);
         let handshake = Handshaken {
             info_hash: self.swarm,
             peer_id,
             reserved,
-            transport: Transport::Tcp,
+            transport,
         };
         self.hear(Input::Accepted {
             conn,
@@ -171,6 +194,11 @@ impl Harness {
             file: 0,
             change: FileChange::Written,
         });
+    }
+
+    /// A dial fails.
+    pub(crate) fn fail(&mut self, conn: ConnId, reason: CloseReason) {
+        self.hear(Input::Closed { conn, reason });
     }
 
     /// A seed connects and unchokes us. `fast`: whether it supports the fast extension (BEP 6).

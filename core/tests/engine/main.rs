@@ -7,6 +7,7 @@
 )]
 
 mod harness;
+mod holepunching;
 mod info_hashes;
 mod peer_limits;
 mod rechecks;

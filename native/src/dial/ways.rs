@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
+use aqueduct_core::DialKind;
 use aqueduct_core::connection::Transport;
 use tokio::time::timeout;
 
@@ -34,6 +35,17 @@ impl Ways {
             tcp: Some(Outbound::direct(bind)),
             utp: None,
         }
+    }
+
+    /// The transports for a dial of this kind.
+    #[must_use]
+    pub fn of_kind(&self, kind: DialKind) -> Self {
+        let mut ways = self.clone();
+        // A NAT lets a peer's datagrams in, but not its TCP connections.
+        if kind == DialKind::Holepunch {
+            ways.tcp = None;
+        }
+        ways
     }
 
     /// Connects over the other transport, to a remote host that was reachable a moment ago. `None`
@@ -109,13 +121,40 @@ async fn either<T>(
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
+    use std::sync::Arc;
 
+    use aqueduct_core::utp::Config;
+    use tokio::net::UdpSocket;
     use tokio::time::Instant;
 
     use super::*;
+    use crate::net::OwnUser;
 
     fn failed(what: &str) -> io::Result<u8> {
         Err(io::Error::other(what.to_owned()))
+    }
+
+    #[tokio::test]
+    async fn a_peer_behind_a_nat_is_dialled_over_utp_alone_from_the_port_that_accepts() {
+        let bind = Bind::from(std::net::IpAddr::from([127, 0, 0, 1]));
+        let (endpoint, rest) =
+            Endpoint::bind(bind, 0, Config::default(), Arc::new(OwnUser)).unwrap();
+        let ways = Ways {
+            tcp: Some(Outbound::direct(bind)),
+            utp: Some(endpoint),
+        };
+        let punching = ways.of_kind(DialKind::Holepunch);
+        assert!(punching.tcp.is_none() && ways.of_kind(DialKind::Direct).tcp.is_some());
+        let remote = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let addr = remote.local_addr().unwrap();
+        let mut buffer = [0; 100];
+        tokio::select! {
+            _ = punching.connect(addr) => panic!("nobody answers"),
+            received = remote.recv_from(&mut buffer) => {
+                let (_, from) = received.unwrap();
+                assert_eq!(from.port(), rest.sockets.port());
+            }
+        }
     }
 
     #[tokio::test]

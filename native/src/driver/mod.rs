@@ -76,7 +76,7 @@ const UNREACHABLE_PORT: u16 = 1;
 /// The settings of a driver.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The engine's limits. `listen_port` and `dht_port` are filled in.
+    /// The engine's limits. `listen_port`, `dht_port` and `utp` are filled in.
     pub config: Config,
     /// How the network is reached. With a proxy peers are dialled and cannot connect, and uTP, the
     /// DHT and local discovery are not used, whatever else is set.
@@ -119,9 +119,10 @@ impl Driver {
     ///
     /// # Errors
     /// A port is taken, or the system gives no socket, thread or randomness.
-    pub fn start(settings: Settings) -> io::Result<Self> {
+    pub fn start(mut settings: Settings) -> io::Result<Self> {
         let policy = Arc::new(policy(&settings));
         let ports = Ports::open(&settings, Arc::<Blocking>::clone(&policy))?;
+        settings.config.utp = ports.ways.utp.is_some();
         let port = ports.number;
         let options = discovery_options(&settings, port, Arc::<Blocking>::clone(&policy));
         let Parts {

@@ -9,8 +9,8 @@ use aqueduct_core::connection::Encryption;
 use aqueduct_core::types::{ConnId, PeerAddr};
 use aqueduct_core::wire::Handshake;
 use aqueduct_core::{
-    CloseReason, CommandError, Event, Input, Instant, NewTorrent, Output, TorrentId, TorrentSource,
-    session,
+    CloseReason, CommandError, DialKind, Event, Input, Instant, NewTorrent, Output, TorrentId,
+    TorrentSource, session,
 };
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
@@ -120,10 +120,11 @@ impl Router {
                 conn,
                 info_hash,
                 addr,
+                kind,
                 ..
             } => {
                 let ours = state.handshake(info_hash);
-                let dial = spawn_local(Rc::clone(self).dial(conn, addr, ours));
+                let dial = spawn_local(Rc::clone(self).dial(conn, (addr, kind), ours));
                 state.dials.started(conn, dial.abort_handle());
             }
             Output::Send { conn, message } => state.connections.send(conn, &message),
@@ -186,10 +187,16 @@ impl Router {
     }
 
     /// Dials for the engine.
-    async fn dial(self: Rc<Self>, conn: ConnId, addr: PeerAddr, ours: Handshake) {
+    async fn dial(
+        self: Rc<Self>,
+        conn: ConnId,
+        (addr, kind): (PeerAddr, DialKind),
+        ours: Handshake,
+    ) {
+        let ways = self.ways.of_kind(kind);
         let result = match addr {
             PeerAddr::Ip(addr) => match self.policy.check(&Target::new(Purpose::Peer, addr)) {
-                Ok(()) => dial::connect(addr, &self.ways, self.encryption, ours).await,
+                Ok(()) => dial::connect(addr, &ways, self.encryption, ours).await,
                 Err(refusal) => Err(CloseReason::Unreachable(refusal.to_string())),
             },
             PeerAddr::Tab(_) => Err(CloseReason::Unreachable(

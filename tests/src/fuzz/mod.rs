@@ -10,6 +10,7 @@ mod dht;
 mod digests;
 mod encryption;
 mod engine;
+mod holepunch;
 mod lsd;
 mod metainfo;
 mod resume;
@@ -26,7 +27,7 @@ pub type Body = fn(&[u8]);
 
 /// Every target: its name, which is also its corpus' and its program's in `tests/fuzz`, and its
 /// body.
-pub const TARGETS: [(&str, Body); 27] = [
+pub const TARGETS: [(&str, Body); 28] = [
     ("bencode", metainfo::bencode),
     ("metainfo", metainfo::metainfo),
     ("magnet", text::magnet),
@@ -37,6 +38,7 @@ pub const TARGETS: [(&str, Body); 27] = [
     ("encrypted_talk", encryption::talk),
     ("encrypted_bytes", encryption::bytes),
     ("extended_handshake", wire::extended_handshake),
+    ("holepunch", holepunch::message),
     ("tracker_http", tracker::http),
     ("tracker_udp", tracker::udp),
     ("tracking_http", tracking::http),

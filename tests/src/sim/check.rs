@@ -7,7 +7,7 @@ use aqueduct_core::discovery::NetRequest;
 use aqueduct_core::discovery::dht::{self, krpc};
 use aqueduct_core::types::{Bitfield, PeerAddr, Piece, TorrentId};
 use aqueduct_core::wire::Message;
-use aqueduct_core::{Op, Output};
+use aqueduct_core::{DialKind, Op, Output};
 
 use super::disk::equal;
 use super::{Disk, Host, network};
@@ -45,7 +45,12 @@ pub(super) fn output(host: &Host, output: &Output) {
             }
         }
         Output::Request { torrent, op, .. } => wanted(one(*torrent), op),
-        Output::Dial { torrent, addr, .. } => dialled(one(*torrent), *addr),
+        Output::Dial {
+            torrent,
+            addr,
+            kind,
+            ..
+        } => dialled(one(*torrent), *addr, *kind),
         Output::Event(aqueduct_core::Event::Piece(torrent, piece)) => {
             had(one(*torrent), *piece, "reported");
         }
@@ -116,17 +121,21 @@ fn said(host: One<'_>, message: &Message) {
     }
 }
 
-/// BEP 27: peer exchange is neither offered (id 0 withdraws an offer) nor sent, and no DHT port is
-/// announced.
+/// BEP 27: peer exchange and introductions are neither offered (id 0 withdraws an offer) nor sent, and
+/// no DHT port is announced.
 fn private(host: One<'_>, message: &Message) {
-    /// The engine's extension id for peer exchange.
+    /// The engine's extension ids for peer exchange and for holepunching.
     const PEX: u8 = 2;
+    const HOLEPUNCH: u8 = 4;
+    let offers = |payload: &[u8], name: &str| {
+        let named = |text: &[u8]| payload.windows(text.len()).any(|part| part == text);
+        named(format!("{name}i").as_bytes()) && !named(format!("{name}i0e").as_bytes())
+    };
     let spoken = match message {
         Message::Extended { id: 0, payload } => {
-            payload.windows(7).any(|name| name == b"ut_pexi")
-                && !payload.windows(9).any(|name| name == b"ut_pexi0e")
+            offers(payload, "ut_pex") || offers(payload, "ut_holepunch")
         }
-        Message::Extended { id, .. } => *id == PEX,
+        Message::Extended { id, .. } => [PEX, HOLEPUNCH].contains(id),
         _ => true,
     };
     assert!(
@@ -195,7 +204,7 @@ pub(super) fn unwritten(host: &Host) {
     );
 }
 
-fn dialled(host: One<'_>, addr: PeerAddr) {
+fn dialled(host: One<'_>, addr: PeerAddr, kind: DialKind) {
     let Some(addr) = addr.socket_addr() else {
         panic!("{} dials {addr}", host.name());
     };
@@ -203,6 +212,11 @@ fn dialled(host: One<'_>, addr: PeerAddr) {
     let refused =
         addr.port() == 0 || ip.is_unspecified() || ip.is_multicast() || addr == host.host.addr();
     assert!(!refused, "{} dials {addr}", host.name());
+    assert!(
+        !host.keeps_private() || kind == DialKind::Direct,
+        "{} follows an introduction to {addr} for a private torrent",
+        host.name()
+    );
     let public = host.keeps_private() && !host.host.torrents[&host.id].named.contains(&addr);
     assert!(
         !public,

@@ -84,7 +84,13 @@ impl End {
 
 impl World {
     /// Dials a host: SYN, SYN-ACK and the handshake travel there, the answer travels back.
-    pub(super) fn dial(&mut self, from: HostId, conn: ConnId, swarm: InfoHashV1, addr: PeerAddr) {
+    pub(super) fn dial_over_tcp(
+        &mut self,
+        from: HostId,
+        conn: ConnId,
+        swarm: InfoHashV1,
+        addr: PeerAddr,
+    ) {
         let target = addr
             .socket_addr()
             .and_then(|addr| self.addresses.get(&addr).copied())
@@ -173,7 +179,7 @@ impl World {
         }
     }
 
-    fn handshake_of(&self, id: HostId, info_hash: InfoHashV1) -> Handshake {
+    pub(super) fn handshake_of(&self, id: HostId, info_hash: InfoHashV1) -> Handshake {
         let host = &self.hosts[id.0];
         Handshake {
             info_hash,
@@ -208,20 +214,19 @@ impl World {
         Handshaken::new(heard.expect("a whole handshake was sent"), Transport::Pipe)
     }
 
-    /// Queues a message at the sender's access line.
-    pub(super) fn send(&mut self, from: HostId, conn: ConnId, message: Message) {
+    /// Queues a message at the sender's access line. `bytes`: its length as the engine counts it.
+    /// `None`: a bad peer sends nothing in its place.
+    pub(super) fn send_over_tcp(
+        &mut self,
+        from: HostId,
+        conn: ConnId,
+        message: Option<Message>,
+        bytes: u64,
+    ) {
         let Some(&(id, side)) = self.hosts[from.0].conns.get(&conn) else {
             return;
         };
-        let host = &mut self.hosts[from.0];
-        let bytes = message.wire_len();
-        let block = matches!(message, Message::Piece { .. });
-        let message = host
-            .plan
-            .misbehavior
-            .twist(message, host.blocks_sent, &mut self.rng);
-        host.blocks_sent += u32::from(block);
-        let departs = host
+        let departs = self.hosts[from.0]
             .line
             .departs(self.agenda.now(), if message.is_some() { bytes } else { 0 });
         let link = self.links.get_mut(&id).unwrap();
@@ -242,22 +247,11 @@ impl World {
         }
     }
 
-    /// Makes a host send a message that its engine did not request.
-    ///
-    /// # Panics
-    /// The hosts are not connected.
-    pub fn say(&mut self, from: HostId, to: HostId, message: Message) {
-        let is_other = |(id, side): &(u64, usize)| {
-            self.links
-                .get(id)
-                .is_some_and(|link| link.ends[1 - side].host == to)
-        };
-        let conn = self.hosts[from.0]
-            .conns
-            .iter()
-            .find(|(_, way)| is_other(way))
-            .map(|(conn, _)| *conn);
-        self.send(from, conn.expect("the two are connected"), message);
+    /// Whether a connection of a host is one with another host.
+    pub(super) fn is_over_tcp(&self, from: HostId, conn: ConnId, to: HostId) -> bool {
+        let end = self.hosts[from.0].conns.get(&conn);
+        let end = end.and_then(|(id, side)| Some(&self.links.get(id)?.ends[1 - side]));
+        end.is_some_and(|end| end.host == to)
     }
 
     /// Sends a message from one end's access line towards the other end.
@@ -438,7 +432,7 @@ impl World {
     }
 
     /// An engine closes its connection.
-    pub(super) fn close(&mut self, from: HostId, conn: ConnId) {
+    pub(super) fn close_over_tcp(&mut self, from: HostId, conn: ConnId) {
         let Some(&(id, side)) = self.hosts[from.0].conns.get(&conn) else {
             return;
         };

@@ -1,5 +1,6 @@
 //! Modifies the messages of the honest engine inside a bad peer.
 
+use aqueduct_core::extensions::Holepunch;
 use aqueduct_core::wire::{Message, RawBlock};
 use bytes::Bytes;
 use rand::RngExt;
@@ -21,6 +22,11 @@ pub enum Misbehavior {
     FreeRide,
     /// It announces a wrong metadata size, and sends wrong metadata (BEP 9).
     ForgeMetadata,
+    /// It answers each request for an introduction (BEP 55), and introduces peers, with an address
+    /// that is not the peer's.
+    Misdirect,
+    /// It answers no request for an introduction (BEP 55).
+    Ignore,
     /// Ten times per second it announces peers that do not exist (BEP 11).
     InventedPeers,
     /// Ten times per second it sends invalid messages: indices out of range, unrequested blocks,
@@ -63,6 +69,11 @@ impl Misbehavior {
                 id,
                 payload: flipped(&payload, rng),
             }),
+            (Self::Misdirect, Message::Extended { id, payload }) => Some(Message::Extended {
+                id,
+                payload: misdirected(payload, rng),
+            }),
+            (Self::Ignore, Message::Extended { id: 4, .. }) => None,
             (_, message) => Some(message),
         }
     }
@@ -113,6 +124,17 @@ impl Misbehavior {
             },
             _ => Message::Bitfield(Bytes::from_static(&[0xff; 3])),
         }
+    }
+}
+
+/// An introduction to an invented address in place of one; everything else as it is.
+fn misdirected(payload: Bytes, rng: &mut ChaCha8Rng) -> Bytes {
+    match Holepunch::decode(&payload) {
+        Some(Holepunch::Connect(_)) => {
+            let victim = ([46, rng.random(), rng.random(), rng.random()], 6881);
+            Holepunch::Connect(victim.into()).encode()
+        }
+        _ => payload,
     }
 }
 

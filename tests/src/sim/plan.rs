@@ -6,6 +6,7 @@ use aqueduct_core::Config;
 
 use super::host::DHT_PORT;
 use super::misbehavior::Misbehavior;
+use super::nat::NatKind;
 use super::net::Access;
 use crate::torrent::Computed;
 
@@ -21,6 +22,10 @@ pub struct Plan {
     pub(super) sequential: bool,
     pub(super) magnet: bool,
     pub(super) reachable: bool,
+    /// Whether it has a UDP port, dials over uTP and is reached over uTP by others that do.
+    pub(super) utp: bool,
+    /// The NAT in front of it.
+    pub(super) nat: Option<NatKind>,
     pub(super) tracker: bool,
     /// Whether it uses its tracker over UDP.
     pub(super) udp: bool,
@@ -46,6 +51,8 @@ impl Plan {
             sequential: false,
             magnet: false,
             reachable: true,
+            utp: false,
+            nat: None,
             tracker: true,
             udp: false,
             bootstrap: false,
@@ -60,6 +67,11 @@ impl Plan {
             complete: true,
             ..Self::leech(torrent)
         }
+    }
+    /// The torrent.
+    #[must_use]
+    pub fn torrent(&self) -> &Arc<Computed> {
+        &self.torrent
     }
     /// Sets the access line.
     #[must_use]
@@ -134,7 +146,19 @@ impl Plan {
         self.more.push(Arc::clone(torrent));
         self
     }
-    /// Makes the host unreachable for dials.
+    /// Dials over uTP, and is reached over uTP by others that do.
+    #[must_use]
+    pub fn utp(self) -> Self {
+        Self { utp: true, ..self }
+    }
+    /// Dials over uTP from behind a NAT of its own, whose external address is the host's
+    /// [`addr`](super::Host::addr).
+    #[must_use]
+    pub fn nat(self, kind: NatKind) -> Self {
+        let nat = Some(kind);
+        Self { nat, ..self }.utp().unreachable()
+    }
+    /// Makes the host unreachable for dials over TCP.
     #[must_use]
     pub fn unreachable(self) -> Self {
         Self {

@@ -42,6 +42,10 @@ impl World {
             ScheduledEvent::Net(id, life, input) if self.lives(id, life) => {
                 self.handle_net(id, input)
             }
+            ScheduledEvent::UtpDatagram { from, to, bytes } => {
+                self.datagram_arrives(from, to, &bytes)
+            }
+            ScheduledEvent::Udp(id) => self.wake_udp(id),
             ScheduledEvent::Datagram(id, input) if self.hosts[id.0].alive => {
                 self.handle_net(id, input)
             }

@@ -20,6 +20,7 @@ use super::host::{Host, HostId, TORRENT};
 use super::misbehavior::Misbehavior;
 use super::plan::Plan;
 use super::tracker::SimTracker;
+use super::udp::Udp;
 use super::{check, trace};
 use crate::torrent::Computed;
 
@@ -35,8 +36,16 @@ pub(super) enum ScheduledEvent {
     Done(HostId, u32, RequestId),
     /// What a host asked the network for comes back.
     Net(HostId, u32, discovery::Input),
-    /// A datagram arrives, whatever life the host is in.
+    /// A datagram of discovery arrives, whatever life the host is in.
     Datagram(HostId, discovery::Input),
+    /// A datagram of uTP reaches its destination.
+    UtpDatagram {
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    /// A host's UDP port has something to send, or a deadline.
+    Udp(HostId),
     /// A bad peer sends its additional message.
     InvalidMessages(HostId, u32),
     /// A call by the test.
@@ -52,6 +61,8 @@ pub struct World {
     pub(super) addresses: BTreeMap<SocketAddr, HostId>,
     pub(super) links: BTreeMap<u64, Link>,
     pub(super) links_made: u64,
+    /// The UDP ports of hosts that are reached over uTP.
+    pub(super) udp: BTreeMap<HostId, Udp>,
     /// Whether messages travel as encoded bytes, split at random places, instead of as values.
     pub(super) encoded: bool,
     pub(super) tracker: SimTracker,
@@ -75,6 +86,7 @@ impl World {
             addresses: BTreeMap::new(),
             links: BTreeMap::new(),
             links_made: 0,
+            udp: BTreeMap::new(),
             encoded: false,
             outputs: Sha1::new(),
             steps: 0,
@@ -127,6 +139,8 @@ impl World {
         for addr in [host.addr(), host.local_addr()] {
             self.addresses.insert(addr, id);
         }
+        let udp = Udp::of(&host, &mut self.rng);
+        self.udp.extend(udp.map(|udp| (id, udp)));
         self.hosts.push(host);
         self.hosts[id.0].alive = false;
         id
@@ -189,6 +203,7 @@ impl World {
     /// Stops a host as a power loss does: its connections break and unflushed data may be lost.
     pub fn kill(&mut self, id: HostId) {
         self.break_links(id);
+        self.break_utp(id);
         let (now, addr) = (self.agenda.now(), self.hosts[id.0].addr());
         for swarm in self.hosts[id.0].swarms() {
             self.tracker.forget(now, swarm, addr);
@@ -298,9 +313,10 @@ impl World {
                 torrent,
                 info_hash,
                 addr,
+                kind,
             } => {
                 self.hosts[id.0].routes.insert(conn, torrent);
-                self.dial(id, conn, info_hash, addr);
+                self.dial(id, conn, info_hash, (addr, kind));
             }
             Output::Send { conn, message } => self.send(id, conn, message),
             Output::Close { conn, .. } => self.close(id, conn),
@@ -416,8 +432,7 @@ impl World {
     }
 
     pub(super) fn send_invalid(&mut self, id: HostId, life: u32) {
-        let conns = self.hosts[id.0].conns.keys().copied().collect::<Vec<_>>();
-        for conn in conns {
+        for conn in self.conns(id) {
             let unprompted = self.hosts[id.0].plan.misbehavior.unprompted(&mut self.rng);
             unprompted
                 .into_iter()

@@ -1,16 +1,15 @@
 //! Extensions: peer exchange, lost pieces (BEP 54), partial seeds (BEP 21), holepunching (BEP 55);
 //! and what private torrents do not exchange.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use aqueduct_core::extensions::{Holepunch, HolepunchError};
 use aqueduct_core::types::PeerSource;
 use aqueduct_core::wire::Message;
 use aqueduct_core::{Command, Config, Phase};
 use aqueduct_tests::sim::{Access, HostId, Misbehavior, Plan, TORRENT, World};
 use aqueduct_tests::torrent::{Computed, Recipe};
-
-use bytes::Bytes;
 
 use super::{KIB, millis, secs, torrent};
 
@@ -316,20 +315,6 @@ fn peers_of_higher_priority_replace_others_when_connections_are_full() {
     );
 }
 
-/// A holepunch message (BEP 55).
-fn holepunch(kind: u8, addr: SocketAddr, code: u8) -> Vec<u8> {
-    let IpAddr::V4(ip) = addr.ip() else {
-        panic!("{addr}")
-    };
-    [
-        &[kind, 0][..],
-        &ip.octets(),
-        &addr.port().to_be_bytes(),
-        &[0, 0, 0, code],
-    ]
-    .concat()
-}
-
 #[test]
 fn a_relaying_peer_introduces_its_peers_or_says_why_it_cannot() {
     let torrent = torrent(512, 32);
@@ -343,7 +328,7 @@ fn a_relaying_peer_introduces_its_peers_or_says_why_it_cannot() {
     let [one_addr, other_addr] = [one, other].map(|id| world.host(id).addr());
     let stranger: SocketAddr = "45.1.2.3:6881".parse().unwrap();
     for target in [other_addr, stranger] {
-        let payload = Bytes::from(holepunch(0, target, 0));
+        let payload = Holepunch::Rendezvous(target).encode();
         world.say(
             one,
             middle,
@@ -355,14 +340,11 @@ fn a_relaying_peer_introduces_its_peers_or_says_why_it_cannot() {
     }
     // The reply waits behind what the slow seed has queued already.
     world.run_for(secs(30));
-    let expected = [holepunch(1, other_addr, 0), holepunch(2, stranger, 2)];
-    assert_eq!(
-        world.host(one).heard(HOLEPUNCH),
-        expected,
-        "connect, and: not connected"
-    );
-    assert_eq!(
-        world.host(other).heard(HOLEPUNCH),
-        [holepunch(1, one_addr, 0)]
-    );
+    let heard = |id: HostId| -> Vec<_> {
+        let payloads = world.host(id).heard(HOLEPUNCH);
+        payloads.into_iter().filter_map(Holepunch::decode).collect()
+    };
+    let refusal = Holepunch::Error(stranger, HolepunchError::NotConnected);
+    assert_eq!(heard(one), [Holepunch::Connect(other_addr), refusal]);
+    assert_eq!(heard(other), [Holepunch::Connect(one_addr)]);
 }

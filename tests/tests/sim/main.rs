@@ -12,6 +12,7 @@ mod dht;
 mod discovery;
 mod disk;
 mod extensions;
+mod holepunching;
 mod interruptions;
 mod random_faults;
 mod swarm;

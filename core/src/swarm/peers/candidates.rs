@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::extensions::PexFlags;
 use crate::net::{
     Blocklist, DialHistory, Network, Ranking, disclosure, is_shared, is_usable, network, takes_more,
 };
@@ -29,6 +30,8 @@ pub(crate) enum Refused {
 
 /// The number of consecutive failures after which an address is dropped.
 const GIVE_UP: u32 = 6;
+/// The number of introductions (BEP 55) that are sought for an address that cannot be dialled.
+const INTRODUCTIONS: u8 = 3;
 /// The maximum number of bans, and of blocked addresses, that are remembered.
 const BANS: usize = 4096;
 
@@ -37,6 +40,10 @@ struct Candidate {
     history: DialHistory,
     /// The network of the peer that named the address (BEP 11).
     informant: Option<Network>,
+    /// What peers said of it (BEP 11); nothing has to be true.
+    flags: PexFlags,
+    /// The number of introductions that were sought for it (BEP 55).
+    introductions: u8,
     /// The time before which it is not dialled.
     rest_until: Instant,
     busy: bool,
@@ -46,6 +53,10 @@ impl Candidate {
     /// The rank; lower is better.
     const fn precedence(&self) -> (u32, PeerSource) {
         (self.history.failures(), self.history.source())
+    }
+
+    const fn may_be_introduced(&self) -> bool {
+        self.flags.has(PexFlags::HOLEPUNCH) && self.introductions < INTRODUCTIONS
     }
 }
 
@@ -77,11 +88,13 @@ impl Candidates {
         self.insert(addr, source, None)
     }
 
-    /// Adds an address that a peer named. At most a quarter of all addresses may come from one
-    /// network, and a peer outside a private network cannot know addresses inside it.
+    /// Adds an address that a peer named, and what it said of it. At most a quarter of all addresses
+    /// may come from one network, and a peer outside a private network cannot know addresses inside
+    /// it.
     pub(crate) fn add_told(
         &mut self,
         addr: SocketAddr,
+        flags: PexFlags,
         informant: PeerAddr,
     ) -> Result<(), Refused> {
         let told = self
@@ -92,7 +105,11 @@ impl Candidates {
         if !takes_more(told, self.limit) || !disclosure::may_name(informant, addr) {
             return Err(Refused::Distrusted);
         }
-        self.insert(addr.into(), PeerSource::Pex, Some(network(informant)))
+        let added = self.insert(addr.into(), PeerSource::Pex, Some(network(informant)));
+        if let Some(known) = self.known.get_mut(&addr.into()) {
+            known.flags = known.flags.with(flags);
+        }
+        added
     }
 
     fn insert(
@@ -122,6 +139,8 @@ impl Candidates {
             Candidate {
                 history: DialHistory::new(source),
                 informant,
+                flags: PexFlags::default(),
+                introductions: 0,
                 rest_until: Instant::ZERO,
                 busy: false,
             },
@@ -145,6 +164,33 @@ impl Candidates {
             free.min_by_key(|(addr, c)| (c.precedence(), Reverse(ranking.of(**addr))))?;
         best.busy = true;
         Some(*addr)
+    }
+
+    /// Marks a known address as busy, to be dialled now whatever its rank and its rest. Returns
+    /// whether it was not.
+    pub(crate) fn take(&mut self, addr: PeerAddr) -> bool {
+        let free = self.known.get_mut(&addr).filter(|c| !c.busy);
+        free.map(|c| c.busy = true).is_some()
+    }
+
+    /// Whether a peer says that it dialled this address (BEP 11).
+    pub(crate) fn is_called_reachable(&self, addr: PeerAddr) -> bool {
+        let known = self.known.get(&addr);
+        known.is_some_and(|c| c.flags.has(PexFlags::REACHABLE))
+    }
+
+    /// Whether an introduction may be sought (BEP 55): a peer says that the one at this address
+    /// supports them, and not enough were sought.
+    pub(crate) fn may_be_introduced(&self, addr: PeerAddr) -> bool {
+        let known = self.known.get(&addr);
+        known.is_some_and(Candidate::may_be_introduced)
+    }
+
+    /// Counts an introduction that is sought. Returns false if none may be.
+    pub(crate) fn count_introduction(&mut self, addr: PeerAddr) -> bool {
+        let known = self.known.get_mut(&addr);
+        let open = known.filter(|c| c.may_be_introduced());
+        open.map(|c| c.introductions += 1).is_some()
     }
 
     /// The earliest time at which a waiting address may be dialled, if any.
@@ -293,6 +339,22 @@ mod tests {
         }
     }
 
+    fn told(c: &mut Candidates, at: &str, informant: &str) -> Result<(), Refused> {
+        c.add_told(socket_addr(at), PexFlags::default(), addr(informant))
+    }
+
+    #[test]
+    fn an_introduction_is_sought_three_times_and_only_to_a_peer_that_supports_it() {
+        let mut c = candidates(100);
+        let (at, informant) = (socket_addr("45.0.0.2:1"), addr("9.9.9.9:1"));
+        told(&mut c, "45.0.0.2:1", "9.9.9.8:1").unwrap();
+        assert!(!c.count_introduction(at.into()));
+        let added = c.add_told(at, PexFlags::HOLEPUNCH, informant);
+        assert_eq!(added, Err(Refused::Known));
+        let sought = (0..10).filter(|_| c.count_introduction(at.into())).count();
+        assert_eq!(sought, usize::from(INTRODUCTIONS));
+    }
+
     #[test]
     fn nobody_can_be_at_port_zero_or_at_a_group() {
         let mut c = candidates(10);
@@ -361,7 +423,7 @@ mod tests {
         for source in [PeerSource::User, PeerSource::Tracker, PeerSource::Dht] {
             assert_eq!(c.add(addr("9.9.9.9:1"), source), Err(Refused::Blocked));
         }
-        let told = c.add_told(socket_addr("9.9.9.8:1"), addr("8.8.8.8:1"));
+        let told = told(&mut c, "9.9.9.8:1", "8.8.8.8:1");
         assert_eq!((told, c.blocked()), (Err(Refused::Blocked), 2));
         assert_eq!(c.add(addr("9.9.8.9:1"), PeerSource::Tracker), Ok(()));
     }
@@ -370,20 +432,12 @@ mod tests {
     fn one_informant_gives_at_most_a_quarter_of_the_addresses() {
         let mut c = candidates(100);
         let taken = (1..=60u16)
-            .filter(|n| {
-                c.add_told(SocketAddr::from(([45, 0, 0, 1], *n)), addr("9.9.9.9:1"))
-                    .is_ok()
-            })
+            .filter(|n| told(&mut c, &format!("45.0.0.1:{n}"), "9.9.9.9:1").is_ok())
             .count();
         assert_eq!(taken, 25);
-        assert_eq!(
-            c.add_told(socket_addr("45.0.0.2:1"), addr("9.9.9.9:1")),
-            Err(Refused::Distrusted)
-        );
-        assert_eq!(
-            c.add_told(socket_addr("45.0.0.2:1"), addr("9.9.9.8:1")),
-            Ok(())
-        );
+        let mut from = |informant| told(&mut c, "45.0.0.2:1", informant);
+        assert_eq!(from("9.9.9.9:1"), Err(Refused::Distrusted));
+        assert_eq!(from("9.9.9.8:1"), Ok(()));
     }
 
     #[test]
@@ -395,16 +449,9 @@ mod tests {
             "[fe80::1]:1",
             "[::ffff:10.0.0.1]:1",
         ] {
-            assert_eq!(
-                c.add_told(socket_addr(inside), addr("9.9.9.9:1")),
-                Err(Refused::Distrusted),
-                "{inside}"
-            );
-            assert_eq!(
-                c.add_told(socket_addr(inside), addr("192.168.1.7:1")),
-                Ok(()),
-                "{inside}"
-            );
+            let mut from = |informant| told(&mut c, inside, informant);
+            assert_eq!(from("9.9.9.9:1"), Err(Refused::Distrusted), "{inside}");
+            assert_eq!(from("192.168.1.7:1"), Ok(()), "{inside}");
         }
     }
 
@@ -421,8 +468,7 @@ mod tests {
         for (n, source) in (1..).zip(sources) {
             c.add(PeerAddr::from(([45, 0, 0, 1], n)), source).unwrap();
         }
-        c.add_told(socket_addr("45.0.0.1:6"), addr("9.9.9.9:1"))
-            .unwrap();
+        told(&mut c, "45.0.0.1:6", "9.9.9.9:1").unwrap();
         assert_eq!(
             c.add(addr("45.0.0.1:4"), PeerSource::Tracker),
             Err(Refused::Known),

@@ -1,6 +1,9 @@
-//! The peers of one torrent: connected ones, dials in progress, and addresses to dial.
+//! The peers of one torrent: connected ones, dials in progress, addresses to dial, and introductions
+//! that are sought.
 
 mod candidates;
+mod dials;
+mod introductions;
 mod outgoing;
 mod peer;
 
@@ -8,12 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use candidates::Candidates;
+pub(crate) use candidates::{Candidates, Refused};
+pub(crate) use dials::Dial;
 pub(crate) use peer::{EarlyHave, Peer};
 
+use self::dials::Dials;
+use self::introductions::Introductions;
 use crate::config::Config;
 use crate::context::Context;
-use crate::io::{CloseReason, Output};
+use crate::io::{CloseReason, DialKind, Output};
 use crate::net::{Network, is_shared, network};
 use crate::types::{ConnId, InfoHashV1, Instant, PeerAddr, PeerIdentity, Piece};
 use crate::wire::Message;
@@ -49,8 +55,9 @@ impl Taken {
 #[derive(Debug)]
 pub(crate) struct Peers {
     connected: BTreeMap<ConnId, Peer>,
-    dials: BTreeMap<ConnId, PeerAddr>,
+    dials: Dials,
     pub(crate) candidates: Candidates,
+    pub(crate) introductions: Introductions,
 }
 
 impl Peers {
@@ -59,8 +66,9 @@ impl Peers {
         let candidates = Candidates::new(config.max_candidates, Arc::clone(&config.blocklist));
         Self {
             connected: BTreeMap::new(),
-            dials: BTreeMap::new(),
+            dials: Dials::default(),
             candidates,
+            introductions: Introductions::default(),
         }
     }
 
@@ -72,9 +80,17 @@ impl Peers {
         self.connected.get_mut(&conn)
     }
 
-    /// The peer that listens at an address.
+    /// The peer that listens at an address, or can otherwise be reached there.
     pub(crate) fn at(&self, addr: PeerAddr) -> Option<(ConnId, &Peer)> {
-        self.iter().find(|(_, peer)| peer.listens == Some(addr))
+        let is_there = |peer: &Peer| peer.listens == Some(addr) || peer.contact() == addr;
+        self.iter().find(|(_, peer)| is_there(peer))
+    }
+
+    /// Whether a peer is connected that is at this address, or at another port of the same host
+    /// where only one may be.
+    pub(crate) fn is_connected(&self, cx: &Context, addr: PeerAddr) -> bool {
+        let same_host = |peer: &Peer| cx.config().one_per_address && same_host(peer.addr, addr);
+        self.at(addr).is_some() || self.connected.values().any(same_host)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ConnId, &Peer)> {
@@ -92,11 +108,8 @@ impl Peers {
 
     /// All connections and dials.
     pub(crate) fn conns_and_dials(&self) -> Vec<ConnId> {
-        self.connected
-            .keys()
-            .chain(self.dials.keys())
-            .copied()
-            .collect()
+        let connected = self.connected.keys().copied();
+        connected.chain(self.dials.conns()).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -134,25 +147,33 @@ impl Peers {
         Some(peer)
     }
 
-    /// Removes a completed or failed dial. Returns its address.
-    pub(crate) fn take_dial(&mut self, cx: &mut Context, conn: ConnId) -> Option<PeerAddr> {
-        let addr = self.dials.remove(&conn)?;
+    /// Removes a completed or failed dial, and returns it.
+    pub(crate) fn take_dial(&mut self, cx: &mut Context, conn: ConnId) -> Option<Dial> {
+        let dial = self.dials.remove(conn)?;
         cx.shared.connections.dialling -= 1;
-        Some(addr)
+        Some(dial)
+    }
+
+    /// A dial of this kind to this address.
+    pub(crate) fn dial_to(&self, addr: PeerAddr, kind: DialKind) -> Option<ConnId> {
+        self.dials
+            .that(|dial| (dial.addr, dial.kind) == (addr, kind))
+            .next()
+    }
+
+    /// The addresses of direct dials that have taken at least this long, and whose peers may be
+    /// behind a NAT. Each dial is returned once.
+    pub(crate) fn take_slow_dials(&mut self, now: Instant, span: Duration) -> Vec<PeerAddr> {
+        let is_reachable = |addr| self.candidates.is_called_reachable(addr);
+        let may_help = |addr| self.candidates.may_be_introduced(addr) && !is_reachable(addr);
+        self.dials.mark_slow(now, span, may_help)
     }
 
     /// Starts as many dials as the limits allow. Returns when the rate limit permits more, if that
     /// is what prevents them.
     pub(crate) fn dial(&mut self, cx: &mut Context, info_hash: InfoHashV1) -> Option<Instant> {
         let one_per_network = cx.config().one_per_address;
-        let (ranking, mut taken) = (cx.shared.ranking(), Taken::default());
-        let connected = self
-            .connected
-            .values()
-            .flat_map(|p| [Some(p.addr), p.listens])
-            .flatten();
-        let all = connected.chain(self.dials.values().copied());
-        all.for_each(|addr| taken.add(addr, one_per_network));
+        let (ranking, mut taken) = (cx.shared.ranking(), self.taken(one_per_network));
         while self.connected.len() + self.dials.len() < cx.config().max_peers {
             match cx.shared.connections.may_dial(cx.now, cx.config()) {
                 Ok(true) if !cx.shared.shutting_down => {}
@@ -163,12 +184,66 @@ impl Peers {
                 .candidates
                 .next(cx.now, ranking, |addr| taken.holds(addr))?;
             taken.add(addr, one_per_network);
-            self.start_dial(cx, info_hash, addr);
+            self.start_dial(cx, info_hash, (addr, DialKind::Direct), false);
         }
         None
     }
 
-    fn start_dial(&mut self, cx: &mut Context, info_hash: InfoHashV1, addr: PeerAddr) {
+    /// Dials a known address immediately, at the same time as its peer dials us (BEP 55), if the
+    /// limits allow it and the peer is not connected or being dialled. `is_passing`: whether the
+    /// address is dropped if that fails. Returns whether it is dialled.
+    pub(crate) fn dial_now(
+        &mut self,
+        cx: &mut Context,
+        info_hash: InfoHashV1,
+        (addr, is_passing): (PeerAddr, bool),
+    ) -> bool {
+        let config = cx.config();
+        let has_room = self.connected.len() + self.dials.len() < config.max_peers;
+        let may_dial = cx.shared.connections.may_dial(cx.now, config) == Ok(true);
+        let is_taken = self.taken(config.one_per_address).holds(addr);
+        let dials = has_room && may_dial && !is_taken && self.candidates.take(addr);
+        if dials {
+            self.start_dial(cx, info_hash, (addr, DialKind::Holepunch), is_passing);
+        }
+        dials
+    }
+
+    /// Asks a connected peer for an introduction to the peer at `target` (BEP 55), one that was not
+    /// asked before. Returns whether there was one.
+    pub(crate) fn request_introduction(&mut self, cx: &mut Context, target: PeerAddr) -> bool {
+        let Some(addr) = target.socket_addr() else {
+            return false;
+        };
+        for (conn, peer) in &mut self.connected {
+            if !peer.extensions.introduces(addr) || !self.introductions.may_ask(target, *conn) {
+                continue;
+            }
+            if let Some(request) = peer.extensions.request_introduction(cx.now, addr) {
+                self.introductions.ask(cx.now, target, *conn);
+                peer.send(cx, *conn, request);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn taken(&self, one_per_network: bool) -> Taken {
+        let mut taken = Taken::default();
+        let connected = self.connected.values();
+        let connected = connected.flat_map(|p| [Some(p.addr), p.listens]).flatten();
+        let all = connected.chain(self.dials.addrs());
+        all.for_each(|addr| taken.add(addr, one_per_network));
+        taken
+    }
+
+    fn start_dial(
+        &mut self,
+        cx: &mut Context,
+        info_hash: InfoHashV1,
+        (addr, kind): (PeerAddr, DialKind),
+        is_passing: bool,
+    ) {
         let shared = &mut *cx.shared;
         let conn = shared.connections.start_dial(cx.now, &shared.config);
         shared.routes.push((conn, Some(cx.torrent)));
@@ -177,8 +252,16 @@ impl Peers {
             torrent: cx.torrent,
             info_hash,
             addr,
+            kind,
         });
-        self.dials.insert(conn, addr);
+        let dial = Dial {
+            addr,
+            kind,
+            started: cx.now,
+            is_slow: false,
+            is_passing,
+        };
+        self.dials.insert(conn, dial);
     }
 
     /// The reason to refuse this peer, if any.
@@ -219,6 +302,13 @@ impl Peers {
         self.iter()
             .find(|(_, p)| better && crossed(p))
             .map(|(conn, _)| conn)
+    }
+
+    /// Our dial that will be closed as a crossing one when it succeeds, because this peer has
+    /// connected to us. It is ended early; that is safe for one side, the one with the smaller id.
+    pub(crate) fn outdone_dial(&self, cx: &Context, who: PeerIdentity) -> Option<ConnId> {
+        let is_outdone = |dial: &Dial| dial.addr == who.addr && who.peer_id > cx.shared.peer_id;
+        self.dials.that(is_outdone).next()
     }
 
     /// BEP 40: if all slots are taken, the peer with the lowest priority is replaced by one with a
@@ -280,11 +370,7 @@ impl Peers {
         let peers = self
             .iter()
             .filter(|(_, p)| p.listens.as_ref().is_some_and(is_public));
-        let dials = self
-            .dials
-            .iter()
-            .filter(|(_, addr)| is_public(addr))
-            .map(|(conn, _)| *conn);
+        let dials = self.dials.that(|dial| is_public(&dial.addr));
         peers.map(|(conn, _)| conn).chain(dials).collect()
     }
 

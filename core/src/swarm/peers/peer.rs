@@ -34,6 +34,8 @@ pub(crate) struct Peer {
     pub(crate) peer_id: PeerId,
     /// Whether it was dialled, by us or by the bridge.
     pub(crate) dialled: bool,
+    /// Whether it was dialled without an introduction (BEP 55), so that others can dial it too.
+    pub(crate) reachable: bool,
     /// Whether both sides support the fast extension (BEP 6).
     pub(crate) fast: bool,
     pub(crate) connected_at: Instant,
@@ -67,6 +69,7 @@ impl Peer {
             transport: handshake.transport,
             peer_id: identity.peer_id,
             dialled: listens.is_some(),
+            reachable: false,
             fast: handshake.reserved.fast(),
             connected_at: now,
             am_choking: true,
@@ -86,6 +89,15 @@ impl Peer {
         PeerIdentity {
             addr: self.listens.unwrap_or(self.addr),
             peer_id: self.peer_id,
+        }
+    }
+
+    /// The address at which others can try to reach it (BEP 55). Over uTP it is the source address:
+    /// the port at which its NAT, if it has one, maps the UDP port that also accepts connections.
+    pub(crate) fn contact(&self) -> PeerAddr {
+        match self.transport {
+            Transport::Utp => self.addr,
+            _ => self.listens.unwrap_or(self.addr),
         }
     }
 
