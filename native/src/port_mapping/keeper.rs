@@ -160,7 +160,7 @@ impl Keeper {
     async fn probe(&self, line: Line) -> Probes {
         let protocols: &[Protocol] = match self.family {
             Family::V4 => &[Protocol::Pcp, Protocol::NatPmp, Protocol::Upnp],
-            Family::V6 => &[Protocol::Pcp, Protocol::Upnp],
+            Family::V6 => &[Protocol::Pcp],
         };
         let mut running = JoinSet::new();
         for &protocol in protocols {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aqueduct_core::types::PeerId;
 use aqueduct_core::wire::Message;
 use aqueduct_testkit::gateway::{Behaviour, Gateway, REAL_PORTS, Transport};
+use aqueduct_testkit::namespace::ran_inside;
 use aqueduct_testkit::peer::{self, Peer};
 use aqueduct_testkit::programs::{Program, START};
 use aqueduct_testkit::tracker::Tracker;
@@ -136,4 +137,43 @@ fn a_seed_without_peers_says_in_its_line_that_it_cannot_be_reached() {
     let expected =
         "0 peers; not reachable: the gateway does not answer PCP, NAT-PMP or UPnP; forward port";
     seed.wait_for_line(expected, START);
+}
+
+#[test]
+fn peers_with_public_addresses_that_connect_show_that_we_are_reachable() {
+    let addresses = ["203.0.113.5".parse().unwrap()];
+    let test = "port_mapping::peers_with_public_addresses_that_connect_show_that_we_are_reachable";
+    if ran_inside(test, &addresses, START) {
+        return;
+    }
+    for transport in ["--no-utp", "--no-tcp"] {
+        let world = World::new();
+        world.shared();
+        let args = ["seed", "data.torrent", "data", "--no-dht", "--no-lsd"];
+        let more = ["--no-trackers", "--port", "0", transport];
+        let mut seed = world.start(&[&args[..], &more].concat());
+        let listening = seed.wait_for(|event| event["event"] == "listening");
+        seed.wait_for(|event| event["event"] == "checked");
+        for (ours, place) in [("127.0.0.1", "near"), ("203.0.113.5", "far")] {
+            let peer = format!("{ours}:{}", listening["port"]);
+            let from = [
+                "--peer",
+                &peer,
+                "--bind",
+                ours,
+                "--timeout",
+                "20s",
+                transport,
+            ];
+            let alone = ["--no-trackers", "--no-dht", "--no-lsd", "--port", "0"];
+            let get = ["get", "data.torrent", "-o", place];
+            world.ok(&[&get[..], &from, &alone].concat());
+        }
+        let said = seed.wait_for(|event| event["event"] == "reachability");
+        assert_eq!(
+            (&said["reachable"], &said["incoming"]),
+            (&true.into(), &1.into())
+        );
+        assert_eq!(said["message"], "reachable: 1 peer connected to us");
+    }
 }

@@ -1,6 +1,6 @@
 //! Port mapping with a scripted gateway: what is mapped, renewed, moved, remade and removed.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use aqueduct_native::net::Bind;
@@ -33,7 +33,7 @@ pub(crate) const TIMING: Timing = Timing {
 
 pub(crate) fn options(gateway: &Gateway) -> Options {
     Options {
-        gateway: Some(gateway.ip.into()),
+        gateway: Some(gateway.ip),
         timing: TIMING,
         ports: Ports {
             control: gateway.control,
@@ -280,4 +280,21 @@ async fn the_end_does_not_wait_for_a_gateway_that_fell_silent() {
     let asking = start(&gateway);
     tokio::task::yield_now().await;
     soon("the end", asking.close(Duration::from_secs(3600))).await;
+}
+
+#[tokio::test]
+async fn with_ipv6_a_pinhole_is_requested_for_our_own_address() {
+    let gateway = Gateway::start_v6(&Behaviour::pcp());
+    let mapping = start(&gateway);
+    let mut status = mapping.status();
+    let is_mapped = |status: &Status| matches!(status.v6, State::Mapped(_));
+    let reached = soon("a pinhole", status.wait_for(is_mapped)).await;
+    let State::Mapped(pinhole) = reached.map(|status| status.v6.clone()).unwrap() else {
+        panic!("it was made")
+    };
+    assert_eq!(pinhole.protocol, Protocol::Pcp);
+    assert_eq!(pinhole.address, Some(Ipv6Addr::LOCALHOST.into()));
+    assert_eq!(gateway.mappings(), AT_OURS);
+    mapping.close(Duration::from_secs(10)).await;
+    assert_eq!(gateway.mappings(), []);
 }

@@ -8,33 +8,11 @@ use crate::port_mapping::failure::Failure;
 /// The maximum number of elements and texts in a document.
 const MAX_NODES: u32 = 8192;
 
-/// What a service does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// It maps ports of an address of IPv4.
-    Connection,
-    /// It opens pinholes in a firewall for IPv6.
-    Firewall,
-}
-
 /// The services that are used, the preferred ones first.
-const SERVICES: [(&str, Kind); 4] = [
-    (
-        "urn:schemas-upnp-org:service:WANIPConnection:2",
-        Kind::Connection,
-    ),
-    (
-        "urn:schemas-upnp-org:service:WANIPConnection:1",
-        Kind::Connection,
-    ),
-    (
-        "urn:schemas-upnp-org:service:WANPPPConnection:1",
-        Kind::Connection,
-    ),
-    (
-        "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1",
-        Kind::Firewall,
-    ),
+const SERVICES: [&str; 3] = [
+    "urn:schemas-upnp-org:service:WANIPConnection:2",
+    "urn:schemas-upnp-org:service:WANIPConnection:1",
+    "urn:schemas-upnp-org:service:WANPPPConnection:1",
 ];
 
 /// A service of the gateway.
@@ -42,7 +20,6 @@ const SERVICES: [(&str, Kind); 4] = [
 pub(super) struct Service {
     /// Its type, as calls name it.
     pub(super) name: &'static str,
-    pub(super) kind: Kind,
     /// Its control URL, which may be relative.
     pub(super) control: String,
 }
@@ -97,10 +74,9 @@ impl Description {
         })
     }
 
-    /// The services of one kind, the preferred ones first.
-    pub(super) fn services(&self, kind: Kind) -> impl Iterator<Item = &Service> {
-        let services = self.services.iter();
-        services.filter(move |service| service.kind == kind)
+    /// The services that map ports, the preferred ones first.
+    pub(super) fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter()
     }
 
     /// An absolute URL: references are relative to `URLBase`, or without one to the description's
@@ -118,18 +94,11 @@ impl Description {
 
 fn service(node: Node<'_, '_>) -> Option<(usize, Service)> {
     let told = text_of(node, "serviceType")?;
-    let rank = SERVICES.iter().position(|(name, _)| *name == told)?;
-    let &(name, kind) = SERVICES.get(rank)?;
+    let rank = SERVICES.iter().position(|name| *name == told)?;
+    let name = SERVICES.get(rank)?;
     let control = text_of(node, "controlURL").filter(|url| !url.is_empty())?;
     let control = control.to_owned();
-    Some((
-        rank,
-        Service {
-            name,
-            kind,
-            control,
-        },
-    ))
+    Some((rank, Service { name, control }))
 }
 
 #[cfg(test)]
@@ -159,17 +128,15 @@ mod tests {
                 ("Layer3Forwarding:1", "/l3f"),
                 ("WANPPPConnection:1", "/ppp"),
                 ("WANIPConnection:1", " /ip?a=1&amp;b=2 "),
-                ("WANIPv6FirewallControl:1", "/six"),
             ],
             "",
         );
         let parsed = Description::parse(text.as_bytes()).unwrap();
         let controls: Vec<&str> = parsed
-            .services(Kind::Connection)
+            .services()
             .map(|service| service.control.as_str())
             .collect();
         assert_eq!(controls, ["/ip?a=1&b=2", "/ppp"]);
-        assert_eq!(parsed.services(Kind::Firewall).count(), 1);
     }
 
     #[test]

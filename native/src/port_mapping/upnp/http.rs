@@ -77,18 +77,7 @@ async fn exchange(
 ) -> Result<(StatusCode, Bytes), Failure> {
     let request = request.map_err(|_| Failure::invalid("the address of a service"))?;
     let all = async {
-        let ours = SocketAddr::new(line.gateway.ours, 0);
-        // The firewall for IPv6 opens only for the address that asks.
-        let connecting = line
-            .bind
-            .connect_with(line.gateway.at(place.port), |socket| {
-                if line.bind.is_any(ours.is_ipv4()) {
-                    socket.bind(ours)
-                } else {
-                    Ok(())
-                }
-            });
-        let stream = connecting.await?;
+        let stream = line.bind.connect(line.gateway.at(place.port)).await?;
         let handshake = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
             .title_case_headers(true)

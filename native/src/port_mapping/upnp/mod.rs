@@ -1,5 +1,7 @@
 //! UPnP's Internet Gateway Device: the gateway is found by a search (SSDP), describes its services
-//! in XML over HTTP, and maps ports by SOAP calls.
+//! in XML over HTTP, and maps ports by SOAP calls. For IPv4 only: the service that opens pinholes for
+//! IPv6 (WANIPv6FirewallControl) is found at a global address of the gateway, which cannot be told
+//! apart from another device's, as the default route names a link-local one.
 
 mod description;
 mod http;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use aqueduct_core::discovery::url::{Host, Scheme, Url};
 use tokio::time::Instant;
 
-use self::description::{Description, Kind, Service};
+use self::description::{Description, Service};
 use self::search::Search;
 use self::soap::{Action, Fault};
 use super::client::{Line, Transport, external};
@@ -23,10 +25,9 @@ const MAX_DESCRIPTIONS: usize = 4;
 /// The maximum number of its services that are asked.
 const MAX_SERVICES: usize = 4;
 
-/// Error codes of the service (WANIPConnection 2.5; WANIPv6FirewallControl 2.4).
+/// Error codes of the service (WANIPConnection 2.5).
 mod code {
     pub(super) const NO_SUCH_ENTRY: u16 = 714;
-    pub(super) const NO_SUCH_PINHOLE: u16 = 704;
     pub(super) const CONFLICT: u16 = 718;
     pub(super) const SAME_PORT_REQUIRED: u16 = 724;
     pub(super) const ONLY_PERMANENT: u16 = 725;
@@ -42,8 +43,6 @@ pub(super) struct Upnp {
     place: Place,
     /// The gateway's address on the internet.
     address: Option<IpAddr>,
-    /// Identifiers of pinholes, by transport.
-    pinholes: Vec<(Transport, u16)>,
     /// Whether the gateway makes only mappings that do not lapse.
     permanent: bool,
 }
@@ -90,13 +89,9 @@ impl Upnp {
     async fn at(line: Line, url: &Url, deadline: Instant) -> Result<Self, Failure> {
         let place = Place::at(line.gateway.ip(), url)?;
         let body = http::get(&line, &place, deadline).await?;
-        let kind = match line.gateway.ours {
-            IpAddr::V4(_) => Kind::Connection,
-            IpAddr::V6(_) => Kind::Firewall,
-        };
         let description = Description::parse(&body)?;
         let mut failure = Failure::invalid("its description names no service that maps ports");
-        for service in description.services(kind).take(MAX_SERVICES) {
+        for service in description.services().take(MAX_SERVICES) {
             match Self::of(line, url, &description, service, deadline).await {
                 Ok(found) => return Ok(found),
                 Err(error) => failure = error,
@@ -120,16 +115,9 @@ impl Upnp {
             service: service.clone(),
             place: Place::at(line.gateway.ip(), &control)?,
             address: None,
-            pinholes: Vec::new(),
             permanent: false,
         };
-        found.address = Some(match line.gateway.ours {
-            IpAddr::V4(_) => found.ask_address(deadline).await?,
-            ours @ IpAddr::V6(_) => {
-                found.check_firewall(deadline).await?;
-                ours
-            }
-        });
+        found.address = Some(found.ask_address(deadline).await?);
         Ok(found)
     }
 
@@ -151,16 +139,6 @@ impl Upnp {
         external(address)
     }
 
-    /// Whether pinholes may be made.
-    async fn check_firewall(&self, deadline: Instant) -> Result<(), Failure> {
-        let action = Action::new("GetFirewallStatus");
-        let answer = self.call(&action, deadline).await?;
-        match answer.field("InboundPinholeAllowed") {
-            Some("1" | "true" | "yes") => Ok(()),
-            _ => Err(Failure::refused("its firewall allows no pinholes")),
-        }
-    }
-
     /// Maps or renews. Returns the lifetime; `None`: it does not lapse.
     pub(super) async fn map(
         &mut self,
@@ -168,9 +146,6 @@ impl Upnp {
         internal: u16,
         external: u16,
     ) -> Result<Option<Duration>, Failure> {
-        if self.service.kind == Kind::Firewall {
-            return self.open_pinhole(transport, internal).await.map(Some);
-        }
         let lifetime = self.line.timing.lifetime;
         let asked = if self.permanent {
             0
@@ -215,55 +190,14 @@ impl Upnp {
 
     /// Removes a mapping. One that is gone already counts as removed.
     pub(super) async fn unmap(&self, transport: Transport, external: u16) -> Result<(), Failure> {
-        let action = if self.service.kind == Kind::Firewall {
-            let Some((_, id)) = self.pinholes.iter().find(|(of, _)| *of == transport) else {
-                return Ok(());
-            };
-            Action::new("DeletePinhole").with("UniqueID", id)
-        } else {
-            Action::new("DeletePortMapping")
-                .with("NewRemoteHost", "")
-                .with("NewExternalPort", external)
-                .with("NewProtocol", transport)
-        };
+        let action = Action::new("DeletePortMapping")
+            .with("NewRemoteHost", "")
+            .with("NewExternalPort", external)
+            .with("NewProtocol", transport);
         match self.call(&action, self.deadline()).await {
-            Ok(_) | Err(Fault::Code(code::NO_SUCH_ENTRY | code::NO_SUCH_PINHOLE, _)) => Ok(()),
+            Ok(_) | Err(Fault::Code(code::NO_SUCH_ENTRY, _)) => Ok(()),
             Err(fault) => Err(fault.into()),
         }
-    }
-
-    /// Opens a pinhole for all remote addresses, or extends the lifetime of the one that is open.
-    async fn open_pinhole(
-        &mut self,
-        transport: Transport,
-        internal: u16,
-    ) -> Result<Duration, Failure> {
-        let lifetime = self.line.timing.lifetime;
-        let open = self.pinholes.iter().position(|(of, _)| *of == transport);
-        if let Some((_, id)) = open.and_then(|index| self.pinholes.get(index)) {
-            let action = Action::new("UpdatePinhole")
-                .with("UniqueID", id)
-                .with("NewLeaseTime", lifetime.as_secs());
-            match self.call(&action, self.deadline()).await {
-                Ok(_) => return Ok(lifetime),
-                Err(Fault::Code(code::NO_SUCH_PINHOLE, _)) => {
-                    self.pinholes.retain(|(of, _)| *of != transport);
-                }
-                Err(fault) => return Err(fault.into()),
-            }
-        }
-        let action = Action::new("AddPinhole")
-            .with("RemoteHost", "")
-            .with("RemotePort", 0)
-            .with("InternalClient", self.line.gateway.ours)
-            .with("InternalPort", internal)
-            .with("Protocol", iana(transport))
-            .with("LeaseTime", lifetime.as_secs());
-        let answer = self.call(&action, self.deadline()).await?;
-        let id = answer.field("UniqueID").and_then(|id| id.parse().ok());
-        let id = id.ok_or_else(|| Failure::invalid("a pinhole without a number"))?;
-        self.pinholes.push((transport, id));
-        Ok(lifetime)
     }
 
     fn deadline(&self) -> Instant {
@@ -276,14 +210,6 @@ impl Upnp {
         let name = action.header(service);
         let (is_ok, body) = http::post(&self.line, &self.place, &name, body, deadline).await?;
         soap::parse(&body, is_ok)
-    }
-}
-
-/// Numbers of IANA, as pinholes have them.
-const fn iana(transport: Transport) -> u8 {
-    match transport {
-        Transport::Tcp => 6,
-        Transport::Udp => 17,
     }
 }
 

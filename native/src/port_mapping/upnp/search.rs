@@ -1,7 +1,6 @@
 //! The search for the gateway (SSDP, UPnP Device Architecture 1.1, chapter 1).
 
-use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use aqueduct_core::discovery::url::Url;
@@ -13,9 +12,8 @@ use super::description_url;
 use crate::port_mapping::client::Line;
 use crate::port_mapping::failure::Failure;
 
-/// The groups that devices listen to.
-const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
-const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xc);
+/// The group that devices listen to.
+const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
 
 /// What is searched for. Some gateways answer only to one of these.
 const TARGETS: [&str; 3] = [
@@ -50,27 +48,17 @@ impl Search {
     pub(super) fn start(line: Line, deadline: Instant) -> Result<Self, Failure> {
         let gateway = line.gateway;
         let socket = gateway.open_udp(line.bind)?;
-        let group = match (gateway.ours, gateway.at(0)) {
-            (IpAddr::V4(ours), _) => {
-                SockRef::from(&socket).set_multicast_if_v4(&ours)?;
-                SocketAddr::from((GROUP_V4, line.ports.search))
-            }
-            (IpAddr::V6(_), SocketAddr::V6(v6)) => SocketAddr::V6(SocketAddrV6::new(
-                GROUP_V6,
-                line.ports.search,
-                0,
-                v6.scope_id(),
-            )),
-            (IpAddr::V6(_), v4 @ SocketAddr::V4(_)) => v4,
-        };
-        let mut destinations = VecDeque::from([gateway.at(line.ports.search)]);
+        if let IpAddr::V4(ours) = gateway.ours {
+            SockRef::from(&socket).set_multicast_if_v4(&ours)?;
+        }
+        let mut destinations = vec![gateway.at(line.ports.search)];
         if line.multicast {
-            destinations.push_back(group);
+            destinations.push(SocketAddr::from((GROUP, line.ports.search)));
         }
         Ok(Self {
             line,
             socket,
-            destinations: destinations.into(),
+            destinations,
             repetition: Instant::now(),
             deadline,
             answers: 0,
@@ -147,7 +135,7 @@ impl Search {
 
 fn question(target: &str) -> String {
     format!(
-        "M-SEARCH * HTTP/1.1\r\nHOST: {GROUP_V4}:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: {target}\r\n\r\n"
+        "M-SEARCH * HTTP/1.1\r\nHOST: {GROUP}:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: {target}\r\n\r\n"
     )
 }
 

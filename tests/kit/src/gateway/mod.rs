@@ -6,7 +6,7 @@ mod datagrams;
 mod upnp;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -167,15 +167,15 @@ struct Shared {
     events: Writer<Event>,
     stopped: AtomicBool,
     /// The port of the description.
-    http: u16,
-    ip: Ipv4Addr,
+    http: SocketAddr,
+    ip: IpAddr,
 }
 
 /// A gateway in its own threads; it stops when this is dropped.
 #[derive(Debug)]
 pub struct Gateway {
     /// Its address.
-    pub ip: Ipv4Addr,
+    pub ip: IpAddr,
     /// The port of PCP and NAT-PMP.
     pub control: u16,
     /// The port of UPnP's search.
@@ -211,21 +211,31 @@ impl Gateway {
             let [a, b, c, _] = spread.to_be_bytes();
             Ipv4Addr::new(127, a.max(1), b, c.clamp(1, 254))
         });
-        let bound = tries.find_map(|ip| {
-            let control = UdpSocket::bind((ip, control)).ok()?;
-            let search = UdpSocket::bind((ip, search)).ok()?;
-            let http = TcpListener::bind((ip, 0)).ok()?;
-            Some((ip, control, search, http))
-        });
-        let (ip, control, search, http) = bound.expect("an address of loopback with free ports");
+        let started = tries.find_map(|ip| Self::bind(ip.into(), (control, search), &behaviour));
+        started.expect("an address of loopback with free ports")
+    }
+
+    /// Starts a gateway for IPv6 at free ports of `::1`.
+    ///
+    /// # Panics
+    /// There is none.
+    #[must_use]
+    pub fn start_v6(behaviour: &Behaviour) -> Self {
+        Self::bind(Ipv6Addr::LOCALHOST.into(), (0, 0), behaviour).expect("IPv6")
+    }
+
+    fn bind(ip: IpAddr, (control, search): (u16, u16), behaviour: &Behaviour) -> Option<Self> {
+        let control = UdpSocket::bind((ip, control)).ok()?;
+        let search = UdpSocket::bind((ip, search)).ok()?;
+        let http = TcpListener::bind((ip, 0)).ok()?;
         let (events, writer) = Journal::new();
         let shared = Arc::new(Shared {
-            behaviour: Mutex::new(behaviour),
+            behaviour: Mutex::new(behaviour.clone()),
             table: Mutex::default(),
             started: Mutex::new(Instant::now()),
             events: writer,
             stopped: AtomicBool::new(false),
-            http: http.local_addr().unwrap().port(),
+            http: http.local_addr().unwrap(),
             ip,
         });
         let port = |socket: &UdpSocket| socket.local_addr().unwrap().port();
@@ -239,7 +249,7 @@ impl Gateway {
         spawn_datagrams(control, &shared, datagrams::answer);
         spawn_datagrams(search, &shared, upnp::answer_search);
         thread::spawn(move || upnp::serve(&http, &shared));
-        gateway
+        Some(gateway)
     }
 
     /// Changes how it behaves from now on.

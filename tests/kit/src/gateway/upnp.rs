@@ -18,7 +18,7 @@ pub(super) fn answer_search(
     let location = match shared.behaviour().upnp {
         Upnp::Silent => return,
         Upnp::Location(location) => location,
-        _ => format!("http://{}:{}/description.xml", shared.ip, shared.http),
+        _ => format!("http://{}/description.xml", shared.http),
     };
     let question = String::from_utf8_lossy(question);
     let target = question.lines().find_map(|line| line.strip_prefix("ST: "));
