@@ -1,6 +1,7 @@
-//! SHA-1 by the browser, which uses the processor's instructions for it.
+//! SHA-1 by the browser.
 //!
-//! In Chromium the digest runs on the thread of the worker that asks for it.
+//! In Chromium the digest runs on the thread of the worker that asks for it, and not every build uses
+//! the processor's instructions for it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
