@@ -12,7 +12,7 @@ use crate::profile::Profile;
 use crate::{cache, process};
 
 const LIBTORRENT: &str = "2.1.1";
-const NEEDS: [Need; 8] = [
+const NEEDS: [Need; 9] = [
     Need {
         package: "chromium",
         present: || process::find("chromium").is_some(),
@@ -40,6 +40,10 @@ const NEEDS: [Need; 8] = [
     Need {
         package: "iproute2",
         present: || process::find("ip").is_some(),
+    },
+    Need {
+        package: "nftables",
+        present: || process::find("nft").is_some(),
     },
     Need {
         package: "python3-pip",

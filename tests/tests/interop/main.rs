@@ -15,6 +15,7 @@ mod disk;
 mod downloading;
 mod encryption;
 mod failure_reports;
+mod holepunching;
 mod network_namespace;
 mod outbound;
 mod peer_exchange;
