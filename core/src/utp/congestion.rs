@@ -74,8 +74,18 @@ pub(super) struct Congestion {
     threshold: u64,
     /// Losses of packets that were sent before do not count again.
     decreased: Option<Instant>,
-    /// Window and threshold before the last loss.
-    before: Option<(u64, u64)>,
+    /// The state before the last loss.
+    before: Option<Before>,
+}
+
+/// What a loss changes.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    window: u64,
+    threshold: u64,
+    target: Duration,
+    lowered: Option<Instant>,
+    highest: Duration,
 }
 
 impl Congestion {
@@ -159,18 +169,26 @@ impl Congestion {
             return;
         }
         self.decreased = Some(now);
-        self.before = Some((self.window, self.threshold));
+        self.before = Some(Before {
+            window: self.window,
+            threshold: self.threshold,
+            target: self.target,
+            lowered: self.lowered,
+            highest: self.highest,
+        });
         self.window = (self.window / 2).max(self.least());
         self.threshold = self.window();
         self.lower_target(now, self.highest / 4);
         self.highest = Duration::ZERO;
     }
 
-    /// Restores the window, since an apparently lost packet had only been reordered.
+    /// Restores the window and the target, since an apparently lost packet had only been reordered.
     pub(super) fn handle_spurious_loss(&mut self) {
-        if let Some((window, threshold)) = self.before.take() {
-            self.window = self.window.max(window);
-            self.threshold = self.threshold.max(threshold);
+        if let Some(before) = self.before.take() {
+            self.window = self.window.max(before.window);
+            self.threshold = self.threshold.max(before.threshold);
+            (self.target, self.lowered) = (before.target, before.lowered);
+            self.highest = self.highest.max(before.highest);
         }
     }
 
@@ -323,7 +341,7 @@ mod tests {
         let window = congestion.window();
         congestion.handle_loss(at(100), at(50));
         congestion.handle_spurious_loss();
-        assert_eq!(congestion.window(), window);
+        assert_eq!((congestion.window(), congestion.target), (window, TARGET));
         congestion.handle_loss(at(200), at(150));
         congestion.handle_timeout(at(300));
         congestion.handle_spurious_loss();

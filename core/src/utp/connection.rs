@@ -309,8 +309,10 @@ impl UtpConnection {
             return is_cut;
         }
         self.owes_acknowledgement |= self.timers.take_silence(now);
-        if self.sender.poll_timeout().is_some_and(|at| at <= now) {
+        if self.sender.is_overdue(now) {
             self.handle_unacknowledged(now);
+        } else {
+            self.sender.probe_tail(now);
         }
         false
     }

@@ -3,7 +3,8 @@
 //! [`Socket`] holds all connections of one UDP port. Its parts own their fields: `half_open` and
 //! `answers` handle unverified addresses, and each `connection` has a `sender`, a `receive_buffer`
 //! and `timers`. A sender has a `send_buffer`, `rtt`, `delay`, `congestion` (LEDBAT), `reordering`
-//! (which packets are lost) and `mtu`.
+//! (which packets are lost), `tail_loss` and
+//! `mtu`.
 //!
 //! Guarantees against hostile datagrams:
 //!
@@ -29,6 +30,7 @@ mod send_buffer;
 mod sender;
 mod sequence;
 mod socket;
+mod tail_loss;
 #[cfg(test)]
 mod tests;
 mod timers;

@@ -5,7 +5,7 @@
 /// BEP 29's number.
 const INITIAL: u64 = 3;
 /// The maximum, above which the timeout decides.
-const MAX: u64 = 96;
+pub(super) const MAX: u64 = 96;
 
 /// How much reordering a path shows.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Reordering {
         self.newest = self.newest.max(transmission);
     }
 
-    /// A packet was sent again although its first copy arrived.
+    /// A packet counted as lost although its first copy arrived.
     pub(super) fn handle_spurious(&mut self) {
         self.threshold = (self.threshold * 2).min(MAX);
     }

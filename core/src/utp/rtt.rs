@@ -41,6 +41,11 @@ impl Rtt {
         });
     }
 
+    /// Whether there was a sample.
+    pub(super) const fn is_known(&self) -> bool {
+        self.estimate.is_some()
+    }
+
     /// The smoothed round-trip time; the initial timeout before the first sample.
     pub(super) fn smoothed(&self) -> Duration {
         self.estimate.map_or(INITIAL, |estimate| estimate.smoothed)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::packet::Kind;
-use super::reordering::Reordering;
+use super::reordering::{self, Reordering};
 use super::sequence::Sequence;
 use crate::types::Instant;
 
@@ -39,7 +39,7 @@ pub(super) struct Acked {
     pub(super) lost: Option<Instant>,
     /// The probe arrived, or is lost.
     pub(super) probe: Option<bool>,
-    /// A packet was sent again although its first copy arrived.
+    /// A packet counted as lost although its first copy arrived.
     pub(super) was_spurious: bool,
 }
 
@@ -76,6 +76,8 @@ struct Sent {
     transmission: u64,
     at: Instant,
     again: bool,
+    /// Whether it last counted as lost because packets arrived that were sent later.
+    was_overtaken: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +147,11 @@ impl SendBuffer {
     /// Whether packets wait for their acknowledgement.
     pub(super) fn is_waiting(&self) -> bool {
         !self.packets.is_empty()
+    }
+
+    /// The number of packets that wait for their acknowledgement.
+    pub(super) fn waiting(&self) -> usize {
+        self.packets.len()
     }
 
     /// Payload that is under way, in bytes.
@@ -226,6 +233,7 @@ impl SendBuffer {
             transmission: self.transmissions,
             at: now,
             again: false,
+            was_overtaken: false,
         });
         Segment {
             kind,
@@ -289,15 +297,15 @@ impl SendBuffer {
             SentState::Lost => self.lost -= 1,
         }
         let passed = now.since(sent.at);
+        // After a second copy it is unknown which one arrived, unless it is too early for that.
+        let is_first = !sent.again || passed < asked.lowest;
         if !sent.again {
             acked.round_trip = Some(acked.round_trip.map_or(passed, |old| old.min(passed)));
-            self.reordering.handle_arrival(sent.transmission);
-        } else if passed >= asked.lowest {
-            self.reordering.handle_arrival(sent.transmission);
-        } else {
-            // Too early to be the answer to the second copy.
-            acked.was_spurious = true;
         }
+        if !sent.again || !is_first {
+            self.reordering.handle_arrival(sent.transmission);
+        }
+        acked.was_spurious |= is_first && sent.was_overtaken;
         // Only its length counts from here on.
         sent.payload = Bytes::new();
         self.held -= length;
@@ -335,7 +343,7 @@ impl SendBuffer {
             {
                 continue;
             }
-            sent.state = SentState::Lost;
+            (sent.state, sent.was_overtaken) = (SentState::Lost, true);
             self.lost += 1;
             self.in_flight -= sent.payload.len();
             if asked.is(self.first, index) {
@@ -351,9 +359,28 @@ impl SendBuffer {
         let index = usize::from(packet.since(self.first));
         let sent = self.packets.get_mut(index);
         if let Some(sent) = sent.filter(|sent| sent.state == SentState::UnderWay) {
-            sent.state = SentState::Lost;
+            (sent.state, sent.was_overtaken) = (SentState::Lost, false);
             self.lost += 1;
             self.in_flight -= sent.payload.len();
+        }
+    }
+
+    /// Sends the last packet under way again, except a probe of the path's length. It goes out so
+    /// long after all others that its arrival shows which of them are lost.
+    pub(super) fn probe_tail(&mut self, mtu_probe: Option<Sequence>) {
+        let first = self.first;
+        let asked = Asked {
+            probe: mtu_probe,
+            lowest: Duration::ZERO,
+        };
+        let is_candidate = |(index, sent): &(usize, &mut Sent)| {
+            sent.state == SentState::UnderWay && !asked.is(first, *index)
+        };
+        if let Some((_, sent)) = self.packets.iter_mut().enumerate().rev().find(is_candidate) {
+            (sent.state, sent.was_overtaken) = (SentState::Lost, false);
+            self.lost += 1;
+            self.in_flight -= sent.payload.len();
+            self.transmissions += reordering::MAX;
         }
     }
 
@@ -364,6 +391,7 @@ impl SendBuffer {
                 sent.state = SentState::Lost;
                 self.lost += 1;
             }
+            sent.was_overtaken = false;
         }
         self.in_flight = 0;
     }

@@ -12,6 +12,7 @@ use super::packet::{Header, Kind, Packet};
 use super::rtt::Rtt;
 use super::send_buffer::{Acked, Asked, NotOurs, Segment, SendBuffer};
 use super::sequence::Sequence;
+use super::tail_loss::TailLoss;
 use crate::types::Instant;
 
 /// A probe of the path needs this many times its length behind it, so that its loss is noticed
@@ -43,6 +44,7 @@ pub(super) struct Sender {
     asking: Asking,
     /// When packets in flight count as lost.
     deadline: Option<Instant>,
+    tail_loss: TailLoss,
     /// When something of the stream was sent last.
     sent: Instant,
 }
@@ -60,13 +62,28 @@ impl Sender {
             peer_window: 0,
             asking: Asking::No,
             deadline: None,
+            tail_loss: TailLoss::default(),
             sent: now,
         }
     }
 
-    /// When [`Sender::handle_timeout`] is to be called.
-    pub(super) const fn poll_timeout(&self) -> Option<Instant> {
-        self.deadline
+    /// When [`Sender::handle_timeout`] or [`Sender::probe_tail`] is to be called.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let probe = self.tail_loss.due();
+        self.deadline.into_iter().chain(probe).min()
+    }
+
+    /// Whether nothing was acknowledged until the deadline.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Sends the last packet again if that is due: its acknowledgement shows which of the packets
+    /// before it are lost.
+    pub(super) fn probe_tail(&mut self, now: Instant) {
+        if self.tail_loss.take(now) && self.asking == Asking::No {
+            self.buffer.probe_tail(self.mtu.probe());
+        }
     }
 
     /// Something that is to be acknowledged goes out.
@@ -130,6 +147,7 @@ impl Sender {
     /// Nothing was acknowledged until the deadline, so many times in a row.
     pub(super) fn handle_timeout(&mut self, now: Instant, timeouts: u8) {
         self.rtt.back_off();
+        self.tail_loss.handle_timeout();
         self.deadline = Some(now + self.rtt.timeout());
         if self.buffer.is_waiting() {
             self.mtu.handle_timeout(timeouts);
@@ -166,6 +184,8 @@ impl Sender {
     fn note_sent(&mut self, now: Instant) {
         self.sent = now;
         self.start_timer(now);
+        let waiting = self.buffer.waiting();
+        self.tail_loss.handle_sent(now, &self.rtt, waiting);
     }
 
     fn sample_round_trip(&mut self, now: Instant, round_trip: Duration) {
@@ -197,11 +217,15 @@ impl Sender {
             self.rtt.reset_backoff();
             let deadline = now + self.rtt.timeout();
             self.deadline = self.buffer.is_waiting().then_some(deadline);
+            let waiting = self.buffer.waiting();
+            self.tail_loss.handle_acknowledged(now, &self.rtt, waiting);
+        }
+        // An acknowledgement may show that one packet was only late, and another one is lost.
+        if acked.was_spurious {
+            self.congestion.handle_spurious_loss();
         }
         if let Some(sent) = acked.lost {
             self.congestion.handle_loss(now, sent);
-        } else if acked.was_spurious {
-            self.congestion.handle_spurious_loss();
         }
     }
 

@@ -16,6 +16,9 @@ use super::packet::{Header, Kind, Packet};
 use super::sequence::Sequence;
 use crate::types::Instant;
 
+/// The number of datagrams that a connection may send before others get their turn.
+const TURN: u8 = 32;
+
 /// Identifies a connection of one [`Socket`]; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
@@ -82,6 +85,8 @@ pub struct Socket {
     events: VecDeque<Event>,
     /// Connections that may have something to send, whose turn comes in this order.
     ready: VecDeque<ConnectionId>,
+    /// The number of datagrams that the first of `ready` has sent in its turn.
+    turn: u8,
     timers: BTreeSet<(Instant, ConnectionId)>,
     last_id: u64,
 }
@@ -107,6 +112,7 @@ impl Socket {
             answers: Answers::new(),
             events: VecDeque::new(),
             ready: VecDeque::new(),
+            turn: 0,
             timers: BTreeSet::new(),
             last_id: 0,
         }
@@ -249,9 +255,8 @@ impl Socket {
         self.handle_each(to, |connection| connection.handle_too_long(length));
     }
 
-    /// The next datagram to send, written into `out` in place of what was there.
+    /// The next datagram to send, which is appended to `out`.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Transmit> {
-        out.clear();
         if let Some((to, answer)) = self.answers.poll() {
             out.extend_from_slice(&answer);
             let is_probe = false;
@@ -264,15 +269,24 @@ impl Socket {
             let to = slot.connection.route().to;
             let is_probe = slot.connection.poll_transmit(now, out);
             slot.is_ready = is_probe.is_some();
-            if slot.is_ready {
-                self.ready.push_back(id);
-            }
+            self.requeue(id, is_probe.is_some());
             self.schedule(id);
             if let Some(is_probe) = is_probe {
                 return Some(Transmit { to, is_probe });
             }
         }
         None
+    }
+
+    /// Gives the connection that had the turn the next one, too, or puts it last. Datagrams in a row
+    /// to one address take fewer calls of the system.
+    fn requeue(&mut self, id: ConnectionId, is_ready: bool) {
+        self.turn = if is_ready { (self.turn + 1) % TURN } else { 0 };
+        match (is_ready, self.turn) {
+            (true, 0) => self.ready.push_back(id),
+            (true, _) => self.ready.push_front(id),
+            (false, _) => {}
+        }
     }
 
     /// The next event for the application.

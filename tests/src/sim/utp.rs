@@ -305,11 +305,12 @@ impl UtpWorld {
             assert_eq!(transmit.to, address(1 - at));
             self.datagrams += 1;
             self.note(&out);
-            if transmit.is_probe && out.len() > self.max_datagram {
+            let datagram = std::mem::take(&mut out);
+            if transmit.is_probe && datagram.len() > self.max_datagram {
                 continue;
             }
-            for arrival in self.lines[at].send(self.agenda.now(), out.len() + HEADERS) {
-                let bytes = out.clone();
+            for arrival in self.lines[at].send(self.agenda.now(), datagram.len() + HEADERS) {
+                let bytes = datagram.clone();
                 let at = 1 - at;
                 self.agenda
                     .at(arrival, ScheduledEvent::Datagram { at, bytes });

@@ -55,6 +55,29 @@ fn all_bytes_arrive_in_order_on_every_path() {
     }
 }
 
+/// How long 8 MiB take over a path without loss whose datagrams may be late by so many
+/// milliseconds.
+fn late(delay: u64, jitter: u64) -> Duration {
+    let path = Path {
+        delay: millis(delay),
+        jitter: millis(jitter),
+        ..Path::clean()
+    };
+    exchange(path, (8 * MIB, 0), delay + jitter).0
+}
+
+#[test]
+fn jitter_of_20_ms_slows_a_long_path_by_a_quarter_at_most() {
+    for delay in [30, 150, 300] {
+        let (even, uneven) = (late(delay, 0), late(delay, 20));
+        println!("delay {delay} ms each way: {even:.1?}, with jitter of 20 ms {uneven:.1?}");
+        assert!(
+            uneven < even * 5 / 4,
+            "{delay} ms: {uneven:?} instead of {even:?}"
+        );
+    }
+}
+
 #[test]
 fn the_same_seed_sends_the_same_datagrams_at_the_same_times() {
     let path = Path {

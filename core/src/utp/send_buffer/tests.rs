@@ -56,6 +56,55 @@ fn a_packet_is_lost_after_three_that_were_sent_later() {
 }
 
 #[test]
+fn the_arrival_of_a_probe_of_the_tail_shows_which_packets_before_it_are_lost() {
+    let mut buffer = sent(6);
+    acknowledge(&mut buffer, 50, 2, &[]);
+    buffer.probe_tail(None);
+    assert_eq!(buffer.resend(at(60)).unwrap().sequence, FIRST.plus(5));
+    assert_eq!(buffer.lost_length(), None);
+    // Its bit is that of the third packet after the acknowledged one.
+    let acked = acknowledge(&mut buffer, 110, 2, &[0b10, 0, 0, 0]);
+    assert_eq!((acked.packets, acked.lost), (1, Some(at(4))));
+    let again = [buffer.resend(at(111)), buffer.resend(at(111))];
+    let again = again.map(|segment| segment.unwrap().sequence);
+    assert_eq!(again, [FIRST.plus(3), FIRST.plus(4)]);
+}
+
+#[test]
+fn a_probe_of_the_tail_that_was_unnecessary_changes_nothing() {
+    let mut buffer = sent(6);
+    buffer.probe_tail(None);
+    buffer.resend(at(60)).unwrap();
+    let number = FIRST.plus(5);
+    let asked = Asked {
+        probe: None,
+        lowest: Duration::from_millis(40),
+    };
+    let acked = buffer
+        .handle_acknowledgement(at(61), number, &[], true, asked)
+        .unwrap();
+    assert!(!acked.was_spurious && acked.lost.is_none());
+    assert_eq!((acked.packets, buffer.in_flight()), (6, 0));
+}
+
+#[test]
+fn a_packet_that_was_only_late_is_known_as_such_before_it_is_sent_again() {
+    let mut buffer = sent(6);
+    let acked = acknowledge(&mut buffer, 50, u16::MAX, &[0b111, 0, 0, 0]);
+    assert!(acked.lost.is_some() && !acked.was_spurious);
+    let acked = acknowledge(&mut buffer, 51, 0, &[]);
+    assert!(acked.was_spurious && acked.lost.is_none());
+    assert_eq!(buffer.lost_length(), None);
+}
+
+#[test]
+fn packets_that_were_late_for_a_timeout_say_nothing_about_reordering() {
+    let mut buffer = sent(6);
+    buffer.handle_timeout();
+    assert!(!acknowledge(&mut buffer, 1000, 5, &[]).was_spurious);
+}
+
+#[test]
 fn three_copies_of_an_acknowledgement_mean_a_loss_too() {
     let mut buffer = sent(6);
     acknowledge(&mut buffer, 50, 1, &[]);

@@ -7,17 +7,21 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::fragmenting;
+use super::{fragmenting, segments};
 use crate::net::bind::Bind;
 use crate::net::source::{RECHECK, Source};
 
 /// Longest datagram that is read: 200 IPv6 peers of a tracker are 3,620 bytes.
 pub(in crate::net) const MAX_DATAGRAM: usize = 16 << 10;
+
+/// The size of the system's buffers for payload, in bytes: what arrives while this program does
+/// something else. Systems may permit less.
+const SYSTEM_BUFFER: usize = 1 << 20;
 
 /// A socket, and what it is bound to.
 #[derive(Debug)]
@@ -33,7 +37,7 @@ struct Shared {
     open: RwLock<(Arc<UdpSocket>, Source)>,
     /// Notified when the socket was replaced.
     replaced: Notify,
-    allows_fragments: AtomicBool,
+    carries_payload: AtomicBool,
 }
 
 impl Half {
@@ -49,7 +53,7 @@ impl Half {
             is_v4,
             open: RwLock::new((socket, source)),
             replaced: Notify::new(),
-            allows_fragments: AtomicBool::new(false),
+            carries_payload: AtomicBool::new(false),
         });
         if bind.is_specific() {
             tokio::spawn(follow(Arc::downgrade(&shared)));
@@ -73,9 +77,9 @@ impl Half {
         Ok(socket)
     }
 
-    pub(super) fn allow_fragments(&self) -> io::Result<()> {
-        self.shared.allows_fragments.store(true, Ordering::Relaxed);
-        fragmenting::allow(&self.socket(), self.shared.is_v4)
+    pub(super) fn carry_payload(&self) -> io::Result<()> {
+        self.shared.carries_payload.store(true, Ordering::Relaxed);
+        self.shared.prepare(&self.socket())
     }
 
     /// Waits until a datagram may be available. Cancel-safe.
@@ -116,6 +120,16 @@ impl Shared {
             .clone()
     }
 
+    /// As [`super::Sockets::carry_payload`] says.
+    fn prepare(&self, socket: &UdpSocket) -> io::Result<()> {
+        segments::join_received(socket);
+        let system = SockRef::from(socket);
+        // The system's own sizes work, too.
+        let _ = system.set_recv_buffer_size(SYSTEM_BUFFER);
+        let _ = system.set_send_buffer_size(SYSTEM_BUFFER);
+        fragmenting::allow(socket, self.is_v4)
+    }
+
     /// Opens the socket again if its interface or address is another one by now. If it is gone, the
     /// old socket stays: nothing can be sent through it.
     fn follow(&self) -> io::Result<()> {
@@ -129,8 +143,8 @@ impl Shared {
             return Ok(());
         };
         let socket = open(source, old.local_addr()?.port())?;
-        if self.allows_fragments.load(Ordering::Relaxed) {
-            fragmenting::allow(&socket, self.is_v4)?;
+        if self.carries_payload.load(Ordering::Relaxed) {
+            self.prepare(&socket)?;
         }
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(socket), source);
         self.replaced.notify_one();

@@ -2,6 +2,7 @@
 
 mod fragmenting;
 mod half;
+mod segments;
 
 use std::future::pending;
 use std::io;
@@ -12,7 +13,12 @@ use socket2::SockRef;
 
 use self::half::Half;
 pub(super) use self::half::{MAX_DATAGRAM, open};
+pub(super) use self::segments::Received;
 use super::bind::Bind;
+
+/// The size of a buffer for [`Sockets::try_receive`]: the longest datagram, or several that the
+/// system joined.
+pub(super) const MAX_RECEIVED: usize = 64 << 10;
 
 /// A socket per family.
 #[derive(Debug)]
@@ -122,13 +128,44 @@ impl Sockets {
         sent.map(|_| ())
     }
 
-    /// Permits fragmentation of sent datagrams, except by [`Sockets::try_send_whole`].
+    /// Prepares the sockets for connections: sent datagrams may be fragmented, except by
+    /// [`Sockets::try_send_whole`], [`Sockets::try_receive`] returns several datagrams at once where
+    /// the system can join them, and the system's buffers are larger.
     ///
     /// # Errors
     /// The system's error.
-    pub fn allow_fragments(&self) -> io::Result<()> {
+    pub fn carry_payload(&self) -> io::Result<()> {
         let mut halves = [&self.v4, &self.v6].into_iter().flatten();
-        halves.try_for_each(Half::allow_fragments)
+        halves.try_for_each(Half::carry_payload)
+    }
+
+    /// Sends datagrams of `segment` bytes each, except that the last may be shorter. Returns the
+    /// number of bytes sent; the rest did not fit into the system's buffer.
+    ///
+    /// # Errors
+    /// As for [`Sockets::try_send`], for the first of them.
+    pub fn try_send_many(&self, to: SocketAddr, bytes: &[u8], segment: usize) -> io::Result<usize> {
+        let length = u16::try_from(segment)
+            .ok()
+            .filter(|_| bytes.len() > segment);
+        if let Some(length) = length {
+            let socket = self.half(to)?.sender()?;
+            match segments::send(&socket, to, bytes, length) {
+                Ok(()) => return Ok(bytes.len()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+                // The system or the device cannot divide them.
+                Err(_) => {}
+            }
+        }
+        let mut sent = 0;
+        for datagram in bytes.chunks(segment.max(1)) {
+            match self.try_send(to, datagram) {
+                Ok(()) => sent += datagram.len(),
+                Err(_) if sent > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sent)
     }
 
     /// Waits until a datagram may be available. Cancel-safe.
@@ -139,13 +176,13 @@ impl Sockets {
         }
     }
 
-    /// The sender and length of an available datagram; `None` if there is none.
-    pub fn try_receive(&self, buffer: &mut [u8]) -> Option<(SocketAddr, usize)> {
+    /// The available datagrams of one sender, as many as the system has joined; `None` if there are
+    /// none.
+    pub(super) fn try_receive(&self, buffer: &mut [u8]) -> Option<Received> {
         [&self.v4, &self.v6]
             .into_iter()
             .flatten()
-            .find_map(|half| half.socket().try_recv_from(buffer).ok())
-            .map(|(length, from)| (from, length))
+            .find_map(|half| segments::receive(&half.socket(), buffer).ok())
     }
 
     fn half(&self, to: SocketAddr) -> io::Result<&Half> {

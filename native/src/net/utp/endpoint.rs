@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use super::port::{Port, State};
 use super::readiness::Readiness;
 use super::stream::UtpStream;
-use crate::net::udp::{MAX_DATAGRAM, Sockets};
+use crate::net::udp::{MAX_RECEIVED, Sockets};
 use crate::net::{Bind, Policy};
 use crate::until::until;
 
@@ -57,7 +57,7 @@ impl Endpoint {
         policy: Arc<dyn Policy>,
     ) -> io::Result<(Self, Rest)> {
         let sockets = Arc::new(Sockets::bind_only_at(bind, port)?);
-        sockets.allow_fragments()?;
+        sockets.carry_payload()?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
         let state = State::new(Socket::new(config, seed));
@@ -116,7 +116,7 @@ impl Endpoint {
 
 /// Receives datagrams and handles timeouts while other references to the endpoint exist.
 async fn run(port: Arc<Port>, rest: mpsc::Sender<(SocketAddr, Bytes)>) {
-    let mut buffer = vec![0; MAX_DATAGRAM];
+    let mut buffer = vec![0; MAX_RECEIVED];
     while Arc::strong_count(&port) > 1 || !rest.is_closed() {
         let due = {
             let mut state = port.lock();
@@ -139,14 +139,17 @@ async fn run(port: Arc<Port>, rest: mpsc::Sender<(SocketAddr, Bytes)>) {
 
 fn receive(port: &Port, rest: &mpsc::Sender<(SocketAddr, Bytes)>, buffer: &mut [u8]) {
     let mut state = port.lock();
-    for _ in 0..TURN {
-        let Some((from, length)) = port.sockets.try_receive(buffer) else {
-            break;
-        };
-        let datagram = buffer.get(..length).unwrap_or_default();
-        if !state.handle(port, from, datagram) {
-            // Lost, like any datagram, if it is not received in time.
-            let _ = rest.try_send((from, Bytes::copy_from_slice(datagram)));
+    let mut handled = 0;
+    while handled < TURN
+        && let Some(received) = port.sockets.try_receive(buffer)
+    {
+        let bytes = buffer.get(..received.length).unwrap_or_default();
+        for datagram in bytes.chunks(received.segment.max(1)) {
+            handled += 1;
+            if !state.handle(port, received.from, datagram) {
+                // Lost, like any datagram, if it is not received in time.
+                let _ = rest.try_send((received.from, Bytes::copy_from_slice(datagram)));
+            }
         }
     }
     state.settle(port);

@@ -7,6 +7,7 @@ mod refusal;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod unsent;
 
 pub use endpoint::{Endpoint, Rest};
 pub use refusal::turn_away;

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aqueduct_core::types;
-use aqueduct_core::utp::{ConnectionId, Event, Socket};
+use aqueduct_core::utp::{ConnectionId, Event, Socket, Transmit};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::readiness::Readiness;
+use super::unsent::{Batch, Unsent};
 use crate::net::udp::Sockets;
 use crate::net::{Policy, Purpose, Target};
 
@@ -39,18 +40,9 @@ pub(super) struct State {
     /// The readiness of open streams and of dials.
     pub(super) readiness: HashMap<ConnectionId, Arc<Readiness>>,
     pub(super) incoming: VecDeque<(ConnectionId, SocketAddr)>,
-    unsent: Option<Unsent>,
-    buffer: Vec<u8>,
+    unsent: Unsent,
     /// The deadline that the task waits for.
     pub(super) armed: Option<Instant>,
-}
-
-/// A datagram that did not fit into the system's buffer.
-#[derive(Debug)]
-struct Unsent {
-    to: SocketAddr,
-    is_probe: bool,
-    bytes: Vec<u8>,
 }
 
 impl Port {
@@ -95,11 +87,16 @@ impl Port {
             || self.policy.check(&Target::new(Purpose::UtpSyn, to)).is_ok()
     }
 
-    fn send(&self, to: SocketAddr, is_probe: bool, bytes: &[u8]) -> io::Result<()> {
-        if is_probe {
-            self.sockets.try_send_whole(to, bytes)
+    /// Sends datagrams. Returns the number of bytes sent.
+    fn send(&self, batch: &Batch<'_>) -> io::Result<usize> {
+        if batch.is_probe {
+            let sent = self.sockets.try_send_whole(batch.to, batch.bytes);
+            sent.map(|()| batch.bytes.len())
         } else {
-            self.sockets.try_send(to, bytes)
+            let Batch {
+                to, bytes, segment, ..
+            } = *batch;
+            self.sockets.try_send_many(to, bytes, segment)
         }
     }
 }
@@ -111,8 +108,7 @@ impl State {
             start: Instant::now(),
             readiness: HashMap::new(),
             incoming: VecDeque::new(),
-            unsent: None,
-            buffer: Vec::new(),
+            unsent: Unsent::default(),
             armed: None,
         }
     }
@@ -169,43 +165,29 @@ impl State {
     }
 
     fn send(&mut self, port: &Port) {
-        loop {
-            if self.unsent.is_none() {
-                let now = self.now();
-                let Some(transmit) = self.machine.poll_transmit(now, &mut self.buffer) else {
-                    return;
-                };
-                // Counts as lost, and is repeated.
-                if !port.may_send(transmit.to, &self.buffer) {
-                    continue;
+        let now = self.now();
+        while let Some(batch) = self
+            .unsent
+            .next(|out| poll(&mut self.machine, port, now, out))
+        {
+            match port.send(&batch) {
+                Ok(sent) => self.unsent.handle_sent(sent),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    let (to, probe) = (batch.to, batch.is_probe.then_some(batch.bytes.len()));
+                    self.unsent.clear();
+                    self.handle_failure(to, probe, &error);
                 }
-                self.unsent = Some(Unsent {
-                    to: transmit.to,
-                    is_probe: transmit.is_probe,
-                    bytes: std::mem::take(&mut self.buffer),
-                });
             }
-            let Some(unsent) = self.unsent.take() else {
-                return;
-            };
-            match port.send(unsent.to, unsent.is_probe, &unsent.bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.unsent = Some(unsent);
-                    return;
-                }
-                Err(error) => self.handle_failure(&unsent, &error),
-                Ok(()) => {}
-            }
-            self.buffer = unsent.bytes;
         }
     }
 
-    fn handle_failure(&mut self, unsent: &Unsent, error: &io::Error) {
-        tracing::trace!(to = %unsent.to, %error, "a datagram of uTP was not sent");
-        if unsent.is_probe {
-            self.machine.handle_too_long(unsent.to, unsent.bytes.len());
-        } else {
-            self.machine.handle_unreachable(unsent.to);
+    /// `probe`: the length of a datagram that must not be fragmented.
+    fn handle_failure(&mut self, to: SocketAddr, probe: Option<usize>, error: &io::Error) {
+        tracing::trace!(%to, %error, "a datagram of uTP was not sent");
+        match probe {
+            Some(length) => self.machine.handle_too_long(to, length),
+            None => self.machine.handle_unreachable(to),
         }
     }
 
@@ -219,10 +201,29 @@ impl State {
 
     /// When the task must run again.
     pub(super) fn due(&self) -> Option<Instant> {
-        if self.unsent.is_some() {
+        if !self.unsent.is_empty() {
             return Some(Instant::now() + PAUSE);
         }
         let due = self.machine.poll_timeout()?;
         Some(self.start + due.since(types::Instant::ZERO))
+    }
+}
+
+/// The next datagram that may be sent, which is appended to `out`. One that may not be sent counts
+/// as lost, and is repeated.
+fn poll(
+    machine: &mut Socket,
+    port: &Port,
+    now: types::Instant,
+    out: &mut Vec<u8>,
+) -> Option<Transmit> {
+    loop {
+        let start = out.len();
+        let transmit = machine.poll_transmit(now, out)?;
+        let datagram = out.get(start..).unwrap_or_default();
+        if port.may_send(transmit.to, datagram) {
+            return Some(transmit);
+        }
+        out.truncate(start);
     }
 }
