@@ -44,7 +44,7 @@ use self::block_share::BlockShare;
 pub use self::cipher::Ciphers;
 use self::cipher::Incoming;
 use self::encryption::{Accepting, Dialling, Exchange, Step};
-pub use self::encryption::{Encryption, UnknownEncryption, obfuscated};
+pub use self::encryption::{Encrypted, Encryption, UnknownEncryption, obfuscated};
 pub use self::event::{Event, Reason};
 use self::handshake::Handshaking;
 use self::outgoing::Outgoing;
@@ -67,6 +67,7 @@ enum State {
 pub struct Connection {
     state: State,
     incoming: Incoming,
+    encrypted: Encrypted,
     block_share: BlockShare,
     outgoing: Outgoing,
 }
@@ -76,6 +77,7 @@ impl Connection {
         Self {
             state,
             incoming: Incoming::default(),
+            encrypted: Encrypted::Nothing,
             block_share: BlockShare::new(),
             outgoing: Outgoing::default(),
         }
@@ -200,8 +202,8 @@ impl Connection {
         match exchange.poll(input, &mut self.outgoing) {
             Ok(Step::Wait) => Ok(Some(None)),
             Ok(Step::Sought(swarm)) => Ok(Some(Some(Event::Sought(swarm)))),
-            Ok(Step::Done(incoming)) => {
-                self.incoming = incoming;
+            Ok(Step::Done(incoming, encrypted)) => {
+                (self.incoming, self.encrypted) = (incoming, encrypted);
                 self.state = State::Handshaking(handshaking.clone());
                 Ok(None)
             }
@@ -233,6 +235,13 @@ impl Connection {
             State::Encrypting(..) => 1,
             State::Failed(_) => 0,
         }
+    }
+
+    /// What of the connection is encrypted; [`Encrypted::Nothing`] until the key exchange is
+    /// complete.
+    #[must_use]
+    pub const fn encrypted(&self) -> Encrypted {
+        self.encrypted
     }
 
     /// Queues a message. The queue is unbounded; the engine's limit is

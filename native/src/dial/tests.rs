@@ -1,5 +1,7 @@
 //! Handshakes over real sockets. Time advances automatically when all tasks wait.
 
+mod hostile_encryption;
+
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;

@@ -211,7 +211,7 @@ impl Router {
                     state
                         .session
                         .handle(now, Input::Connected { conn, handshake });
-                    state.insert(now, conn, self.open(conn, peer));
+                    state.insert(now, conn, self.open(conn, addr, peer));
                 }
                 Err(reason) => state.session.handle(now, Input::Closed { conn, reason }),
             }
@@ -244,11 +244,24 @@ impl Router {
                     handshake: peer.handshake.clone(),
                 },
             );
-            state.insert(now, conn, self.open(conn, peer));
+            state.insert(now, conn, self.open(conn, addr.into(), peer));
         });
     }
 
-    fn open(self: &Rc<Self>, id: ConnId, peer: Peer<PeerStream>) -> Conn<PeerStream> {
+    fn open(
+        self: &Rc<Self>,
+        id: ConnId,
+        addr: PeerAddr,
+        peer: Peer<PeerStream>,
+    ) -> Conn<PeerStream> {
+        tracing::debug!(
+            info_hash = %peer.handshake.info_hash,
+            %addr,
+            dialled = !id.is_accepted(),
+            transport = ?peer.handshake.transport,
+            encrypted = ?peer.connection.encrypted(),
+            "connected to a peer"
+        );
         Conn::new(peer, |socket| self.start_serving(id, socket))
     }
 

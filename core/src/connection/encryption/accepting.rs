@@ -6,8 +6,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::key::{KEY, PrivateKey};
 use super::protocol::{
-    Encryption, MAX_PADDING, RC4, Step, VERIFICATION, cipher_of_accepting, cipher_of_dialling,
-    hide, mark, padding_length, put_padding, skip_past, take,
+    Encrypted, Encryption, MAX_PADDING, RC4, Step, VERIFICATION, cipher_of_accepting,
+    cipher_of_dialling, hide, mark, padding_length, put_padding, skip_past, take,
 };
 use crate::connection::cipher::{Cipher, Incoming};
 use crate::connection::outgoing::Outgoing;
@@ -89,7 +89,7 @@ impl Accepting {
                     Ok(_) if self.encryption == Encryption::Require => {
                         return Err(EncryptionError::Required.into());
                     }
-                    Ok(_) => return Ok(Step::Done(Incoming::default())),
+                    Ok(_) => return Ok(Step::Done(Incoming::default(), Encrypted::Nothing)),
                     Err(_) => self.progress = Progress::Key,
                 },
                 Progress::Key => {
@@ -148,8 +148,7 @@ impl Accepting {
                     let initial = bytes
                         .last_chunk()
                         .map_or(0, |last| u16::from_be_bytes(*last));
-                    let incoming = self.choose(offered, initial.into(), ciphers, outgoing)?;
-                    return Ok(Step::Done(incoming));
+                    return Ok(self.choose(offered, initial.into(), ciphers, outgoing)?);
                 }
                 waiting @ (Progress::Sought { .. } | Progress::Over) => {
                     return Ok(self.wait(waiting));
@@ -170,7 +169,7 @@ impl Accepting {
         initial: usize,
         ciphers: Ciphers,
         outgoing: &mut Outgoing,
-    ) -> Result<Incoming, EncryptionError> {
+    ) -> Result<Step, EncryptionError> {
         let acceptable = self.encryption.ciphers();
         let common = received & acceptable;
         if common == 0 {
@@ -186,9 +185,12 @@ impl Accepting {
         put_padding(&mut self.rng, &mut head);
         outgoing.encipher(Some(ciphers.ours));
         outgoing.push_bytes(&head);
-        if !is_rc4 {
-            outgoing.encipher(None);
+        if is_rc4 {
+            let incoming = Incoming::new(ciphers.theirs, None);
+            return Ok(Step::Done(incoming, Encrypted::Everything));
         }
-        Ok(Incoming::new(ciphers.theirs, (!is_rc4).then_some(initial)))
+        outgoing.encipher(None);
+        let incoming = Incoming::new(ciphers.theirs, Some(initial));
+        Ok(Step::Done(incoming, Encrypted::Handshake))
     }
 }

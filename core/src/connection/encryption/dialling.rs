@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::key::{KEY, PrivateKey};
 use super::protocol::{
-    Encryption, MAX_PADDING, PLAINTEXT, RC4, Step, VERIFICATION, cipher_of_accepting,
+    Encrypted, Encryption, MAX_PADDING, PLAINTEXT, RC4, Step, VERIFICATION, cipher_of_accepting,
     cipher_of_dialling, hide, mark, obfuscated, padding_length, put_padding, skip_past, take,
 };
 use crate::connection::cipher::{Cipher, Incoming};
@@ -111,7 +111,7 @@ impl Dialling {
                             cipher,
                         }));
                     }
-                    return Ok(Step::Done(follow(chosen, cipher, outgoing)));
+                    return Ok(follow(chosen, cipher, outgoing));
                 }
                 Progress::Over => return Ok(Step::Wait),
             }
@@ -155,10 +155,10 @@ impl Dialling {
 }
 
 /// Applies the chosen cipher to both directions.
-fn follow(chosen: u32, cipher: Cipher, outgoing: &mut Outgoing) -> Incoming {
+fn follow(chosen: u32, cipher: Cipher, outgoing: &mut Outgoing) -> Step {
     if chosen == RC4 {
-        return Incoming::new(cipher, None);
+        return Step::Done(Incoming::new(cipher, None), Encrypted::Everything);
     }
     outgoing.encipher(None);
-    Incoming::default()
+    Step::Done(Incoming::default(), Encrypted::Handshake)
 }

@@ -24,7 +24,7 @@ use bytes::BytesMut;
 pub(super) use self::accepting::Accepting;
 pub(super) use self::dialling::Dialling;
 pub(super) use self::protocol::Step;
-pub use self::protocol::{Encryption, UnknownEncryption, obfuscated};
+pub use self::protocol::{Encrypted, Encryption, UnknownEncryption, obfuscated};
 use super::outgoing::Outgoing;
 use crate::wire::WireError;
 

@@ -75,6 +75,18 @@ impl Encryption {
     }
 }
 
+/// What of a connection is encrypted, as both sides agreed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encrypted {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The handshake. The accepting side chose plaintext for what follows.
+    Handshake,
+    /// Everything, with RC4.
+    Everything,
+}
+
 /// The progress of the exchange with the available bytes.
 pub(in crate::connection) enum Step {
     /// More bytes are needed.
@@ -83,7 +95,7 @@ pub(in crate::connection) enum Step {
     Sought([u8; 20]),
     /// The exchange is complete or was not needed. The remaining and all further input is read
     /// through this.
-    Done(Incoming),
+    Done(Incoming, Encrypted),
 }
 
 /// The identification of a swarm on encrypted connections: `SHA1("req2", info_hash)`. It does not
