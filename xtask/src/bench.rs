@@ -9,7 +9,7 @@ use crate::{prerequisites, process};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// `download`, `hash`, `tab`, `sessions`, `tracker` or `all`, and the measuring program's own
+    /// `download`, `lines`, `hash`, `tab`, `sessions`, `tracker` or `all`, and the measuring program's own
     /// options (`--help` lists them)
     #[arg(
         trailing_var_arg = true,

@@ -24,25 +24,54 @@ pub(crate) enum Seed {
     Libtorrent,
 }
 
+/// The connection of seed and downloader.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Line {
+    /// TCP without encryption.
+    Plain,
+    /// TCP with RC4.
+    Encrypted,
+    /// uTP without encryption.
+    Utp,
+}
+
+impl Line {
+    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Encrypted, Self::Utp];
+
+    /// Its name, also for libtorrent's script.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Encrypted => "encrypted",
+            Self::Utp => "utp",
+        }
+    }
+
+    const fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Plain => &["--no-utp", "--encryption", "off"],
+            Self::Encrypted => &["--no-utp", "--encryption", "require"],
+            Self::Utp => &["--no-tcp", "--encryption", "off"],
+        }
+    }
+}
+
 impl Client {
-    /// The command that downloads `torrent` into `folder` and exits.
-    pub(crate) fn download(self, torrent: &Path, folder: &Path) -> Result<Command> {
+    /// The command that downloads `torrent` into `folder` over `line` and exits.
+    pub(crate) fn download(self, torrent: &Path, folder: &Path, line: Line) -> Result<Command> {
         let mut command = match self {
             Client::Aqueduct => with(
                 aqueduct()?,
-                &[
-                    "get",
-                    "--quiet",
-                    "--no-dht",
-                    "--no-port-mapping",
-                    "--output",
-                ],
+                &["get", "--quiet", "--no-dht", "--no-port-mapping"],
             ),
             Client::Libtorrent => libtorrent("leech"),
             Client::Aria2 => with("aria2c".into(), &ARIA2),
         };
+        if self == Client::Aqueduct {
+            command.args(line.options()).arg("--output");
+        }
         match self {
-            Client::Libtorrent => command.arg(torrent).arg(folder).arg("6882"),
+            Client::Libtorrent => command.arg(torrent).arg(folder).args(["6882", line.name()]),
             Client::Aqueduct | Client::Aria2 => command.arg(folder).arg(torrent),
         };
         // A client must not reuse state from an earlier run.
@@ -65,8 +94,8 @@ const ARIA2: [&str; 7] = [
 ];
 
 impl Seed {
-    /// The command that serves `payload` on `port` until it is stopped.
-    pub(crate) fn serve(self, payload: &Payload, port: u16) -> Result<Command> {
+    /// The command that serves `payload` on `port` over `line` until it is stopped.
+    pub(crate) fn serve(self, payload: &Payload, port: u16, line: Line) -> Result<Command> {
         Ok(match self {
             Seed::Aqueduct => {
                 let mut command = with(
@@ -83,6 +112,7 @@ impl Seed {
                 );
                 command
                     .arg(port.to_string())
+                    .args(line.options())
                     .arg(payload.torrent())
                     .arg(payload.file());
                 command.env("XDG_STATE_HOME", payload.folder());
@@ -93,7 +123,7 @@ impl Seed {
                 command
                     .arg(payload.torrent())
                     .arg(payload.folder())
-                    .arg(port.to_string());
+                    .args([&port.to_string(), line.name()]);
                 command
             }
         })

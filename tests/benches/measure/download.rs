@@ -1,14 +1,15 @@
 //! Downloads of one torrent from one seed by each client in turn.
 
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use aqueduct_core::utp::{Header, Kind};
 use aqueduct_tests::tracker::{Options, ReturnedPeers, Tracker};
 
 use crate::Arguments;
-use crate::clients::{Client, Seed};
+use crate::clients::{Client, Line, Seed};
 use crate::measured;
 use crate::namespaces::{self, Namespaces};
 use crate::payload::{self, Payload};
@@ -21,24 +22,52 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<()> {
     let host = namespaces::SEED.ip();
     let payload = Payload::create(arguments.size, &format!("http://{host}:{TRACKER}/announce"))?;
     let hosts = Namespaces::create()?;
-    let _seed = start(&hosts, arguments.seed, &payload)?;
+    let _seed = start(&hosts, arguments.seed, &payload, Line::Plain)?;
     measured::head(&format!(
         "Download {} MiB from {:?}, pieces of 1 MiB, two network namespaces",
         arguments.size, arguments.seed
     ));
     for _ in 0..arguments.runs {
         for client in &arguments.clients {
-            one(&hosts, *client, &payload, arguments.size.get())
+            one(&hosts, *client, &payload, arguments.size.get(), Line::Plain)
                 .with_context(|| format!("measuring {client:?}"))?;
         }
     }
     Ok(())
 }
 
+/// Prints a table per seeding client, with one row per line, downloading client and run.
+pub(crate) fn measure_lines(arguments: &Arguments) -> Result<()> {
+    let host = namespaces::SEED.ip();
+    let payload = Payload::create(arguments.size, &format!("http://{host}:{TRACKER}/announce"))?;
+    let hosts = Namespaces::create()?;
+    for seed in [Seed::Libtorrent, Seed::Aqueduct] {
+        measured::head(&format!(
+            "Download {} MiB from {seed:?} over TCP, with encryption, and over uTP",
+            arguments.size
+        ));
+        for line in Line::ALL {
+            let _seed = start(&hosts, seed, &payload, line)?;
+            for _ in 0..arguments.runs {
+                for client in [Client::Aqueduct, Client::Libtorrent] {
+                    one(&hosts, client, &payload, arguments.size.get(), line)
+                        .with_context(|| format!("measuring {client:?} over {line:?}"))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Starts the seed and the tracker on the seed's host, and waits until both accept connections.
-fn start(hosts: &Namespaces, seed: Seed, payload: &Payload) -> Result<(Background, Tracker)> {
-    let running =
-        Background::start(&mut hosts.on_seed(&seed.serve(payload, namespaces::SEED.port())?))?;
+fn start(
+    hosts: &Namespaces,
+    seed: Seed,
+    payload: &Payload,
+    line: Line,
+) -> Result<(Background, Tracker)> {
+    let serve = seed.serve(payload, namespaces::SEED.port(), line)?;
+    let running = Background::start(&mut hosts.on_seed(&serve))?;
     let ready = |hosts: &Namespaces| -> Result<Tracker> {
         hosts.enter_seed()?;
         let tracker = Tracker::with(Options {
@@ -47,7 +76,10 @@ fn start(hosts: &Namespaces, seed: Seed, payload: &Payload) -> Result<(Backgroun
             knows: ReturnedPeers::Only(vec![namespaces::SEED.into()]),
             ..Options::default()
         });
-        wait_for(namespaces::SEED)?;
+        match line {
+            Line::Plain | Line::Encrypted => wait_for(namespaces::SEED)?,
+            Line::Utp => wait_for_utp(namespaces::SEED)?,
+        }
         Ok(tracker)
     };
     // In a separate thread, since a thread that entered the other namespace stays there, as do the
@@ -69,14 +101,41 @@ pub(crate) fn wait_for(address: std::net::SocketAddrV4) -> Result<()> {
     Ok(())
 }
 
-fn one(hosts: &Namespaces, client: Client, payload: &Payload, size: u32) -> Result<()> {
+/// Waits until this address answers attempts to connect over uTP.
+fn wait_for_utp(address: std::net::SocketAddrV4) -> Result<()> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+    let syn = Header {
+        kind: Kind::Syn,
+        connection_id: 1,
+        timestamp: 0,
+        timestamp_difference: 0,
+        window: 0,
+        sequence: 1,
+        acknowledgement: 0,
+    };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        // Refused while nothing listens there.
+        let _ = socket.send_to(&syn.encode(), address);
+        if socket.recv(&mut [0; 100]).is_ok() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("nobody answers over uTP at {address} after 20 s");
+        }
+    }
+}
+
+fn one(hosts: &Namespaces, client: Client, payload: &Payload, size: u32, line: Line) -> Result<()> {
     let folder = payload::in_memory()?;
-    let command = client.download(&payload.torrent(), folder.path())?;
+    let command = client.download(&payload.torrent(), folder.path(), line)?;
     let measured = process::measure(&mut hosts.on_leech(&command))?;
     ensure!(
         payload.is_equal_to(&folder.path().join(payload::NAME))?,
         "{client:?} left other bytes than were seeded"
     );
-    measured::row(&format!("{client:?}").to_lowercase(), size, &measured, "");
+    let name = format!("{client:?}").to_lowercase();
+    measured::row(&name, size, &measured, line.name());
     Ok(())
 }

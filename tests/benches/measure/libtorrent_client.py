@@ -1,7 +1,7 @@
 """libtorrent as one of the measured clients.
 
-libtorrent_client.py seed TORRENT FOLDER PORT     serve until stopped
-libtorrent_client.py leech TORRENT FOLDER PORT    download and leave
+libtorrent_client.py seed TORRENT FOLDER PORT [LINE]     serve until stopped
+libtorrent_client.py leech TORRENT FOLDER PORT [LINE]    download and leave; LINE is plain (TCP), encrypted (TCP, RC4) or utp
 libtorrent_client.py check TORRENT FOLDER         hash what is in FOLDER and leave
 libtorrent_client.py create FILE PIECE_LENGTH     hash FILE as a new torrent would be and leave
 """
@@ -27,9 +27,20 @@ SETTINGS = {
     "stop_tracker_timeout": 0,
 }
 
+LINES = {
+    "plain": {},
+    "encrypted": {"out_enc_policy": 0, "in_enc_policy": 0, "allowed_enc_level": 2},
+    "utp": {
+        "enable_outgoing_utp": True,
+        "enable_incoming_utp": True,
+        "enable_outgoing_tcp": False,
+        "enable_incoming_tcp": False,
+    },
+}
 
-def add(torrent, folder, port, seed):
-    session = libtorrent.session({**SETTINGS, "listen_interfaces": f"0.0.0.0:{port}"})
+
+def add(torrent, folder, port, seed, line="plain"):
+    session = libtorrent.session({**SETTINGS, **LINES[line], "listen_interfaces": f"0.0.0.0:{port}"})
     params = libtorrent.add_torrent_params()
     params.ti = libtorrent.torrent_info(torrent)
     params.save_path = folder
@@ -57,9 +68,10 @@ def main(mode, *rest):
     if mode == "create":
         create(rest[0], int(rest[1]))
         return
-    torrent, folder, port = (*rest, "0")[:3]
+    torrent, folder, *more = rest
+    port, line = (*more, *("0", "plain")[len(more) :])
     # The session stops when nothing refers to it, so it is kept by name.
-    session, handle = add(torrent, folder, port, seed=mode == "seed")
+    session, handle = add(torrent, folder, port, seed=mode == "seed", line=line)
     while mode == "seed":
         time.sleep(1)
     wait_for_all(handle)

@@ -1,5 +1,5 @@
 //! Compares Aqueduct with other clients: `cargo xtask bench
-//! [download|hash|tab|sessions|tracker|all]`.
+//! [download|lines|hash|tab|sessions|tracker|all]`.
 //!
 //! All figures are from this machine and this run, so only their ratios are meaningful. Every
 //! download is compared with the seeded data.
@@ -58,6 +58,8 @@ struct Arguments {
 enum What {
     /// Each client downloads from one seed, over a pair of network namespaces (as root)
     Download,
+    /// The same over TCP, with encryption, and over uTP, from libtorrent and from Aqueduct (as root)
+    Lines,
     /// `verify` and `create` beside the speed of SHA-1 itself
     Hash,
     /// A tab downloads through the bridge, in Chromium
@@ -88,6 +90,9 @@ fn run() -> Result<()> {
     }
     if wanted(What::Download) {
         download::measure(&arguments)?;
+    }
+    if wanted(What::Lines) {
+        download::measure_lines(&arguments)?;
     }
     if wanted(What::Tab) {
         tab::measure(arguments.size, arguments.runs)?;

@@ -20,7 +20,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::clients::{self, Seed};
+use crate::clients::{self, Line, Seed};
 use crate::download::wait_for;
 use crate::payload::{self, Payload};
 use crate::process::{self, Background};
@@ -94,7 +94,7 @@ struct World {
 
 impl World {
     fn start(kind: Seed, payload: &Payload, at: SocketAddrV4) -> Result<Self> {
-        let seed = Background::start(&mut kind.serve(payload, at.port())?)?;
+        let seed = Background::start(&mut kind.serve(payload, at.port(), Line::Plain)?)?;
         let page = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
         let mut bridge = Command::new(clients::program("AQUEDUCT_BRIDGE_BIN")?);
         bridge.args([
