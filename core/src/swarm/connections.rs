@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::peers::{Dial, Peer};
+use super::peers::{Dial, Opened, Peer};
 use super::state::State;
 use super::transfer::Transfer;
 use crate::context::Context;
@@ -21,8 +21,7 @@ struct Arrival<'a> {
     conn: ConnId,
     who: PeerIdentity,
     listens: Option<PeerAddr>,
-    /// Whether it was dialled without an introduction (BEP 55).
-    reachable: bool,
+    opened: Opened,
     handshake: &'a Handshaken,
 }
 
@@ -103,7 +102,10 @@ impl Transfer {
                     conn,
                     who,
                     listens: Some(addr),
-                    reachable: kind == DialKind::Direct,
+                    opened: match kind {
+                        DialKind::Direct => Opened::Dialled,
+                        DialKind::Holepunch => Opened::Introduced,
+                    },
                     handshake,
                 },
             ),
@@ -147,7 +149,11 @@ impl Transfer {
                 conn,
                 who,
                 listens,
-                reachable: dialled,
+                opened: if dialled {
+                    Opened::Dialled
+                } else {
+                    Opened::Accepted
+                },
                 handshake,
             },
         );
@@ -187,8 +193,13 @@ impl Transfer {
             .state
             .pieces()
             .map_or_else(Bitfield::default, |pieces| pieces.have_beyond_doubt());
-        let mut peer = Peer::new(cx.now, new.who, new.listens, new.handshake, have.len());
-        peer.reachable = new.reachable;
+        let mut peer = Peer::new(
+            cx.now,
+            new.who,
+            (new.opened, new.listens),
+            new.handshake,
+            have.len(),
+        );
         self.peers.introductions.give_up(new.who.addr);
         if let Some(message) = first_message(&have, peer.fast) {
             peer.send(cx, new.conn, message);
@@ -225,8 +236,12 @@ impl Transfer {
             if dial.is_passing {
                 self.peers.candidates.forget(dial.addr);
             }
-            if dial.kind == DialKind::Direct && !dial.is_slow && reason.is_unreached() {
-                self.seek_introduction(cx, dial.addr);
+            if dial.kind == DialKind::Direct
+                && !dial.is_slow
+                && reason.is_unreached()
+                && let Some(mut holepunching) = self.holepunching(cx)
+            {
+                holepunching.seek_introduction(cx, dial.addr);
             }
         }
         self.forget_peer(cx, conn, reason);
@@ -253,7 +268,9 @@ impl Transfer {
         if short || *reason != CloseReason::Remote {
             tell_failure(cx, peer.addr, reason);
         }
-        self.handle_relay_left(cx, conn);
+        if let Some(mut holepunching) = self.holepunching(cx) {
+            holepunching.handle_relay_left(cx, conn);
+        }
         self.upload.remove_peer(conn);
         match &mut self.state {
             State::Metadata(fetch) => fetch.remove_peer(conn),

@@ -86,8 +86,16 @@ impl Transfer {
                 let new = new.map(|(addr, _)| PeerAddr::from(addr)).collect();
                 self.handle_new_candidates(cx, PeerSource::Pex, new);
             }
-            Effect::Introduced(addr) => self.handle_introduced(cx, conn, addr),
-            Effect::NotIntroduced(addr) => self.handle_not_introduced(cx, conn, addr),
+            Effect::Introduced(addr) => {
+                if let Some(mut holepunching) = self.holepunching(cx) {
+                    holepunching.handle_introduced(cx, conn, addr);
+                }
+            }
+            Effect::NotIntroduced(addr) => {
+                if let Some(mut holepunching) = self.holepunching(cx) {
+                    holepunching.handle_not_introduced(cx, conn, addr);
+                }
+            }
             Effect::DontHave(index) => {
                 let lost = self.with_content(|c, peers| c.handle_dont_have(cx, peers, conn, index));
                 return lost.unwrap_or(Ok(()));

@@ -19,20 +19,36 @@ use super::transfer::Transfer;
 use crate::context::Context;
 use crate::extensions::PexFlags;
 use crate::io::{CloseReason, DialKind};
-use crate::swarm::peers::{Peer, Refused};
-use crate::types::{ConnId, PeerAddr};
+use crate::swarm::peers::{Peer, Peers, Refused};
+use crate::types::{ConnId, InfoHashV1, PeerAddr};
 
 /// The time after which a dial to a peer that may be behind a NAT is slow: most others have
 /// answered by then.
 const HEAD_START: Duration = Duration::from_secs(2);
 
+/// What opens connections this way for one torrent.
+pub(super) struct Holepunching<'a> {
+    info_hash: InfoHashV1,
+    peers: &'a mut Peers,
+}
+
 impl Transfer {
+    /// `None`: we open no connections this way. That is so for a private torrent (BEP 27), and if
+    /// the user wants no addresses from peers.
+    pub(super) fn holepunching(&mut self, cx: &Context) -> Option<Holepunching<'_>> {
+        let dials = cx.config().utp && cx.config().max_dialling > 0 && !cx.shared.shutting_down;
+        let is_on = dials && self.state.exchanges(cx) && self.state.is_active(cx);
+        is_on.then_some(Holepunching {
+            info_hash: self.info_hash.wire(),
+            peers: &mut self.peers,
+        })
+    }
+}
+
+impl Holepunching<'_> {
     /// Asks for introductions to peers that are slow to answer, and asks other peers for those that
     /// were not made in time.
-    pub(super) fn tick_introductions(&mut self, cx: &mut Context) {
-        if !self.holepunches(cx) {
-            return;
-        }
+    pub(super) fn tick(&mut self, cx: &mut Context) {
         let overdue: Vec<_> = self.peers.introductions.overdue(cx.now).collect();
         for target in overdue {
             self.ask_next(cx, target);
@@ -49,8 +65,7 @@ impl Transfer {
             let target = target.socket_addr();
             target.is_some_and(|target| peer.extensions.introduces(target))
         };
-        if self.holepunches(cx)
-            && self.peers.introductions.has_room_for(target)
+        if self.peers.introductions.has_room_for(target)
             && self.peers.iter().any(introduces)
             && self.peers.candidates.count_introduction(target)
         {
@@ -61,8 +76,8 @@ impl Transfer {
     /// Asks the next connected peer that may introduce us. If there is none, or no need any more,
     /// none is asked.
     fn ask_next(&mut self, cx: &mut Context, target: PeerAddr) {
-        let is_needed = self.holepunches(cx) && !self.peers.is_connected(cx, target);
-        if !is_needed || !self.peers.request_introduction(cx, target) {
+        let is_connected = self.peers.is_connected(cx, target);
+        if is_connected || !self.peers.request_introduction(cx, target) {
             self.peers.introductions.give_up(target);
         }
     }
@@ -70,8 +85,7 @@ impl Transfer {
     /// Handles an introduction: dials a peer that dials us at the same time.
     pub(super) fn handle_introduced(&mut self, cx: &mut Context, relay: ConnId, addr: SocketAddr) {
         let target = PeerAddr::from(addr);
-        let informant = self.peers.get(relay).map(|peer| peer.addr);
-        let Some(informant) = informant.filter(|_| self.holepunches(cx)) else {
+        let Some(informant) = self.peers.get(relay).map(|peer| peer.addr) else {
             return;
         };
         match self.peers.introductions.take_made(relay, target) {
@@ -86,8 +100,9 @@ impl Transfer {
             Err(Refused::Known) => false,
             Err(_) => return,
         };
-        let info_hash = self.info_hash.wire();
-        let dials = self.peers.dial_now(cx, info_hash, (target, is_passing));
+        let dials = self
+            .peers
+            .dial_now(cx, self.info_hash, (target, is_passing));
         if is_passing && !dials {
             self.peers.candidates.forget(target);
         }
@@ -117,16 +132,12 @@ impl Transfer {
 
     /// The introduced peer is dialled over uTP from now on, so its direct dial has failed.
     fn end_direct_dial(&mut self, cx: &mut Context, addr: PeerAddr) {
-        if let Some(conn) = self.peers.dial_to(addr, DialKind::Direct) {
-            self.disconnect(cx, conn, CloseReason::Duplicate);
-            self.peers.candidates.failed(cx.now, addr);
-        }
-    }
-
-    /// Whether we open connections this way: never for a private torrent (BEP 27), nor if the user
-    /// wants no addresses from peers.
-    fn holepunches(&self, cx: &Context) -> bool {
-        let dials = cx.config().utp && cx.config().max_dialling > 0 && !cx.shared.shutting_down;
-        dials && self.state.exchanges(cx) && self.state.is_active(cx)
+        let Some(conn) = self.peers.dial_to(addr, DialKind::Direct) else {
+            return;
+        };
+        self.peers.take_dial(cx, conn);
+        self.peers.candidates.failed(cx.now, addr);
+        cx.shared.routes.push((conn, None));
+        cx.close(conn, CloseReason::Duplicate);
     }
 }

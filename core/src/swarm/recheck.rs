@@ -1,6 +1,7 @@
 //! Reading and hashing pieces again that another program may have changed, while the torrent is
 //! active.
 
+use super::peers::Peers;
 use super::state::State;
 use super::transfer::Transfer;
 use crate::context::{Context, Pending};
@@ -122,7 +123,9 @@ impl Transfer {
             return false;
         }
         self.upload.reject_waiting(cx, &mut self.peers, &gone);
-        self.tell_dont_have(cx, &gone);
+        for conn in announce_dont_have(cx, &mut self.peers, &gone) {
+            self.disconnect(cx, conn, CloseReason::Outdated);
+        }
         self.with_content(|content, peers| {
             content.download.recount(cx, &content.pieces, peers);
             // Seeds that were left when nothing was lacking are needed again.
@@ -131,32 +134,6 @@ impl Transfer {
             }
         });
         true
-    }
-
-    /// BEP 54: announces that pieces are gone. A peer without the extension, or one that would need
-    /// too many messages, is disconnected, so that it learns of it in a new handshake. Seeds
-    /// request nothing and are not told.
-    fn tell_dont_have(&mut self, cx: &mut Context, gone: &[Piece]) {
-        let mut outdated: Vec<ConnId> = Vec::new();
-        for (conn, peer) in self
-            .peers
-            .iter_mut()
-            .filter(|(_, peer)| !peer.have.is_all())
-        {
-            let messages: Option<Vec<Message>> = gone
-                .iter()
-                .map(|piece| peer.extensions.tell_dont_have(*piece))
-                .collect();
-            match messages.filter(|_| gone.len() <= MAX_TOLD) {
-                Some(messages) => messages
-                    .into_iter()
-                    .for_each(|message| peer.send(cx, conn, message)),
-                None => outdated.push(conn),
-            }
-        }
-        outdated
-            .into_iter()
-            .for_each(|conn| self.disconnect(cx, conn, CloseReason::Outdated));
     }
 
     /// Reads for one peer while its send queue has room. Pieces that must be checked first are
@@ -186,6 +163,26 @@ impl Transfer {
         });
         self.recheck_more(cx);
     }
+}
+
+/// BEP 54: announces that pieces are gone. Returns the peers to disconnect, so that they learn of it
+/// in a new handshake: those without the extension, and all if there are too many pieces. Seeds
+/// request nothing and are not told.
+fn announce_dont_have(cx: &mut Context, peers: &mut Peers, gone: &[Piece]) -> Vec<ConnId> {
+    let mut outdated = Vec::new();
+    for (conn, peer) in peers.iter_mut().filter(|(_, peer)| !peer.have.is_all()) {
+        let messages: Option<Vec<Message>> = gone
+            .iter()
+            .map(|piece| peer.extensions.tell_dont_have(*piece))
+            .collect();
+        match messages.filter(|_| gone.len() <= MAX_TOLD) {
+            Some(messages) => messages
+                .into_iter()
+                .for_each(|message| peer.send(cx, conn, message)),
+            None => outdated.push(conn),
+        }
+    }
+    outdated
 }
 
 #[cfg(test)]

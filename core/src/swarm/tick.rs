@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::extensions::pex::ConnectedPeer;
 use crate::extensions::{PexFlags, upload_only};
 use crate::io::{CloseReason, DiscoverRequest};
-use crate::swarm::peers::Peer;
+use crate::swarm::peers::{Opened, Peer};
 use crate::types::Instant;
 
 /// The number of ticks between choking rounds (BEP 3: 10 s).
@@ -43,7 +43,9 @@ impl Swarm {
         }
         self.tell_upload_only(cx);
         self.tell_peers(cx);
-        self.transfer.tick_introductions(cx);
+        if let Some(mut holepunching) = self.transfer.holepunching(cx) {
+            holepunching.tick(cx);
+        }
         self.ask_for_more(cx);
         self.transfer.fill_all(cx);
         self.transfer.dial(cx)
@@ -142,6 +144,6 @@ fn neighbour(peer: &Peer) -> Option<ConnectedPeer> {
             .with_if(peer.is_upload_only(), PexFlags::UPLOAD_ONLY)
             .with_if(peer.transport == Transport::Utp, PexFlags::UTP)
             .with_if(extensions.holepunches(), PexFlags::HOLEPUNCH)
-            .with_if(peer.reachable, PexFlags::REACHABLE),
+            .with_if(peer.opened == Opened::Dialled, PexFlags::REACHABLE),
     })
 }

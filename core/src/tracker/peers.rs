@@ -15,7 +15,7 @@ const FEW: usize = 24;
 
 /// Peers with compact addresses of `N` bytes: 6 or 18.
 #[derive(Debug, Default)]
-pub(super) struct Peers<const N: usize> {
+pub(super) struct PeerTable<const N: usize> {
     /// The compact addresses; the first `seeds` are complete peers.
     addrs: Vec<[u8; N]>,
     /// The time of each peer's last announce, in seconds.
@@ -34,7 +34,7 @@ pub(super) enum Change {
     Kept,
 }
 
-impl<const N: usize> Peers<N> {
+impl<const N: usize> PeerTable<N> {
     pub(super) const fn len(&self) -> usize {
         self.addrs.len()
     }
@@ -269,7 +269,7 @@ mod tests {
     }
 
     fn sampled(
-        peers: &Peers<6>,
+        peers: &PeerTable<6>,
         asker: Option<usize>,
         for_seed: bool,
         want: usize,
@@ -280,8 +280,8 @@ mod tests {
         out.as_chunks::<6>().0.to_vec()
     }
 
-    fn filled(seeds: u16, leeches: u16, entropy: &mut Entropy) -> Peers<6> {
-        let mut peers = Peers::default();
+    fn filled(seeds: u16, leeches: u16, entropy: &mut Entropy) -> PeerTable<6> {
+        let mut peers = PeerTable::default();
         (0..seeds + leeches).for_each(|n| {
             peers.put(addr(n), n < seeds, 1, entropy);
         });
@@ -324,7 +324,7 @@ mod tests {
         #[test]
         fn the_list_is_what_was_put_and_not_removed(steps in vec((0u16..90, any::<bool>(), 0u8..8), 0..400), want in 0usize..120) {
             let mut entropy = Entropy::new([3; 32]);
-            let (mut peers, mut model) = (Peers::<6>::default(), BTreeMap::new());
+            let (mut peers, mut model) = (PeerTable::<6>::default(), BTreeMap::new());
             for (number, (name, seed, kind)) in steps.into_iter().enumerate() {
                 let now = u32::try_from(number).unwrap();
                 match kind {

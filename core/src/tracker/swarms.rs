@@ -6,7 +6,7 @@ use hashbrown::HashTable;
 
 use super::creators::{Creator, Creators};
 use super::entropy::Entropy;
-use super::peers::{Change, Peers};
+use super::peers::{Change, PeerTable};
 use super::request::Counts;
 use crate::net::compact;
 use crate::types::InfoHashV1;
@@ -20,9 +20,9 @@ const LOOKS: usize = 16;
 pub(super) struct ListedSwarm {
     info_hash: InfoHashV1,
     creator: Creator,
-    v4: Peers<6>,
+    v4: PeerTable<6>,
     /// Boxed, since most swarms have no IPv6 peers.
-    v6: Option<Box<Peers<18>>>,
+    v6: Option<Box<PeerTable<18>>>,
     pub(super) downloads: u32,
 }
 
@@ -31,7 +31,7 @@ impl ListedSwarm {
         Self {
             info_hash,
             creator,
-            v4: Peers::default(),
+            v4: PeerTable::default(),
             v6: None,
             downloads: 0,
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub(crate) use candidates::{Candidates, Refused};
 pub(crate) use dials::Dial;
-pub(crate) use peer::{EarlyHave, Peer};
+pub(crate) use peer::{EarlyHave, Opened, Peer};
 
 use self::dials::Dials;
 use self::introductions::Introductions;
@@ -297,7 +297,9 @@ impl Peers {
     ) -> Option<ConnId> {
         let better = dialled == (cx.shared.peer_id > who.peer_id);
         let crossed = |p: &Peer| {
-            p.peer_id == who.peer_id && p.dialled != dialled && p.addr.ip() == who.addr.ip()
+            p.peer_id == who.peer_id
+                && (p.opened != Opened::Accepted) != dialled
+                && p.addr.ip() == who.addr.ip()
         };
         self.iter()
             .find(|(_, p)| better && crossed(p))

@@ -23,6 +23,17 @@ pub(crate) struct EarlyHave {
     pub(crate) indices: Vec<u32>,
 }
 
+/// How a connection came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// By the peer.
+    Accepted,
+    /// By us or the bridge, so that others can dial the peer, too.
+    Dialled,
+    /// By both at the same time, after an introduction (BEP 55).
+    Introduced,
+}
+
 /// A connected peer of a torrent.
 #[derive(Debug)]
 pub(crate) struct Peer {
@@ -32,10 +43,7 @@ pub(crate) struct Peer {
     /// The transport of the connection.
     pub(crate) transport: Transport,
     pub(crate) peer_id: PeerId,
-    /// Whether it was dialled, by us or by the bridge.
-    pub(crate) dialled: bool,
-    /// Whether it was dialled without an introduction (BEP 55), so that others can dial it too.
-    pub(crate) reachable: bool,
+    pub(crate) opened: Opened,
     /// Whether both sides support the fast extension (BEP 6).
     pub(crate) fast: bool,
     pub(crate) connected_at: Instant,
@@ -59,7 +67,7 @@ impl Peer {
     pub(crate) fn new(
         now: Instant,
         identity: PeerIdentity,
-        listens: Option<PeerAddr>,
+        (opened, listens): (Opened, Option<PeerAddr>),
         handshake: &Handshaken,
         pieces: u32,
     ) -> Self {
@@ -68,8 +76,7 @@ impl Peer {
             listens,
             transport: handshake.transport,
             peer_id: identity.peer_id,
-            dialled: listens.is_some(),
-            reachable: false,
+            opened,
             fast: handshake.reserved.fast(),
             connected_at: now,
             am_choking: true,
