@@ -10,6 +10,7 @@ mod adding;
 mod bridge_quotas;
 mod dht;
 mod downloads;
+mod encryption_and_utp;
 mod faults;
 mod files;
 mod form;
