@@ -16,5 +16,6 @@ pub mod devtools;
 pub mod fuzz;
 pub mod network;
 pub mod page;
+pub mod relay;
 pub mod sample;
 pub mod sim;

@@ -20,8 +20,18 @@ pub const INSIDE: &str = "AQUEDUCT_TEST_INSIDE";
 /// The test failed, or a namespace cannot be made; the message includes the output.
 #[must_use]
 pub fn ran_inside(test: &str, addresses: &[IpAddr], limit: Duration) -> bool {
+    lines_inside(test, addresses, limit).is_some()
+}
+
+/// As [`ran_inside`], with the lines that the run has printed in place of true, and `None` in place
+/// of false.
+///
+/// # Panics
+/// As [`ran_inside`].
+#[must_use]
+pub fn lines_inside(test: &str, addresses: &[IpAddr], limit: Duration) -> Option<Vec<String>> {
     if is_inside() {
-        return false;
+        return None;
     }
     let _tools = [system("unshare", "util-linux"), system("ip", "iproute2")];
     let add: String = addresses
@@ -46,12 +56,13 @@ pub fn ran_inside(test: &str, addresses: &[IpAddr], limit: Duration) -> bool {
         .env(INSIDE, "1");
     let mut run = Program::start(&mut unshare);
     run.wait_for_success(limit);
+    let lines = run.lines();
     assert!(
-        run.lines().iter().any(|line| line.contains("1 passed")),
+        lines.iter().any(|line| line.contains("1 passed")),
         "there is no test {test}{}",
         run.told()
     );
-    true
+    Some(lines)
 }
 
 /// Whether this process runs inside a namespace without other networks.

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use aqueduct_tests::clients::libtorrent_with;
 use aqueduct_tests::programs::{Program, START};
+use aqueduct_tests::relay::{Faults, Relay};
 use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Setup};
@@ -97,6 +99,73 @@ fn we_download_from_ourselves_over_utp_alone() {
     let mut get = Program::start(&mut command);
     get.wait_for_success(DOWNLOAD);
     setup.torrent.verify(&place).unwrap();
+}
+
+/// Paths from one millisecond to 300 each way, with loss up to 10 % and reordering; how many KiB
+/// are sent over each.
+fn paths() -> impl Iterator<Item = (Faults, u64)> {
+    let path = |delay, jitter, loss, size| {
+        let [delay, jitter] = [delay, jitter].map(Duration::from_millis);
+        let faults = Faults {
+            delay,
+            jitter,
+            loss,
+        };
+        (faults, size)
+    };
+    [
+        path(1, 0, 0, 8192),
+        path(10, 5, 0, 4096),
+        path(10, 0, 10, 4096),
+        path(30, 20, 20, 1024),
+        path(5, 2, 100, 1024),
+        path(150, 20, 10, 512),
+        path(300, 0, 0, 512),
+    ]
+    .into_iter()
+}
+
+/// All paths at the same time. `run` transfers a torrent over the path, and returns the relay.
+fn over_all_paths(
+    what: &str,
+    seed: u64,
+    run: impl Fn(&Setup, Faults) -> Relay + Send + Sync + Copy,
+) {
+    std::thread::scope(|scope| {
+        for ((faults, size), number) in paths().zip(seed..) {
+            scope.spawn(move || {
+                let setup = Setup::new(Recipe::single("path.bin", number, size << 10, 32 * 1024));
+                let start = Instant::now();
+                let relay = run(&setup, faults);
+                let rate = size as f64 / start.elapsed().as_secs_f64();
+                println!("{what}: {faults:?}: {size} KiB, {rate:.0} KiB/s");
+                // Nothing came by another way.
+                assert!(relay.carried() > size << 10 >> 11, "{}", relay.carried());
+            });
+        }
+    });
+}
+
+#[test]
+fn we_download_from_libtorrent_over_utp_on_paths_with_loss_delay_and_reordering() {
+    over_all_paths("from libtorrent", 70, |setup, faults| {
+        let (_seed, addr) = libtorrent_seed(setup);
+        let relay = Relay::start(addr.parse().unwrap(), faults, 1);
+        let peer = relay.addr().to_string();
+        let more = ["--no-tcp", "--no-trackers", "--peer", &peer];
+        setup.get_with(setup.source(), &more);
+        relay
+    });
+}
+
+#[test]
+fn libtorrent_downloads_from_us_over_utp_on_paths_with_loss_delay_and_reordering() {
+    over_all_paths("to libtorrent", 80, |setup, faults| {
+        let (_seed, addr) = seed(setup, setup.aqueduct("seed"), &["--no-tcp"]);
+        let relay = Relay::start(addr.parse().unwrap(), faults, 2);
+        libtorrent_downloads(setup, &relay.addr().to_string());
+        relay
+    });
 }
 
 /// libtorrent learns our address, tries uTP, is rejected instead of waiting for a timeout, and
