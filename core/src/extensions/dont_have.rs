@@ -17,7 +17,7 @@ pub(super) fn handle(payload: &[u8]) -> Result<Effect, CloseReason> {
 }
 
 /// A message that we no longer have a piece, if the peer supports the extension.
-pub(super) fn tell(ids: &RemoteIds, piece: Piece) -> Option<Message> {
+pub(super) fn message(ids: &RemoteIds, piece: Piece) -> Option<Message> {
     ids.message(Extension::DontHave, encode(piece.get()))
 }
 

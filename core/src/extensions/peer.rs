@@ -123,18 +123,18 @@ impl Extensions {
 
     /// A list of connected peers (BEP 11), at most once per minute. `to`: the peer's address, and
     /// its listening address.
-    pub(crate) fn tell_peers(
+    pub(crate) fn pex_message(
         &mut self,
         now: Instant,
         to: (PeerAddr, Option<PeerAddr>),
         connected: &[ConnectedPeer],
     ) -> Option<Message> {
-        pex::tell(&mut self.pex, &self.ids, (now, to), connected)
+        pex::message(&mut self.pex, &self.ids, (now, to), connected)
     }
 
     /// A message that we no longer have a piece (BEP 54).
-    pub(crate) fn tell_dont_have(&self, piece: Piece) -> Option<Message> {
-        dont_have::tell(&self.ids, piece)
+    pub(crate) fn dont_have_message(&self, piece: Piece) -> Option<Message> {
+        dont_have::message(&self.ids, piece)
     }
 
     /// Handles an extended message. An unassigned id is ignored (BEP 10).

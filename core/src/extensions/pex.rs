@@ -62,7 +62,7 @@ pub(super) fn handle(
 
 /// The next message for a peer, at most once per minute. It contains neither the peer itself
 /// (`listens`) nor addresses in a private network that the peer is not part of.
-pub(super) fn tell(
+pub(super) fn message(
     pex: &mut Pex,
     ids: &RemoteIds,
     (now, (addr, listens)): (Instant, (PeerAddr, Option<PeerAddr>)),

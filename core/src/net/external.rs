@@ -32,7 +32,7 @@ impl ExternalAddress {
     }
 
     /// A peer at `voter` reports an address.
-    pub(crate) fn told_by(&mut self, voter: IpAddr, ip: IpAddr) {
+    pub(crate) fn add_vote(&mut self, voter: IpAddr, ip: IpAddr) {
         // A peer in our own network sees an address that is not public.
         if !is_local(voter) {
             self.vote(Some(ip_network(voter)), ip);
@@ -63,11 +63,11 @@ mod tests {
     fn the_address_that_most_networks_see_is_ours() {
         let mut external = ExternalAddress::default();
         assert_eq!(external.of_family(false), None);
-        external.told_by(ip("8.8.8.8"), ip("45.0.0.9"));
-        external.told_by(ip("8.8.8.8"), ip("45.0.0.9"));
-        external.told_by(ip("9.9.9.9"), ip("45.0.0.1"));
+        external.add_vote(ip("8.8.8.8"), ip("45.0.0.9"));
+        external.add_vote(ip("8.8.8.8"), ip("45.0.0.9"));
+        external.add_vote(ip("9.9.9.9"), ip("45.0.0.1"));
         external.told(ip("::ffff:45.0.0.1"));
-        external.told_by(ip("9.9.9.8"), ip("2001:db8::1"));
+        external.add_vote(ip("9.9.9.8"), ip("2001:db8::1"));
         assert_eq!(external.of_family(false), Some(ip("45.0.0.1")));
         assert_eq!(external.of_family(true), Some(ip("2001:db8::1")));
     }
@@ -78,7 +78,7 @@ mod tests {
         for inside in ["192.168.1.2", "100.64.0.1", "0.0.0.0", "224.0.0.1"] {
             external.told(ip(inside));
         }
-        external.told_by(ip("10.0.0.1"), ip("45.0.0.1"));
+        external.add_vote(ip("10.0.0.1"), ip("45.0.0.1"));
         assert_eq!(external.of_family(false), None);
     }
 }

@@ -111,7 +111,7 @@ impl Transfer {
             ),
             Some(reason) => {
                 self.peers.rest(cx.now, addr, &reason, false);
-                tell_failure(cx, addr, &reason);
+                report_failure(cx, addr, &reason);
                 cx.close(conn, reason);
                 cx.shared.routes.push((conn, None));
             }
@@ -232,7 +232,7 @@ impl Transfer {
         cx.shared.routes.push((conn, None));
         if let Some(dial) = self.peers.take_dial(cx, conn) {
             self.peers.rest(cx.now, dial.addr, reason, false);
-            tell_failure(cx, dial.addr, reason);
+            report_failure(cx, dial.addr, reason);
             if dial.is_passing {
                 self.peers.candidates.forget(dial.addr);
             }
@@ -266,7 +266,7 @@ impl Transfer {
         };
         let short = cx.now.since(peer.connected_at) < SHORT && received == 0;
         if short || *reason != CloseReason::Remote {
-            tell_failure(cx, peer.addr, reason);
+            report_failure(cx, peer.addr, reason);
         }
         if let Some(mut holepunching) = self.holepunching(cx) {
             holepunching.handle_relay_left(cx, conn);
@@ -311,7 +311,7 @@ impl Transfer {
 }
 
 /// Reports why a peer failed, unless the connection ended by our own choice.
-fn tell_failure(cx: &mut Context, addr: PeerAddr, reason: &CloseReason) {
+fn report_failure(cx: &mut Context, addr: PeerAddr, reason: &CloseReason) {
     if PeerFailure::of(reason).is_some() && !cx.shared.shutting_down {
         cx.event(Event::PeerFailed(cx.torrent, addr, reason.clone()));
     }

@@ -267,7 +267,7 @@ impl Content {
         }
         let recovered = self.recover();
         cx.event(Event::Piece(cx.torrent, piece));
-        peers.tell_have(cx, piece);
+        peers.announce_have(cx, piece);
         self.download.handle_had(cx, peers, piece);
         if cx.shared.starved.contains(&cx.torrent) || recovered {
             self.fill_all(cx, peers);
@@ -469,7 +469,7 @@ impl Content {
         }
         for piece in found {
             cx.event(Event::Piece(cx.torrent, piece));
-            peers.tell_have(cx, piece);
+            peers.announce_have(cx, piece);
         }
         self.download.recount(cx, &self.pieces, peers);
     }

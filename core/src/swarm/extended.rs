@@ -62,7 +62,7 @@ impl Transfer {
             }
             Effect::Handshake { our_ip } => {
                 if let (Some(ip), Some(voter)) = (our_ip, peer.addr.ip()) {
-                    cx.shared.external.told_by(voter, ip);
+                    cx.shared.external.add_vote(voter, ip);
                 }
                 self.handle_extended_handshake(cx, conn);
                 return self

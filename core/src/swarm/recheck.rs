@@ -173,7 +173,7 @@ fn announce_dont_have(cx: &mut Context, peers: &mut Peers, gone: &[Piece]) -> Ve
     for (conn, peer) in peers.iter_mut().filter(|(_, peer)| !peer.have.is_all()) {
         let messages: Option<Vec<Message>> = gone
             .iter()
-            .map(|piece| peer.extensions.tell_dont_have(*piece))
+            .map(|piece| peer.extensions.dont_have_message(*piece))
             .collect();
         match messages.filter(|_| gone.len() <= MAX_TOLD) {
             Some(messages) => messages

@@ -41,8 +41,8 @@ impl Swarm {
         if let State::Metadata(fetch) = &mut self.transfer.state {
             fetch.tick(cx, &mut self.transfer.peers);
         }
-        self.tell_upload_only(cx);
-        self.tell_peers(cx);
+        self.announce_upload_only(cx);
+        self.exchange_peers(cx);
         if let Some(mut holepunching) = self.transfer.holepunching(cx) {
             holepunching.tick(cx);
         }
@@ -84,7 +84,7 @@ impl Swarm {
     }
 
     /// BEP 21: tells all peers when we become a partial seed, and when we stop being one.
-    fn tell_upload_only(&mut self, cx: &mut Context) {
+    fn announce_upload_only(&mut self, cx: &mut Context) {
         let is = self.transfer.state.is_partial_seed();
         if std::mem::replace(&mut self.said_upload_only, is) == is {
             return;
@@ -100,7 +100,7 @@ impl Swarm {
     }
 
     /// BEP 11: sends peer exchange messages, at most one per peer and minute.
-    fn tell_peers(&mut self, cx: &mut Context) {
+    fn exchange_peers(&mut self, cx: &mut Context) {
         if !self.transfer.state.exchanges(cx) {
             return;
         }
@@ -112,7 +112,7 @@ impl Swarm {
             .collect();
         for (conn, peer) in self.transfer.peers.iter_mut() {
             let to = (peer.addr, peer.listens);
-            if let Some(message) = peer.extensions.tell_peers(cx.now, to, &connected) {
+            if let Some(message) = peer.extensions.pex_message(cx.now, to, &connected) {
                 peer.send(cx, conn, message);
             }
         }

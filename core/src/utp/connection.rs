@@ -375,7 +375,7 @@ impl UtpConnection {
 
     fn write_state(&mut self, now: Instant, out: &mut Vec<u8>) {
         let mut header = self.header(now, Kind::State, self.sender.buffer.next_sequence());
-        header.window = self.receive.tell_window();
+        header.window = self.receive.advertise_window();
         header.write(&self.receive.selective(), &[], out);
         self.owes_acknowledgement = false;
         self.timers.handle_sent(now);
@@ -383,7 +383,7 @@ impl UtpConnection {
 
     fn write_segment(&mut self, now: Instant, segment: &Segment, out: &mut Vec<u8>) {
         let mut header = self.header(now, segment.kind, segment.sequence);
-        header.window = self.receive.tell_window();
+        header.window = self.receive.advertise_window();
         header.write(&[], &segment.payload, out);
         self.owes_acknowledgement = false;
         self.timers.handle_sent(now);

@@ -120,7 +120,7 @@ impl ReceiveBuffer {
     }
 
     /// The free space in bytes, as it is sent to the other side now.
-    pub(super) fn tell_window(&mut self) -> u32 {
+    pub(super) fn advertise_window(&mut self) -> u32 {
         self.told = self.room();
         u32::try_from(self.told).unwrap_or(u32::MAX)
     }
@@ -246,12 +246,12 @@ mod tests {
             buffer.handle(FIRST.plus(n), Body::Data(&[0; 10]));
         }
         assert_eq!(buffer.acknowledgement(), FIRST.plus(3));
-        assert_eq!(buffer.tell_window(), 0);
+        assert_eq!(buffer.advertise_window(), 0);
         buffer.read(9);
         assert!(!buffer.has_news());
         buffer.read(1);
         assert!(buffer.has_news());
-        assert_eq!(buffer.tell_window(), 10);
+        assert_eq!(buffer.advertise_window(), 10);
         assert!(!buffer.has_news());
     }
 
@@ -261,7 +261,7 @@ mod tests {
         for n in 1..8 {
             buffer.handle(FIRST.plus(n), Body::Data(&[0; 10]));
         }
-        assert_eq!(buffer.tell_window(), 0);
+        assert_eq!(buffer.advertise_window(), 0);
         assert!(buffer.handle(FIRST, Body::Data(&[0; 10])));
         assert_eq!(buffer.acknowledgement(), FIRST.plus(4));
     }
@@ -274,7 +274,7 @@ mod tests {
             buffer.handle(FIRST.plus(n), Body::Data(&[0; 10]));
         }
         assert_eq!(buffer.acknowledgement(), FIRST.plus(99));
-        assert_eq!(buffer.tell_window(), 40);
+        assert_eq!(buffer.advertise_window(), 40);
     }
 
     proptest! {

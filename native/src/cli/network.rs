@@ -79,7 +79,7 @@ impl Network {
     }
 
     /// Tells what the blocklist contains, if there is one.
-    pub(crate) fn tell(&self, screen: &Screen) {
+    pub(crate) fn report(&self, screen: &Screen) {
         if let Some(summary) = &self.summary {
             screen.blocklist(self.blocklist.len(), summary);
         }

@@ -173,7 +173,7 @@ fn start(
         screen.note(&format!("{}, so the progress of downloads is recorded in {place}; set XDG_STATE_HOME to choose another folder", visible(reason)));
     }
     descriptors::raise_limit();
-    network.tell(&screen);
+    network.report(&screen);
     let (settings, open_files) = settings(flags, &state.path, torrents, &network);
     let port = settings.port;
     let driver = Driver::start(settings).map_err(|error| not_listening(port, &error))?;

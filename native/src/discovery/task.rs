@@ -196,7 +196,9 @@ impl Task {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::Net(request) => self.network.carry_out(request),
-            Output::Peers { key, source, addrs } => self.tell(key, News::Peers { source, addrs }),
+            Output::Peers { key, source, addrs } => {
+                self.send_news(key, News::Peers { source, addrs })
+            }
             Output::Tracker {
                 key,
                 index,
@@ -204,7 +206,7 @@ impl Task {
                 ended,
             } => {
                 self.show(key, index, &status);
-                self.tell(
+                self.send_news(
                     key,
                     News::Tracker {
                         index,
@@ -215,7 +217,7 @@ impl Task {
             }
             Output::DhtChanged(key) => {
                 self.publish_counts(key);
-                self.tell(key, News::Dht);
+                self.send_news(key, News::Dht);
             }
             Output::DhtLookupEnded { key, effort } => {
                 tracing::debug!(info_hash = %key.info_hash, ?effort, "DHT lookup");
@@ -236,7 +238,7 @@ impl Task {
         }
     }
 
-    fn tell(&self, key: Key, news: News) {
+    fn send_news(&self, key: Key, news: News) {
         if let Some(Member { news: member, .. }) = self.members.get(&key) {
             // A member that does not read loses news, and no other member waits for it; see
             // `MAX_NEWS`. Peers are dropped last, since they cannot be looked up again.

@@ -377,7 +377,7 @@ impl Peers {
     }
 
     /// BEP 3: announces a piece to every peer that lacks it.
-    pub(crate) fn tell_have(&mut self, cx: &mut Context, piece: Piece) {
+    pub(crate) fn announce_have(&mut self, cx: &mut Context, piece: Piece) {
         for (conn, peer) in self.iter_mut().filter(|(_, peer)| !peer.have.has(piece)) {
             peer.send(cx, conn, Message::Have(piece.get()));
         }

@@ -146,7 +146,7 @@ impl Session {
         self.screen.listening(self.torrents.driver.port());
         let outcome = self.work().await;
         self.screen.close();
-        self.tell_refused();
+        self.report_refused();
         let interrupted = matches!(&outcome, Err(failure) if failure.class == Class::Interrupted);
         if interrupted {
             self.screen.note("saving; interrupt again to leave at once");
@@ -156,7 +156,7 @@ impl Session {
     }
 
     /// Tells how many peers the blocklist kept away.
-    fn tell_refused(&self) {
+    fn report_refused(&self) {
         let driver = &self.torrents.driver;
         let torrents = driver.snapshot().torrents;
         let not_dialled: usize = torrents.iter().map(|torrent| torrent.blocked).sum();

@@ -121,7 +121,7 @@ impl State {
     pub(super) fn settle(&mut self, port: &Port) {
         self.send(port);
         while let Some(event) = self.machine.poll_event() {
-            self.tell(port, event);
+            self.pass_on(port, event);
         }
         // A connection that could not be queued was reset.
         self.send(port);
@@ -132,7 +132,7 @@ impl State {
         }
     }
 
-    fn tell(&mut self, port: &Port, event: Event) {
+    fn pass_on(&mut self, port: &Port, event: Event) {
         if let Event::Incoming(id, from) = event {
             return self.welcome(port, id, from);
         }

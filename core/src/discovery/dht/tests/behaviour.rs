@@ -309,7 +309,7 @@ fn a_node_that_a_peer_names_is_asked_and_kept() {
     world.join(addr(50), 9);
     world.run(secs(5));
     assert_eq!(world.counts(addr(50)), DhtCounts::default());
-    world.tell(addr(50), Input::Node(addr(3)));
+    world.handle(addr(50), Input::Node(addr(3)));
     world.run(secs(60));
     assert!(
         world.node(addr(50)).nodes() >= 8,
@@ -362,7 +362,7 @@ fn addresses_that_cannot_be_reached_cost_no_time() {
     let mut world = World::of(20);
     world.join(addr(7), 1234);
     for n in (0..20).cycle().take(200) {
-        world.tell(addr(7), Input::Unreachable(addr(n)));
+        world.handle(addr(7), Input::Unreachable(addr(n)));
     }
     assert!(
         !world.counts(addr(7)).asking,
@@ -399,7 +399,7 @@ fn ipv6_is_found_through_ipv4() {
     );
     world.start(addr(50), both());
     world.start(addr(51), both());
-    world.tell(addr(50), Input::Node(v6(1)));
+    world.handle(addr(50), Input::Node(v6(1)));
     world.run(secs(1));
     assert!(world.node(addr(50)).id(Family::V6).is_some());
     let sent_to_v6 = |world: &World, node| {

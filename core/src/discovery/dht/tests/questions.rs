@@ -271,7 +271,7 @@ fn answers_that_nobody_asked_for_change_nothing() {
         (asked, &b"none"[..]),
         (asked, &transaction[..2]),
     ] {
-        world.tell(
+        world.handle(
             addr(7),
             Input::Packet {
                 from,
@@ -296,7 +296,7 @@ fn a_node_that_answers_as_somebody_else_is_not_believed() {
         .unwrap()
         .clone();
     let transaction = Message::parse(&bytes).unwrap().transaction.to_vec();
-    world.tell(
+    world.handle(
         addr(7),
         Input::Packet {
             from: asked,
@@ -343,7 +343,7 @@ fn a_public_node_cannot_make_us_ask_machines_of_our_own_network() {
         ip: None,
         body: Body::Answer(answer),
     };
-    world.tell(
+    world.handle(
         addr(7),
         Input::Packet {
             from: asked,

@@ -72,7 +72,7 @@ impl World {
         }
         self.nodes
             .insert(addr, Dht::new(config, state, seed, self.now));
-        self.tell(addr, Input::Timeout);
+        self.handle(addr, Input::Timeout);
     }
 
     pub(super) fn node(&self, addr: SocketAddr) -> &Dht {
@@ -98,7 +98,7 @@ impl World {
         self.drain(addr);
     }
 
-    pub(super) fn tell(&mut self, addr: SocketAddr, input: Input) {
+    pub(super) fn handle(&mut self, addr: SocketAddr, input: Input) {
         let now = self.now;
         self.nodes.get_mut(&addr).unwrap().handle(now, input);
         self.drain(addr);
@@ -145,12 +145,12 @@ impl World {
                     self.now = key.0.max(self.now);
                     let (from, to, bytes) = self.under_way.remove(&key).unwrap();
                     if self.nodes.contains_key(&to) {
-                        self.tell(to, Input::Packet { from, bytes });
+                        self.handle(to, Input::Packet { from, bytes });
                     }
                 }
                 (_, Some((at, addr))) if at <= end => {
                     self.now = at.max(self.now);
-                    self.tell(addr, Input::Timeout);
+                    self.handle(addr, Input::Timeout);
                 }
                 _ => break,
             }
