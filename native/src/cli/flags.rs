@@ -11,8 +11,7 @@ use aqueduct_native::net::Bind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::network::ProxyText;
-use super::values::{self, HostPort};
+use super::values::{self, HostPort, ProxyText};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 failure, 2 usage, 3 invalid torrent or magnet, 4 no peers or no progress, 5 storage, 6 data do not match, 130 interrupted.

@@ -16,6 +16,7 @@ use aqueduct_native::net::{Bind, Outbound, Proxy, read_blocklist};
 use percent_encoding::percent_decode_str;
 
 use super::flags::NetworkFlags;
+use super::values::ProxyText;
 use crate::ui::Screen;
 use crate::ui::failure::{Class, Failure};
 
@@ -25,22 +26,6 @@ const PASSWORD: &str = "AQUEDUCT_PROXY_PASSWORD";
 const DEFAULT_PORT: u16 = 1080;
 /// The longest file with a password that is read, in bytes.
 const MAX_PASSWORD_FILE: u64 = 4096;
-
-/// The text of `--proxy`, which may contain a password: `Debug` does not show it.
-#[derive(Clone)]
-pub(crate) struct ProxyText(pub(crate) String);
-
-impl From<&str> for ProxyText {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl fmt::Debug for ProxyText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ProxyText")
-    }
-}
 
 /// What the flags say of the network.
 #[derive(Clone, Debug)]

@@ -1,10 +1,27 @@
 //! Parsers of values on the command line: sizes, rates, durations, addresses. Each error completes
 //! a sentence that clap starts.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use aqueduct_native::net::{Bind, Device, DeviceNameError};
+
+/// The text of `--proxy`, which may contain a password: `Debug` does not show it.
+#[derive(Clone)]
+pub(crate) struct ProxyText(pub(crate) String);
+
+impl From<&str> for ProxyText {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for ProxyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProxyText")
+    }
+}
 
 /// Bytes: a number followed by `K`, `M`, `G` or `T`, which are powers of 1,024, and optionally by
 /// `B` or `iB`.

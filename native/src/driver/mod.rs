@@ -17,6 +17,7 @@ mod dials;
 mod farewell;
 mod listen;
 mod network;
+mod orders;
 mod ports;
 mod queue;
 mod reach;

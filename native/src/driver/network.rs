@@ -2,45 +2,16 @@
 //! network, and passes the results to the session.
 
 use std::rc::Rc;
-use std::time::Duration;
 
-use aqueduct_core::discovery::NetRequest;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::farewell::{Closing, Pace};
+use super::orders::{Order, Orders};
 use super::router::Router;
 use crate::discovery::network::Network;
 use crate::discovery::node_file::NodeFile;
 use crate::until::until;
-
-/// What the task has to do.
-#[derive(Debug)]
-enum Order {
-    Request(NetRequest),
-    Leave(Closing),
-}
-
-/// The orders for the task. It carries out all of them before it receives anything, so there are
-/// never more than the session requests in its turns until then.
-#[derive(Debug)]
-pub(super) struct Orders(mpsc::UnboundedSender<Order>);
-
-impl Orders {
-    /// Has a request carried out. It is dropped if the task has ended.
-    pub(super) fn request(&self, request: NetRequest) {
-        let _ = self.0.send(Order::Request(request));
-    }
-
-    /// Waits until all torrents of a session that [leaves](aqueduct_core::Session::leave) have
-    /// left, for at most `limit`. The task ends.
-    pub(super) async fn leave(&self, limit: Duration) {
-        let asked = Instant::now();
-        let deadline = asked + limit;
-        let _ = self.0.send(Order::Leave(Closing { asked, deadline }));
-        let _ = timeout(limit, self.0.closed()).await;
-    }
-}
 
 /// The task before it runs.
 #[derive(Debug)]
@@ -56,7 +27,7 @@ pub(super) struct NetworkTask {
 
 impl NetworkTask {
     pub(super) fn new(network: Network, node_file: Option<NodeFile>) -> (Orders, Self) {
-        let (sender, orders) = mpsc::unbounded_channel();
+        let (sender, orders) = Orders::channel();
         let task = Self {
             network,
             node_file,
@@ -64,7 +35,7 @@ impl NetworkTask {
             pace: Pace::default(),
             closing: None,
         };
-        (Orders(sender), task)
+        (sender, task)
     }
 
     /// Runs until the session has left.

@@ -15,7 +15,7 @@ use aqueduct_core::{
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
 use super::conn::{Conn, Socket};
-use super::network::Orders;
+use super::orders::Orders;
 use super::queue::Queue;
 use super::reach::Reach;
 use super::reports::Reports;

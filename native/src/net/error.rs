@@ -9,7 +9,7 @@ use aqueduct_core::discovery::url::UrlError;
 
 use super::permit::Denied;
 use super::policy::Refusal;
-use super::proxy::ProxyError;
+use super::proxy_error::ProxyError;
 
 /// The system's message for a failed connection, or a simpler one.
 #[must_use]

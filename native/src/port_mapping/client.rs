@@ -1,70 +1,18 @@
 //! A gateway that answered, by one of the protocols.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use aqueduct_core::net::{is_local, is_usable};
 use tokio::time::Instant;
 
+use super::access::Access;
+use super::address::external;
 use super::exchange::ask;
 use super::failure::Failure;
-use super::gateway::Gateway;
 use super::pcp::Nonce;
-use super::timing::{Ports, Timing};
+use super::protocol::{Protocol, Transport};
 use super::upnp::Upnp;
 use super::{nat_pmp, pcp};
-use crate::net::Bind;
-
-/// A protocol for port mapping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// RFC 6887.
-    Pcp,
-    /// RFC 6886. For IPv4 only.
-    NatPmp,
-    /// UPnP's Internet Gateway Device. For IPv4 only.
-    Upnp,
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pcp => "PCP",
-            Self::NatPmp => "NAT-PMP",
-            Self::Upnp => "UPnP",
-        })
-    }
-}
-
-/// What a mapping forwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// TCP.
-    Tcp,
-    /// UDP: uTP and the DHT.
-    Udp,
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tcp => "TCP",
-            Self::Udp => "UDP",
-        })
-    }
-}
-
-/// The gateway that is asked, and how.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Line {
-    pub(super) gateway: Gateway,
-    pub(super) bind: Bind,
-    pub(super) ports: Ports,
-    pub(super) timing: Timing,
-    /// Whether the gateway is looked for in UPnP's multicast group, too: some answer only there.
-    pub(super) multicast: bool,
-}
 
 /// A mapping of one transport that the gateway made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,15 +44,15 @@ impl Client {
     /// Asks a gateway whether it speaks a protocol, which maps nothing.
     pub(super) async fn probe(
         protocol: Protocol,
-        line: Line,
+        access: Access,
         nonce: Nonce,
     ) -> Result<Self, Failure> {
-        let deadline = Instant::now() + line.timing.probe;
+        let deadline = Instant::now() + access.timing.probe;
         match protocol {
             Protocol::Pcp => {
-                let question = pcp::announce(line.gateway.ours);
+                let question = pcp::announce(access.gateway.ours);
                 let read = |bytes: &[u8]| pcp::read_announced(bytes);
-                ask(&line, &question, deadline, read).await??;
+                ask(&access, &question, deadline, read).await??;
                 Ok(Self::Pcp {
                     nonce,
                     address: None,
@@ -113,12 +61,12 @@ impl Client {
             Protocol::NatPmp => {
                 let question = nat_pmp::ADDRESS_QUESTION;
                 let read = |bytes: &[u8]| nat_pmp::read_address(bytes);
-                let address = ask(&line, &question, deadline, read).await??;
+                let address = ask(&access, &question, deadline, read).await??;
                 let address = external(address.into())?;
                 Ok(Self::NatPmp { address })
             }
             Protocol::Upnp => {
-                let found = Upnp::find(line, deadline).await?;
+                let found = Upnp::find(access, deadline).await?;
                 Ok(Self::Upnp(Box::new(found)))
             }
         }
@@ -145,12 +93,12 @@ impl Client {
     /// port `internal`; or that such a mapping is renewed.
     pub(super) async fn map(
         &mut self,
-        line: &Line,
+        access: &Access,
         transport: Transport,
         internal: u16,
         external: u16,
     ) -> Result<Granted, Failure> {
-        let seconds = u32::try_from(line.timing.lifetime.as_secs()).unwrap_or(u32::MAX);
+        let seconds = u32::try_from(access.timing.lifetime.as_secs()).unwrap_or(u32::MAX);
         let (port, lifetime) = match self {
             Self::Pcp { nonce, address } => {
                 let map = pcp::Map {
@@ -159,13 +107,13 @@ impl Client {
                     internal,
                     external,
                 };
-                let granted = ask_pcp(line, &map, seconds).await?;
-                *address = Some(external_or_ours(granted.address, line)?);
+                let granted = ask_pcp(access, &map, seconds).await?;
+                *address = Some(external_or_ours(granted.address, access)?);
                 (granted.external, granted.lifetime)
             }
             Self::NatPmp { .. } => {
                 let request = nat_pmp::request(transport, internal, external, seconds);
-                let granted = ask_nat_pmp(line, &request, transport, internal).await?;
+                let granted = ask_nat_pmp(access, &request, transport, internal).await?;
                 (granted.external, granted.lifetime)
             }
             Self::Upnp(upnp) => {
@@ -191,7 +139,7 @@ impl Client {
     }
 
     /// Removes a mapping.
-    pub(super) async fn unmap(&self, line: &Line, granted: Granted) -> Result<(), Failure> {
+    pub(super) async fn unmap(&self, access: &Access, granted: Granted) -> Result<(), Failure> {
         let Granted {
             transport,
             internal,
@@ -206,11 +154,11 @@ impl Client {
                     internal,
                     external,
                 };
-                ask_pcp(line, &map, 0).await.map(|_| ())
+                ask_pcp(access, &map, 0).await.map(|_| ())
             }
             Self::NatPmp { .. } => {
                 let request = nat_pmp::request(transport, internal, external, 0);
-                ask_nat_pmp(line, &request, transport, internal)
+                ask_nat_pmp(access, &request, transport, internal)
                     .await
                     .map(|_| ())
             }
@@ -219,66 +167,28 @@ impl Client {
     }
 }
 
-async fn ask_pcp(line: &Line, map: &pcp::Map, lifetime: u32) -> Result<pcp::Granted, Failure> {
-    let question = pcp::request(line.gateway.ours, map, lifetime);
-    let deadline = Instant::now() + line.timing.request;
+async fn ask_pcp(access: &Access, map: &pcp::Map, lifetime: u32) -> Result<pcp::Granted, Failure> {
+    let question = pcp::request(access.gateway.ours, map, lifetime);
+    let deadline = Instant::now() + access.timing.request;
     let read = |bytes: &[u8]| pcp::read_granted(bytes, map);
-    ask(line, &question, deadline, read).await?
+    ask(access, &question, deadline, read).await?
 }
 
 async fn ask_nat_pmp(
-    line: &Line,
+    access: &Access,
     request: &[u8],
     transport: Transport,
     internal: u16,
 ) -> Result<nat_pmp::Granted, Failure> {
-    let deadline = Instant::now() + line.timing.request;
+    let deadline = Instant::now() + access.timing.request;
     let read = |bytes: &[u8]| nat_pmp::read_granted(bytes, transport, internal);
-    ask(line, request, deadline, read).await?
+    ask(access, request, deadline, read).await?
 }
 
 /// The address of a mapping: with IPv6 ours, which is not translated.
-fn external_or_ours(address: IpAddr, line: &Line) -> Result<IpAddr, Failure> {
-    match line.gateway.ours {
+fn external_or_ours(address: IpAddr, access: &Access) -> Result<IpAddr, Failure> {
+    match access.gateway.ours {
         IpAddr::V4(_) => external(address),
         ours @ IpAddr::V6(_) => Ok(ours),
-    }
-}
-
-/// An external address that a gateway can have. Private ones are possible: the gateway is behind
-/// another one.
-pub(super) fn external(address: IpAddr) -> Result<IpAddr, Failure> {
-    if address.is_unspecified() {
-        return Err(Failure::Offline);
-    }
-    let is_possible = is_usable((address, 1).into()) && !address.is_loopback();
-    is_possible
-        .then_some(address)
-        .ok_or(Failure::Address(address))
-}
-
-/// Whether peers on the internet can reach an address.
-pub(super) const fn is_public(address: IpAddr) -> bool {
-    !is_local(address)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_external_address_that_no_gateway_can_have_is_refused_and_a_private_one_is_told_apart() {
-        let of = |text: &str| external(text.parse().unwrap());
-        assert_eq!(of("0.0.0.0"), Err(Failure::Offline));
-        for impossible in ["224.0.0.1", "255.255.255.255", "127.0.0.1", "0.1.2.3"] {
-            assert!(
-                matches!(of(impossible), Err(Failure::Address(_))),
-                "{impossible}"
-            );
-        }
-        for private in ["10.0.0.1", "100.64.0.1", "192.168.1.1", "169.254.0.1"] {
-            assert!(of(private).is_ok_and(|address| !is_public(address)));
-        }
-        assert!(of("203.0.113.9").is_ok_and(is_public));
     }
 }

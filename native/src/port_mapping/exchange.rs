@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::client::Line;
+use super::access::Access;
 use super::failure::Failure;
 
 /// The longest datagram of PCP (RFC 6887, 7); those of NAT-PMP are shorter.
@@ -21,13 +21,15 @@ const FIRST_REPETITION: Duration = Duration::from_millis(250);
 /// # Errors
 /// No answer by `deadline`, nothing listens there, or the system cannot send.
 pub(super) async fn ask<T>(
-    line: &Line,
+    access: &Access,
     question: &[u8],
     deadline: Instant,
     read: impl Fn(&[u8]) -> Option<T>,
 ) -> Result<T, Failure> {
-    let socket = line.gateway.open_udp(line.bind)?;
-    socket.connect(line.gateway.at(line.ports.control)).await?;
+    let socket = access.gateway.open_udp(access.bind)?;
+    socket
+        .connect(access.gateway.at(access.ports.control))
+        .await?;
     let mut wait = FIRST_REPETITION;
     // One byte more than an answer may have, so that a longer one is not taken for a whole one.
     let mut buffer = [0; MAX_DATAGRAM + 1];

@@ -7,10 +7,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::client::{Client, Granted, Line, Protocol, Transport, is_public};
+use super::access::Access;
+use super::address::is_public;
+use super::client::{Client, Granted};
 use super::failure::Failure;
 use super::gateway::{Family, Gateway};
 use super::pcp::Nonce;
+use super::protocol::{Protocol, Transport};
 use super::restarts::Restarts;
 use super::status::{Mapping, State, Status};
 use super::{Options, Wanted};
@@ -38,7 +41,7 @@ pub(super) struct Keeper {
 /// Mappings that a gateway made for us, at the same external port.
 #[derive(Debug)]
 struct Held {
-    line: Line,
+    access: Access,
     client: Client,
     granted: Vec<Granted>,
 }
@@ -84,7 +87,7 @@ impl Keeper {
     pub(super) async fn run(self, mut closing: watch::Receiver<bool>) {
         let mut delay = self.options.timing.retry;
         while !*closing.borrow() {
-            let Some(line) = self.line() else {
+            let Some(access) = self.access() else {
                 tokio::select! {
                     () = closed(&mut closing) => return,
                     () = sleep(self.options.timing.watch) => continue,
@@ -92,9 +95,9 @@ impl Keeper {
             };
             let acquired = tokio::select! {
                 () = closed(&mut closing) => return,
-                clients = self.probe(line) => clients,
+                clients = self.probe(access) => clients,
             };
-            match self.map_first(line, acquired).await {
+            match self.map_first(access, acquired).await {
                 Ok(held) => {
                     delay = self.options.timing.retry;
                     self.keep(held, &mut closing).await;
@@ -104,7 +107,7 @@ impl Keeper {
                     self.publish(State::Failed(failures));
                     tokio::select! {
                         () = closed(&mut closing) => return,
-                        () = self.gateway_changed(line.gateway) => delay = self.options.timing.retry,
+                        () = self.gateway_changed(access.gateway) => delay = self.options.timing.retry,
                         () = sleep(delay) => delay = (delay * 2).min(self.options.timing.max_retry),
                     }
                 }
@@ -113,7 +116,7 @@ impl Keeper {
     }
 
     /// The gateway to ask; `None`: there is none, or none is needed, as the status says then.
-    fn line(&self) -> Option<Line> {
+    fn access(&self) -> Option<Access> {
         let found = self.gateway();
         let ours = found.map(|gateway| gateway.ours);
         let state = match (self.family, ours) {
@@ -127,7 +130,7 @@ impl Keeper {
             self.publish(state);
             return None;
         }
-        Some(Line {
+        Some(Access {
             gateway: found?,
             bind: self.bind,
             ports: self.options.ports,
@@ -157,7 +160,7 @@ impl Keeper {
     }
 
     /// Asks the gateway by all protocols at once which of them it speaks.
-    async fn probe(&self, line: Line) -> Probes {
+    async fn probe(&self, access: Access) -> Probes {
         let protocols: &[Protocol] = match self.family {
             Family::V4 => &[Protocol::Pcp, Protocol::NatPmp, Protocol::Upnp],
             Family::V6 => &[Protocol::Pcp],
@@ -165,7 +168,7 @@ impl Keeper {
         let mut running = JoinSet::new();
         for &protocol in protocols {
             let nonce = self.nonce;
-            running.spawn(async move { (protocol, Client::probe(protocol, line, nonce).await) });
+            running.spawn(async move { (protocol, Client::probe(protocol, access, nonce).await) });
         }
         let mut probes = Probes {
             running,
@@ -180,12 +183,12 @@ impl Keeper {
     /// it refuses. Never by two at a time: they would remove each other's.
     async fn map_first(
         &self,
-        line: Line,
+        access: Access,
         mut probes: Probes,
     ) -> Result<Held, Vec<(Protocol, Failure)>> {
         while let Some(client) = probes.take().await {
             let protocol = client.protocol();
-            match self.map(line, client).await {
+            match self.map(access, client).await {
                 Ok(held) => return Ok(held),
                 Err(failure) => probes.failures.push((protocol, failure)),
             }
@@ -195,9 +198,9 @@ impl Keeper {
     }
 
     /// Requests the mappings of all transports at one external port, ours if it is free.
-    async fn map(&self, line: Line, client: Client) -> Result<Held, Failure> {
+    async fn map(&self, access: Access, client: Client) -> Result<Held, Failure> {
         let mut held = Held {
-            line,
+            access,
             client,
             granted: Vec::new(),
         };
@@ -231,18 +234,18 @@ impl Keeper {
     /// Renews the mappings until one is lost or the gateway changes, or port mapping ends; then
     /// they are removed.
     async fn keep(&self, mut held: Held, closing: &mut watch::Receiver<bool>) {
-        let mut restarts = Restarts::listen(&held.line);
+        let mut restarts = Restarts::listen(&held.access);
         loop {
             self.publish(State::Mapped(held.mapping(self.wanted)));
             let renewal = Instant::now() + held.renewal();
             tokio::select! {
                 () = closed(closing) => return held.unmap_all().await,
-                () = self.gateway_changed(held.line.gateway) => return,
+                () = self.gateway_changed(held.access.gateway) => return,
                 () = restarts.heard() => {
                     tracing::debug!("the gateway restarted");
                     tokio::select! {
                         () = closed(closing) => return held.unmap_all().await,
-                        () = sleep_until(renewal.min(Instant::now() + held.line.timing.pause)) => {}
+                        () = sleep_until(renewal.min(Instant::now() + held.access.timing.pause)) => {}
                     }
                 }
                 () = sleep_until(renewal) => {}
@@ -323,7 +326,7 @@ impl Held {
             let suggested = first.unwrap_or(external);
             let mapping = self
                 .client
-                .map(&self.line, transport, wanted.port, suggested);
+                .map(&self.access, transport, wanted.port, suggested);
             match mapping.await {
                 Ok(granted) if first.is_none_or(|first| first == granted.external) => {
                     self.granted.push(granted);
@@ -356,7 +359,7 @@ impl Held {
             } = *present;
             let renewed = self
                 .client
-                .map(&self.line, transport, internal, external)
+                .map(&self.access, transport, internal, external)
                 .await?;
             if renewed.external != external {
                 // Both transports need the same port: all begin again.
@@ -370,7 +373,7 @@ impl Held {
 
     /// The time until the mappings are renewed: half of the shortest lifetime.
     fn renewal(&self) -> Duration {
-        let timing = self.line.timing;
+        let timing = self.access.timing;
         let lifetimes = self.granted.iter().map(|granted| granted.lifetime);
         let shortest = lifetimes
             .map(|lifetime| lifetime.unwrap_or(timing.lifetime))
@@ -390,7 +393,7 @@ impl Held {
     }
 
     async fn unmap(&self, granted: Granted) {
-        if let Err(failure) = self.client.unmap(&self.line, granted).await {
+        if let Err(failure) = self.client.unmap(&self.access, granted).await {
             tracing::debug!(?granted, %failure, "a port mapping was not removed");
         }
     }

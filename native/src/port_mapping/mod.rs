@@ -12,6 +12,8 @@
 //! alone and follows no redirect, every answer has a maximum length, and every deadline is
 //! absolute.
 
+mod access;
+mod address;
 mod client;
 mod exchange;
 mod failure;
@@ -19,6 +21,7 @@ mod gateway;
 mod keeper;
 mod nat_pmp;
 mod pcp;
+mod protocol;
 mod reachability;
 mod restarts;
 mod status;
@@ -31,9 +34,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use client::{Protocol, Transport};
 pub use failure::Failure;
 use keeper::Keeper;
+pub use protocol::{Protocol, Transport};
 pub use reachability::Reachability;
 pub use status::{Mapping, State, Status};
 pub use timing::{Ports, Timing};

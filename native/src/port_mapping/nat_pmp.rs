@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::client::Transport;
 use super::failure::Failure;
+use super::protocol::Transport;
 
 /// Question for the gateway's external address: version 0, opcode 0.
 pub(super) const ADDRESS_QUESTION: [u8; 2] = [0, 0];

@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::client::Transport;
 use super::exchange::MAX_DATAGRAM;
 use super::failure::Failure;
+use super::protocol::Transport;
 
 const VERSION: u8 = 2;
 const ANNOUNCE: u8 = 0;

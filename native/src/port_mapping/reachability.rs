@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::client::is_public;
+use super::address::is_public;
 use super::failure::Failure;
 use super::status::{Mapping, State, Status};
 use super::{Protocol, Wanted};

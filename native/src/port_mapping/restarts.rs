@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::client::Line;
+use super::access::Access;
 use super::exchange::MAX_DATAGRAM;
 use super::gateway::Gateway;
 use super::{nat_pmp, pcp};
@@ -25,10 +25,10 @@ pub(super) struct Restarts {
 }
 
 impl Restarts {
-    pub(super) fn listen(line: &Line) -> Self {
-        let gateway = line.gateway;
+    pub(super) fn listen(access: &Access) -> Self {
+        let gateway = access.gateway;
         let socket = match gateway.ours {
-            IpAddr::V4(ours) => open(line, ours)
+            IpAddr::V4(ours) => open(access, ours)
                 .inspect_err(|error| tracing::debug!(%error, "restarts are not heard"))
                 .ok(),
             IpAddr::V6(_) => None,
@@ -68,14 +68,14 @@ fn is_announcement(datagram: &[u8]) -> bool {
 }
 
 /// A socket that shares the port with other programs on this machine.
-fn open(line: &Line, ours: Ipv4Addr) -> io::Result<UdpSocket> {
+fn open(access: &Access, ours: Ipv4Addr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
     #[cfg(unix)]
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
-    line.bind.source(true)?.bind_device(&socket)?;
-    let here = SocketAddr::from((Ipv4Addr::UNSPECIFIED, line.ports.announcements));
+    access.bind.source(true)?.bind_device(&socket)?;
+    let here = SocketAddr::from((Ipv4Addr::UNSPECIFIED, access.ports.announcements));
     socket.bind(&here.into())?;
     // Every host is in this group already, on the interfaces where the system listens to it.
     let _ = socket.join_multicast_v4(&ALL_HOSTS, &ours);

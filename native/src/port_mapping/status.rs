@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::client::{Protocol, Transport};
 use super::failure::Failure;
+use super::protocol::{Protocol, Transport};
 
 /// The state of the mappings of both address families.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

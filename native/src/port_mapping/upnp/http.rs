@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
 
 use super::Place;
-use crate::port_mapping::client::Line;
+use crate::port_mapping::access::Access;
 use crate::port_mapping::failure::Failure;
 
 /// The maximum length of a body in bytes. Descriptions have 2 to 20 KiB.
@@ -25,9 +25,13 @@ const MAX_HEAD: usize = 16 << 10;
 /// # Errors
 /// The gateway cannot be connected to, answers with another status than 200, with more than
 /// [`MAX_BODY`] bytes, or not by the deadline.
-pub(super) async fn get(line: &Line, place: &Place, deadline: Instant) -> Result<Bytes, Failure> {
-    let request = head(line, place, Method::GET).body(Full::default());
-    let (status, body) = exchange(line, place, request, deadline).await?;
+pub(super) async fn get(
+    access: &Access,
+    place: &Place,
+    deadline: Instant,
+) -> Result<Bytes, Failure> {
+    let request = head(access, place, Method::GET).body(Full::default());
+    let (status, body) = exchange(access, place, request, deadline).await?;
     match status {
         StatusCode::OK => Ok(body),
         status => Err(Failure::Invalid(format!("HTTP status {}", status.as_u16()))),
@@ -39,25 +43,25 @@ pub(super) async fn get(line: &Line, place: &Place, deadline: Instant) -> Result
 /// # Errors
 /// As for [`get`], except that status 500 is an answer, too.
 pub(super) async fn post(
-    line: &Line,
+    access: &Access,
     place: &Place,
     action: &str,
     body: String,
     deadline: Instant,
 ) -> Result<(bool, Bytes), Failure> {
-    let request = head(line, place, Method::POST)
+    let request = head(access, place, Method::POST)
         .header(header::CONTENT_TYPE, "text/xml; charset=\"utf-8\"")
         .header("soapaction", action)
         .body(Full::from(body));
-    match exchange(line, place, request, deadline).await? {
+    match exchange(access, place, request, deadline).await? {
         (StatusCode::OK, body) => Ok((true, body)),
         (StatusCode::INTERNAL_SERVER_ERROR, body) => Ok((false, body)),
         (status, _) => Err(Failure::Invalid(format!("HTTP status {}", status.as_u16()))),
     }
 }
 
-fn head(line: &Line, place: &Place, method: Method) -> hyper::http::request::Builder {
-    let host = SocketAddr::new(line.gateway.ip(), place.port);
+fn head(access: &Access, place: &Place, method: Method) -> hyper::http::request::Builder {
+    let host = SocketAddr::new(access.gateway.ip(), place.port);
     Request::builder()
         .method(method)
         .uri(&place.path)
@@ -70,14 +74,14 @@ fn head(line: &Line, place: &Place, method: Method) -> hyper::http::request::Bui
 }
 
 async fn exchange(
-    line: &Line,
+    access: &Access,
     place: &Place,
     request: Result<Request<Full<Bytes>>, hyper::http::Error>,
     deadline: Instant,
 ) -> Result<(StatusCode, Bytes), Failure> {
     let request = request.map_err(|_| Failure::invalid("the address of a service"))?;
     let all = async {
-        let stream = line.bind.connect(line.gateway.at(place.port)).await?;
+        let stream = access.bind.connect(access.gateway.at(place.port)).await?;
         let handshake = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
             .title_case_headers(true)

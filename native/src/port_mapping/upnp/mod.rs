@@ -17,8 +17,10 @@ use tokio::time::Instant;
 use self::description::{Description, Service};
 use self::search::Search;
 use self::soap::{Action, Fault};
-use super::client::{Line, Transport, external};
+use super::access::Access;
+use super::address::external;
 use super::failure::{Failure, shown};
+use super::protocol::Transport;
 
 /// The maximum number of descriptions that are fetched from one gateway.
 const MAX_DESCRIPTIONS: usize = 4;
@@ -37,7 +39,7 @@ mod code {
 /// A gateway that maps ports by UPnP.
 #[derive(Debug)]
 pub(super) struct Upnp {
-    line: Line,
+    access: Access,
     service: Service,
     /// Path and port of the service's control URL, which is at the gateway's address.
     place: Place,
@@ -70,14 +72,14 @@ impl Place {
 
 impl Upnp {
     /// Searches for the gateway, reads its description, and asks for its external address.
-    pub(super) async fn find(line: Line, deadline: Instant) -> Result<Self, Failure> {
-        let mut search = Search::start(line, deadline)?;
+    pub(super) async fn find(access: Access, deadline: Instant) -> Result<Self, Failure> {
+        let mut search = Search::start(access, deadline)?;
         let mut failure = Failure::Silent;
         for _ in 0..MAX_DESCRIPTIONS {
             let Some(url) = search.next().await? else {
                 break;
             };
-            match Self::at(line, &url, deadline).await {
+            match Self::at(access, &url, deadline).await {
                 Ok(found) => return Ok(found),
                 Err(error) => failure = error,
             }
@@ -86,13 +88,13 @@ impl Upnp {
     }
 
     /// The first service of a description that is connected to the internet.
-    async fn at(line: Line, url: &Url, deadline: Instant) -> Result<Self, Failure> {
-        let place = Place::at(line.gateway.ip(), url)?;
-        let body = http::get(&line, &place, deadline).await?;
+    async fn at(access: Access, url: &Url, deadline: Instant) -> Result<Self, Failure> {
+        let place = Place::at(access.gateway.ip(), url)?;
+        let body = http::get(&access, &place, deadline).await?;
         let description = Description::parse(&body)?;
         let mut failure = Failure::invalid("its description names no service that maps ports");
         for service in description.services().take(MAX_SERVICES) {
-            match Self::of(line, url, &description, service, deadline).await {
+            match Self::of(access, url, &description, service, deadline).await {
                 Ok(found) => return Ok(found),
                 Err(error) => failure = error,
             }
@@ -101,7 +103,7 @@ impl Upnp {
     }
 
     async fn of(
-        line: Line,
+        access: Access,
         url: &Url,
         description: &Description,
         service: &Service,
@@ -111,9 +113,9 @@ impl Upnp {
             .resolve(url, &service.control)
             .map_err(|error| Failure::Invalid(format!("control URL: {error}")))?;
         let mut found = Self {
-            line,
+            access,
             service: service.clone(),
-            place: Place::at(line.gateway.ip(), &control)?,
+            place: Place::at(access.gateway.ip(), &control)?,
             address: None,
             permanent: false,
         };
@@ -146,7 +148,7 @@ impl Upnp {
         internal: u16,
         external: u16,
     ) -> Result<Option<Duration>, Failure> {
-        let lifetime = self.line.timing.lifetime;
+        let lifetime = self.access.timing.lifetime;
         let asked = if self.permanent {
             0
         } else {
@@ -181,7 +183,7 @@ impl Upnp {
             .with("NewExternalPort", external)
             .with("NewProtocol", transport)
             .with("NewInternalPort", internal)
-            .with("NewInternalClient", self.line.gateway.ours)
+            .with("NewInternalClient", self.access.gateway.ours)
             .with("NewEnabled", 1)
             .with("NewPortMappingDescription", "Aqueduct")
             .with("NewLeaseDuration", lifetime);
@@ -201,14 +203,14 @@ impl Upnp {
     }
 
     fn deadline(&self) -> Instant {
-        Instant::now() + self.line.timing.request
+        Instant::now() + self.access.timing.request
     }
 
     async fn call(&self, action: &Action, deadline: Instant) -> Result<soap::Answer, Fault> {
         let service = &self.service.name;
         let body = action.envelope(service);
         let name = action.header(service);
-        let (is_ok, body) = http::post(&self.line, &self.place, &name, body, deadline).await?;
+        let (is_ok, body) = http::post(&self.access, &self.place, &name, body, deadline).await?;
         soap::parse(&body, is_ok)
     }
 }

@@ -9,7 +9,7 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
 use super::description_url;
-use crate::port_mapping::client::Line;
+use crate::port_mapping::access::Access;
 use crate::port_mapping::failure::Failure;
 
 /// The group that devices listen to.
@@ -32,7 +32,7 @@ const MAX_ANSWERS: usize = 64;
 /// A search in progress. Only answers from the gateway's address count.
 #[derive(Debug)]
 pub(super) struct Search {
-    line: Line,
+    access: Access,
     socket: UdpSocket,
     destinations: Vec<SocketAddr>,
     repetition: Instant,
@@ -45,18 +45,18 @@ pub(super) struct Search {
 }
 
 impl Search {
-    pub(super) fn start(line: Line, deadline: Instant) -> Result<Self, Failure> {
-        let gateway = line.gateway;
-        let socket = gateway.open_udp(line.bind)?;
+    pub(super) fn start(access: Access, deadline: Instant) -> Result<Self, Failure> {
+        let gateway = access.gateway;
+        let socket = gateway.open_udp(access.bind)?;
         if let IpAddr::V4(ours) = gateway.ours {
             SockRef::from(&socket).set_multicast_if_v4(&ours)?;
         }
-        let mut destinations = vec![gateway.at(line.ports.search)];
-        if line.multicast {
-            destinations.push(SocketAddr::from((GROUP, line.ports.search)));
+        let mut destinations = vec![gateway.at(access.ports.search)];
+        if access.multicast {
+            destinations.push(SocketAddr::from((GROUP, access.ports.search)));
         }
         Ok(Self {
-            line,
+            access,
             socket,
             destinations,
             repetition: Instant::now(),
@@ -80,7 +80,7 @@ impl Search {
             }
             let until = self.repetition.min(self.deadline);
             let received = timeout_at(until, self.socket.recv_from(&mut buffer)).await;
-            let Ok((length, from)) = received.unwrap_or(Ok((0, self.line.gateway.at(0))))
+            let Ok((length, from)) = received.unwrap_or(Ok((0, self.access.gateway.at(0))))
             // A port that is closed: the group may still answer.
             else {
                 continue;
@@ -116,7 +116,7 @@ impl Search {
 
     /// A description's address that is new, in an answer of the gateway.
     fn read(&mut self, from: SocketAddr, answer: &[u8]) -> Option<Url> {
-        let gateway = self.line.gateway.at(0);
+        let gateway = self.access.gateway.at(0);
         if from.ip() != gateway.ip() {
             tracing::debug!(%from, "another device than the gateway answers the search");
             return None;
