@@ -156,7 +156,7 @@ impl Engine {
                 };
                 self.with(now, torrent, changed).unwrap_or_default();
             }
-            Input::ExternalIp(ip) => self.shared.external.told(ip),
+            Input::ExternalIp(ip) => self.shared.external.add_report(ip),
             Input::Done { id, result } => self.handle_done(now, id, result),
         }
         self.settle(now);

@@ -70,8 +70,9 @@ pub(super) fn message(
 ) -> Option<Message> {
     ids.get(Extension::Pex).filter(|_| pex.is_due(now))?;
     let others = connected.iter().filter(|other| Some(other.addr) != listens);
-    let told = |other: &ConnectedPeer| Some((disclosure::to_peer(addr, other.addr)?, other.flags));
-    let others: Vec<_> = others.filter_map(told).collect();
+    let disclosed =
+        |other: &ConnectedPeer| Some((disclosure::to_peer(addr, other.addr)?, other.flags));
+    let others: Vec<_> = others.filter_map(disclosed).collect();
     let message = pex.news(now, &others)?;
     ids.message(Extension::Pex, message.encode())
 }

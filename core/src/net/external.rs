@@ -27,7 +27,7 @@ impl Default for ExternalAddress {
 
 impl ExternalAddress {
     /// The driver reports an address from a tracker or the DHT.
-    pub(crate) fn told(&mut self, ip: IpAddr) {
+    pub(crate) fn add_report(&mut self, ip: IpAddr) {
         self.vote(None, ip);
     }
 
@@ -66,7 +66,7 @@ mod tests {
         external.add_vote(ip("8.8.8.8"), ip("45.0.0.9"));
         external.add_vote(ip("8.8.8.8"), ip("45.0.0.9"));
         external.add_vote(ip("9.9.9.9"), ip("45.0.0.1"));
-        external.told(ip("::ffff:45.0.0.1"));
+        external.add_report(ip("::ffff:45.0.0.1"));
         external.add_vote(ip("9.9.9.8"), ip("2001:db8::1"));
         assert_eq!(external.of_family(false), Some(ip("45.0.0.1")));
         assert_eq!(external.of_family(true), Some(ip("2001:db8::1")));
@@ -76,7 +76,7 @@ mod tests {
     fn a_private_address_is_not_ours_and_a_neighbour_does_not_know() {
         let mut external = ExternalAddress::default();
         for inside in ["192.168.1.2", "100.64.0.1", "0.0.0.0", "224.0.0.1"] {
-            external.told(ip(inside));
+            external.add_report(ip(inside));
         }
         external.add_vote(ip("10.0.0.1"), ip("45.0.0.1"));
         assert_eq!(external.of_family(false), None);

@@ -40,11 +40,11 @@ fn bind_port(bind: Bind, port: u16) -> io::Result<(Vec<net::Listener>, u16)> {
     let (v4, v6) = (bind.v4.is_some(), bind.v6.is_some());
     let is_v4 = v4 || !v6;
     let first = net::Listener::bind(bind, is_v4, port);
-    let second = |port| (v4 && v6).then(|| net::Listener::bind(bind, false, port));
+    let other_family = |port| (v4 && v6).then(|| net::Listener::bind(bind, false, port));
     let first = match first {
         // An interface may have IPv6 alone.
         Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && bind.is_specific() => {
-            let only = second(port).unwrap_or(Err(error))?;
+            let only = other_family(port).unwrap_or(Err(error))?;
             let port = only.port();
             return Ok((vec![only], port));
         }
@@ -53,7 +53,7 @@ fn bind_port(bind: Bind, port: u16) -> io::Result<(Vec<net::Listener>, u16)> {
     let port = first.port();
     let mut listeners = vec![first];
     // A machine without IPv6 is not an error; a port that is in use there is.
-    match second(port) {
+    match other_family(port) {
         Some(Err(error)) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
         Some(Ok(listener)) => listeners.push(listener),
         _ => {}

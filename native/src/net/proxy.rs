@@ -57,8 +57,8 @@ impl Proxy {
     pub fn trouble(&self) -> Option<String> {
         let trouble = self.0.trouble.lock();
         let trouble = trouble.unwrap_or_else(PoisonError::into_inner);
-        let told = trouble.as_ref().map(ToString::to_string);
-        told.map(|error| self.0.bind.trouble().unwrap_or(error))
+        let message = trouble.as_ref().map(ToString::to_string);
+        message.map(|error| self.0.bind.trouble().unwrap_or(error))
     }
 
     /// Connects to a destination.

@@ -53,7 +53,7 @@ impl Demand {
     ///
     /// # Errors
     /// `measure` failed, or the room is too small, which `refuse` turns into an error.
-    pub(super) fn meet<E>(
+    pub(super) fn reserve_once<E>(
         &self,
         measure: impl FnOnce(&[bool]) -> Result<(u64, u64), E>,
         refuse: impl FnOnce(u64, u64, NoSpace) -> E,
@@ -88,12 +88,13 @@ mod tests {
     fn room_is_measured_until_there_is_enough_and_never_after() {
         let demand = Demand::all(2);
         let refuse = |needed, free, _| (needed, free);
-        let meet = |free| demand.meet(|wanted| Ok((10 * wanted.len() as u64, free)), refuse);
-        assert_eq!(meet(19), Err((20, 19)));
+        let reserve =
+            |free| demand.reserve_once(|wanted| Ok((10 * wanted.len() as u64, free)), refuse);
+        assert_eq!(reserve(19), Err((20, 19)));
         assert!(!demand.is_met());
         demand.want(vec![true]);
-        assert_eq!(meet(19), Ok(()));
+        assert_eq!(reserve(19), Ok(()));
         assert!(demand.is_met());
-        assert_eq!(meet(0), Ok(()));
+        assert_eq!(reserve(0), Ok(()));
     }
 }

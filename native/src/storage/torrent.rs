@@ -417,7 +417,7 @@ impl<D: Disk> Storage<D> {
             free,
             reserved: short.reserved,
         };
-        self.demand.meet(measure, refuse)
+        self.demand.reserve_once(measure, refuse)
     }
 
     fn needed(&self, wanted: &[bool]) -> u64 {

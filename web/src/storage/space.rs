@@ -22,14 +22,14 @@ pub(crate) struct Need {
 }
 
 /// Fails with [`FsError::TooLittle`] if the browser grants this page less than needed.
-pub(super) async fn check_space(home: &Folder, need: Need) -> Result<(), FsError> {
+pub(super) async fn check_space(root: &Folder, need: Need) -> Result<(), FsError> {
     let Need { own, others } = need;
     let all = own.saturating_add(others);
-    let mut file = home.open(PROBE, true).await?;
+    let mut file = root.open(PROBE, true).await?;
     let fits = file.resize(all).is_ok();
     let free = if fits { all } else { free(&mut file, all) };
     drop(file);
-    home.remove(PROBE).await?;
+    root.remove(PROBE).await?;
     if fits {
         Ok(())
     } else {

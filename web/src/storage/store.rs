@@ -45,15 +45,15 @@ struct Inner {
 /// The origin's root, and in it the folder of all torrents.
 #[derive(Clone)]
 struct Folders {
-    home: Folder,
+    root: Folder,
     torrents: Folder,
 }
 
 impl Folders {
     async fn open() -> Result<Self, FsError> {
-        let home = Folder::root().await?;
-        let torrents = home.folder(ROOT).await?;
-        Ok(Self { home, torrents })
+        let root = Folder::root().await?;
+        let torrents = root.folder(ROOT).await?;
+        Ok(Self { root, torrents })
     }
 }
 
@@ -85,7 +85,7 @@ impl Store {
 
     /// The bridge's token of an earlier visit; empty if there is none.
     pub(crate) async fn token(&self) -> Result<String, FsError> {
-        let token = self.home().read_if_there(TOKEN).await?;
+        let token = self.root().read_if_there(TOKEN).await?;
         Ok(String::from_utf8_lossy(&token).into_owned())
     }
 
@@ -96,7 +96,7 @@ impl Store {
         done: impl FnOnce(Result<(), OpError>) + 'static,
     ) {
         self.request(done, async move |store| {
-            let mut file = store.home().open(TOKEN, true).await?;
+            let mut file = store.root().open(TOKEN, true).await?;
             file.replace(token.as_bytes())
         });
     }
@@ -106,8 +106,8 @@ impl Store {
         self.0.folders.borrow().torrents.clone()
     }
 
-    fn home(&self) -> Folder {
-        self.0.folders.borrow().home.clone()
+    fn root(&self) -> Folder {
+        self.0.folders.borrow().root.clone()
     }
 
     /// Folders that belong to no torrent, and whether they must be deleted.
@@ -146,7 +146,7 @@ impl Store {
     ) {
         self.request(done, async move |store| {
             if let Some(need) = need {
-                check_space(&store.home(), need).await?;
+                check_space(&store.root(), need).await?;
             }
             store.write_now(&place, offset, &data).await
         });

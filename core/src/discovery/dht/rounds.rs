@@ -50,11 +50,11 @@ impl Dht {
         let Some((keys, addrs)) = self.searches.add_peers(hash, allowed) else {
             return;
         };
-        let told = keys.into_iter().map(|key| Output::Peers {
+        let found = keys.into_iter().map(|key| Output::Peers {
             key,
             addrs: addrs.clone(),
         });
-        self.outputs.extend(told);
+        self.outputs.extend(found);
         self.push_changed(hash);
     }
 

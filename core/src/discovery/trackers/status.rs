@@ -188,10 +188,10 @@ pub fn failures<'a>(statuses: impl IntoIterator<Item = &'a TrackerStatus>) -> St
         let colon = if error.own_words().is_some() { "" } else { ":" };
         format!("{}{colon} {}", status.shown_host(), error.brief())
     };
-    let mut told: Vec<String> = failed.iter().take(MAX_REASONS).map(one).collect();
+    let mut reasons: Vec<String> = failed.iter().take(MAX_REASONS).map(one).collect();
     let more = failed.len().saturating_sub(MAX_REASONS);
-    told.extend((more > 0).then(|| format!("{more} more")));
-    told.join("; ")
+    reasons.extend((more > 0).then(|| format!("{more} more")));
+    reasons.join("; ")
 }
 
 /// Counts over the trackers of a torrent. Its `Display` form is, for example, "asked 3 trackers: 2

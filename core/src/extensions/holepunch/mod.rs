@@ -127,10 +127,10 @@ fn find(view: &View<'_>, target: SocketAddr) -> Result<Pair, HolepunchError> {
     }
     ids.get(Extension::Holepunch)
         .ok_or(HolepunchError::NoSupport)?;
-    let told = |to, of| disclosure::to_peer(to, of).ok_or(HolepunchError::NotConnected);
+    let disclosed = |to, of| disclosure::to_peer(to, of).ok_or(HolepunchError::NotConnected);
     Ok(Pair {
-        initiator: told(target, initiator)?,
-        target: told(initiator, target)?,
+        initiator: disclosed(target, initiator)?,
+        target: disclosed(initiator, target)?,
         conn,
         ids,
     })

@@ -97,12 +97,12 @@ impl Candidates {
         flags: PexFlags,
         informant: PeerAddr,
     ) -> Result<(), Refused> {
-        let told = self
+        let from_informant = self
             .known
             .values()
             .filter(|c| c.informant == Some(network(informant)))
             .count();
-        if !takes_more(told, self.limit) || !disclosure::may_name(informant, addr) {
+        if !takes_more(from_informant, self.limit) || !disclosure::may_name(informant, addr) {
             return Err(Refused::Distrusted);
         }
         let added = self.insert(addr.into(), PeerSource::Pex, Some(network(informant)));

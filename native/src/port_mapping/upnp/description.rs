@@ -93,8 +93,8 @@ impl Description {
 }
 
 fn service(node: Node<'_, '_>) -> Option<(usize, Service)> {
-    let told = text_of(node, "serviceType")?;
-    let rank = SERVICES.iter().position(|name| *name == told)?;
+    let service_type = text_of(node, "serviceType")?;
+    let rank = SERVICES.iter().position(|name| *name == service_type)?;
     let name = SERVICES.get(rank)?;
     let control = text_of(node, "controlURL").filter(|url| !url.is_empty())?;
     let control = control.to_owned();
