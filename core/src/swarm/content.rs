@@ -413,9 +413,10 @@ impl Content {
         self.flush_if_due(cx);
     }
 
-    /// Aborts the checks.
+    /// Aborts the checks. What they found counts.
     pub(super) fn abandon_checks(&mut self) {
         self.stage = Stage::Ready;
+        self.pieces.recount();
         self.pieces.recheck.abandon();
     }
 

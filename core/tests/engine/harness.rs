@@ -1,13 +1,13 @@
 //! A test harness for an engine with a disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct_core::connection::Transport;
 use aqueduct_core::meta::Info;
-use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, PeerId, PieceDigest};
+use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, PeerId, PieceDigest, RequestId};
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
 use aqueduct_core::{
     CloseReason, Command, Config, DialKind, Engine, FileChange, Handshaken, Input, Instant,
@@ -33,6 +33,10 @@ pub(crate) struct Harness {
     pub(crate) dialled: Vec<(Instant, PeerAddr)>,
     pub(crate) dials: Vec<(ConnId, PeerAddr, DialKind)>,
     answered: BTreeMap<ConnId, usize>,
+    /// The requests that the disk has not answered yet.
+    requests: VecDeque<(RequestId, Op)>,
+    /// How many more requests the disk answers, and whether the newest one first.
+    answers: (usize, bool),
 }
 
 impl Harness {
@@ -48,29 +52,51 @@ impl Harness {
         let size = u64::from(PIECE * PIECES);
         let torrent = Recipe::single("twelve", 1, size, PIECE).build();
         let disk = torrent.slice(0, size).to_vec();
-        Self::of(Arc::clone(torrent.info()), disk, config, resumed)
+        let harness = Self::new(torrent.info().info_hash.wire(), disk, config);
+        harness.adding(Arc::clone(torrent.info()), resumed)
+    }
+
+    /// A seed whose disk answers no more than `count` requests of the check. `newest_first`: the
+    /// order of the answers.
+    pub(crate) fn checking(count: usize, newest_first: bool) -> Self {
+        let size = u64::from(PIECE * PIECES);
+        let torrent = Recipe::single("twelve", 1, size, PIECE).build();
+        let disk = torrent.slice(0, size).to_vec();
+        let mut harness = Self::new(torrent.info().info_hash.wire(), disk, Config::default());
+        harness.answers = (count, newest_first);
+        harness.adding(Arc::clone(torrent.info()), Resumed::Check)
+    }
+
+    /// The program ends. The disk answers what is still to be answered.
+    pub(crate) fn shut_down(&mut self) {
+        self.engine.command(self.now, Command::ShutDown).unwrap();
+        self.answers.0 = usize::MAX;
+        self.settle();
     }
 
     /// An engine that wants all of this torrent, whose data are `disk`.
     pub(crate) fn lacking(info: Arc<Info>, disk: Vec<u8>) -> Self {
-        Self::of(info, disk, Config::default(), Resumed::Nothing)
+        let harness = Self::new(info.info_hash.wire(), disk, Config::default());
+        harness.adding(info, Resumed::Nothing)
     }
 
-    fn of(info: Arc<Info>, disk: Vec<u8>, config: Config, resumed: Resumed) -> Self {
-        let engine = Engine::new(config, OURS, [1; 32], Instant::ZERO);
-        let swarm = info.info_hash.wire();
-        let (sent, closed, dialled) = (Vec::new(), Vec::new(), Vec::new());
-        let mut harness = Self {
-            engine,
+    fn new(swarm: InfoHashV1, disk: Vec<u8>, config: Config) -> Self {
+        Self {
+            engine: Engine::new(config, OURS, [1; 32], Instant::ZERO),
             now: Instant::ZERO,
             disk,
             swarm,
-            sent,
-            closed,
-            dialled,
+            sent: Vec::new(),
+            closed: Vec::new(),
+            dialled: Vec::new(),
             dials: Vec::new(),
             answered: BTreeMap::new(),
-        };
+            requests: VecDeque::new(),
+            answers: (usize::MAX, false),
+        }
+    }
+
+    fn adding(mut self, info: Arc<Info>, resumed: Resumed) -> Self {
         let new = NewTorrent {
             torrent: TORRENT,
             source: TorrentSource::Info {
@@ -80,20 +106,33 @@ impl Harness {
             },
             paused: false,
         };
-        let added = harness.engine.command(harness.now, Command::Add(new));
-        added.unwrap();
-        harness.settle();
-        harness
+        self.engine.command(self.now, Command::Add(new)).unwrap();
+        self.settle();
+        self
     }
 
-    /// Executes all pending outputs of the engine.
+    /// Takes all outputs of the engine, and answers requests of the disk.
     fn settle(&mut self) {
+        self.take_outputs();
+        while self.answers.0 > 0 {
+            let next = match self.answers.1 {
+                true => self.requests.pop_back(),
+                false => self.requests.pop_front(),
+            };
+            let Some((id, op)) = next else {
+                return;
+            };
+            self.answers.0 -= 1;
+            let result = Ok(self.perform(op));
+            self.engine.handle(self.now, Input::Done { id, result });
+            self.take_outputs();
+        }
+    }
+
+    fn take_outputs(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Request { id, op, .. } => {
-                    let result = Ok(self.perform(op));
-                    self.engine.handle(self.now, Input::Done { id, result });
-                }
+                Output::Request { id, op, .. } => self.requests.push_back((id, op)),
                 Output::Send { conn, message } => self.sent.push((conn, message)),
                 Output::Close { conn, reason } => self.closed.push((conn, reason)),
                 Output::Dial {

@@ -1,4 +1,5 @@
-//! Pieces that turn out to be wrong after all of them were there.
+//! Checks of the data on the disk: pieces that turn out to be wrong after all of them were there,
+//! and checks that are interrupted.
 
 use std::time::Duration;
 
@@ -6,7 +7,10 @@ use aqueduct_core::types::{PeerAddr, PeerSource};
 use aqueduct_core::wire::Message;
 use aqueduct_core::{CloseReason, Input};
 
-use super::harness::{Harness, TORRENT};
+use super::harness::{Harness, PIECE, PIECES, TORRENT};
+
+/// The length of the torrent in bytes.
+const SIZE: u64 = (PIECE * PIECES) as u64;
 
 #[test]
 fn a_seed_that_was_left_when_nothing_was_lacking_is_dialled_again_for_a_piece_that_is_wrong() {
@@ -25,4 +29,16 @@ fn a_seed_that_was_left_when_nothing_was_lacking_is_dialled_again_for_a_piece_th
     assert_eq!(harness.dialled.len(), 1, "two seeds need nothing");
     harness.damage();
     harness.run_until(seconds(5), |harness| harness.dialled.len() == 2);
+}
+
+#[test]
+fn when_a_check_is_interrupted_what_it_found_counts_in_whatever_order_the_pieces_were_read() {
+    for checks in 0..=PIECES {
+        for last_first in [false, true] {
+            let mut harness = Harness::checking(checks as usize, last_first);
+            harness.shut_down();
+            let (snapshot, done) = (harness.snapshot(), u64::from(checks * PIECE));
+            assert_eq!((snapshot.done, snapshot.done + snapshot.left), (done, SIZE));
+        }
+    }
 }

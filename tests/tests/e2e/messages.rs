@@ -70,13 +70,13 @@ async fn each_file_that_is_not_a_torrent_is_named_beside_a_valid_one() {
     let told = alerts(&setup.browser, 2).await.join("\n");
     assert!(
         told.contains("page.torrent is a web page, not a torrent.")
-            && told.contains("cut.torrent is not all there"),
+            && told.contains("cut.torrent is incomplete"),
         "{told}"
     );
     let link = "magnet:?xt=urn:btih:12345";
     setup.browser.add_link(link).await;
     let told = alerts(&setup.browser, 1).await.join("\n");
-    assert!(told.contains("damaged or not all there"), "{told}");
+    assert!(told.contains("damaged or incomplete"), "{told}");
     setup.browser.close().await;
 }
 
