@@ -121,6 +121,17 @@ impl Ciphers {
 mod tests {
     use super::*;
 
+    /// Bytes of which the first ten are enciphered, and the first four are deciphered already.
+    fn partly_deciphered() -> (Incoming, [u8; 22]) {
+        let key = [7; 20];
+        let mut input = *b"enciphered, then clear";
+        Cipher::new(&key).apply(&mut input[..10]);
+        let mut incoming = Incoming::new(Cipher::new(&key), Some(10));
+        incoming.decipher(&mut input[..4]);
+        incoming.keep(4);
+        (incoming, input)
+    }
+
     #[test]
     fn the_key_stream_is_that_of_rfc_6229_and_begins_behind_what_is_discarded() {
         // RFC 6229 has no test vector for keys of 20 bytes. The key schedule, which accepts any
@@ -140,12 +151,7 @@ mod tests {
 
     #[test]
     fn only_so_many_bytes_are_deciphered_as_the_cipher_is_for() {
-        let key = [7; 20];
-        let mut input = *b"enciphered, then clear";
-        Cipher::new(&key).apply(&mut input[..10]);
-        let mut incoming = Incoming::new(Cipher::new(&key), Some(10));
-        incoming.decipher(&mut input[..4]);
-        incoming.keep(4);
+        let (mut incoming, mut input) = partly_deciphered();
         incoming.decipher(&mut input);
         incoming.keep(input.len());
         incoming.decipher(&mut input);
@@ -154,12 +160,7 @@ mod tests {
 
     #[test]
     fn after_plaintext_was_chosen_only_the_rest_of_the_first_bytes_is_deciphered() {
-        let key = [7; 20];
-        let mut input = *b"enciphered, then clear";
-        Cipher::new(&key).apply(&mut input[..10]);
-        let mut incoming = Incoming::new(Cipher::new(&key), Some(10));
-        incoming.decipher(&mut input[..4]);
-        incoming.keep(4);
+        let (incoming, mut input) = partly_deciphered();
         let mut ciphers = Ciphers::new(incoming, None).unwrap();
         assert!(!ciphers.are_permanent());
         input[4..]

@@ -3,8 +3,7 @@
 //! [`Socket`] holds all connections of one UDP port. Its parts own their fields: `half_open` and
 //! `answers` handle unverified addresses, and each `connection` has a `sender`, a `receive_buffer`
 //! and `timers`. A sender has a `send_buffer`, `rtt`, `delay`, `congestion` (LEDBAT), `reordering`
-//! (which packets are lost), `tail_loss` and
-//! `mtu`.
+//! (which packets are lost), `tail_loss` and `mtu`.
 //!
 //! Guarantees against hostile datagrams:
 //!
