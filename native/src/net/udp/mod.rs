@@ -129,8 +129,8 @@ impl Sockets {
     }
 
     /// Prepares the sockets for connections: sent datagrams may be fragmented, except by
-    /// [`Sockets::try_send_whole`], [`Sockets::try_receive`] returns several datagrams at once where
-    /// the system can join them, and the system's buffers are larger.
+    /// [`Sockets::try_send_whole`], several are received at once where the system can join them, and
+    /// the system's buffers are larger.
     ///
     /// # Errors
     /// The system's error.
