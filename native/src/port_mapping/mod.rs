@@ -19,14 +19,14 @@ mod exchange;
 mod failure;
 mod gateway;
 mod keeper;
-mod nat_pmp;
-mod pcp;
+pub mod nat_pmp;
+pub mod pcp;
 mod protocol;
 mod reachability;
 mod restarts;
 mod status;
 mod timing;
-mod upnp;
+pub mod upnp;
 
 use std::net::IpAddr;
 use std::time::Duration;

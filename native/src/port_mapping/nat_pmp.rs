@@ -1,4 +1,5 @@
-//! NAT-PMP (RFC 6886): datagrams.
+//! NAT-PMP (RFC 6886): datagrams. A gateway's answer has 8, 12 or 16 bytes; other lengths are
+//! errors, which name both.
 
 use std::net::Ipv4Addr;
 
@@ -6,16 +7,16 @@ use super::failure::Failure;
 use super::protocol::Transport;
 
 /// Question for the gateway's external address: version 0, opcode 0.
-pub(super) const ADDRESS_QUESTION: [u8; 2] = [0, 0];
+pub const ADDRESS_QUESTION: [u8; 2] = [0, 0];
 const ADDRESS: u8 = 0;
 
 /// A mapping that the gateway made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Granted {
+pub struct Granted {
     /// The gateway's port.
-    pub(super) external: u16,
+    pub external: u16,
     /// Seconds until the mapping lapses; 0: it was removed.
-    pub(super) lifetime: u32,
+    pub lifetime: u32,
 }
 
 const fn opcode(transport: Transport) -> u8 {
@@ -27,12 +28,8 @@ const fn opcode(transport: Transport) -> u8 {
 
 /// A request to map `external`, or another port if that is in use, to our port `internal`.
 /// `lifetime` 0 removes the mapping (RFC 6886, 3.4).
-pub(super) fn request(
-    transport: Transport,
-    internal: u16,
-    external: u16,
-    lifetime: u32,
-) -> [u8; 12] {
+#[must_use]
+pub fn request(transport: Transport, internal: u16, external: u16, lifetime: u32) -> [u8; 12] {
     let mut bytes = [0; 12];
     bytes[1] = opcode(transport);
     bytes[4..6].copy_from_slice(&internal.to_be_bytes());
@@ -44,7 +41,7 @@ pub(super) fn request(
 
 /// Reads the answer to [`ADDRESS_QUESTION`]; `None`: it is none.
 #[must_use]
-pub(super) fn read_address(bytes: &[u8]) -> Option<Result<Ipv4Addr, Failure>> {
+pub fn read_address(bytes: &[u8]) -> Option<Result<Ipv4Addr, Failure>> {
     let body = match body(bytes, ADDRESS)? {
         Ok(body) => body,
         Err(failure) => return Some(Err(failure)),
@@ -59,7 +56,7 @@ pub(super) fn read_address(bytes: &[u8]) -> Option<Result<Ipv4Addr, Failure>> {
 /// Reads the answer to a request for our port `internal`; `None`: it is none, or about another
 /// port.
 #[must_use]
-pub(super) fn read_granted(
+pub fn read_granted(
     bytes: &[u8],
     transport: Transport,
     internal: u16,

@@ -1,4 +1,4 @@
-//! PCP (RFC 6887): datagrams of the opcodes ANNOUNCE and MAP.
+//! PCP (RFC 6887): datagrams of the opcodes ANNOUNCE and MAP, of at most 1,100 bytes.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -14,39 +14,41 @@ const HEAD: usize = 24;
 const MAP_LENGTH: usize = 36;
 
 /// Random bytes that identify the owner of a mapping: only a request with the same ones changes it.
-pub(super) type Nonce = [u8; 12];
+pub type Nonce = [u8; 12];
 
 /// A mapping to request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Map {
+pub struct Map {
     /// The same in all requests for one mapping.
-    pub(super) nonce: Nonce,
+    pub nonce: Nonce,
     /// TCP or UDP.
-    pub(super) transport: Transport,
+    pub transport: Transport,
     /// Our port.
-    pub(super) internal: u16,
+    pub internal: u16,
     /// The gateway's port that is suggested.
-    pub(super) external: u16,
+    pub external: u16,
 }
 
 /// A mapping that the gateway made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Granted {
+pub struct Granted {
     /// The gateway's port.
-    pub(super) external: u16,
+    pub external: u16,
     /// The gateway's address on the internet.
-    pub(super) address: IpAddr,
+    pub address: IpAddr,
     /// Seconds until the mapping lapses; 0: it was removed.
-    pub(super) lifetime: u32,
+    pub lifetime: u32,
 }
 
 /// A question that maps nothing: whether the gateway speaks PCP (RFC 6887, 14.1).
-pub(super) fn announce(ours: IpAddr) -> Vec<u8> {
+#[must_use]
+pub fn announce(ours: IpAddr) -> Vec<u8> {
     head(ANNOUNCE, ours, 0)
 }
 
 /// A request for a mapping. `lifetime` 0 removes it (RFC 6887, 11.5).
-pub(super) fn request(ours: IpAddr, map: &Map, lifetime: u32) -> Vec<u8> {
+#[must_use]
+pub fn request(ours: IpAddr, map: &Map, lifetime: u32) -> Vec<u8> {
     let mut bytes = head(MAP, ours, lifetime);
     bytes.extend(map.nonce);
     bytes.extend([protocol(map.transport), 0, 0, 0]);
@@ -88,7 +90,7 @@ const fn protocol(transport: Transport) -> u8 {
 /// Reads the answer to [`announce`]; `None`: it is none. A gateway that does not know this opcode
 /// speaks PCP all the same.
 #[must_use]
-pub(super) fn read_announced(bytes: &[u8]) -> Option<Result<(), Failure>> {
+pub fn read_announced(bytes: &[u8]) -> Option<Result<(), Failure>> {
     match head_of(bytes, ANNOUNCE)? {
         (0 | 4, _) => Some(Ok(())),
         (code, _) => Some(Err(refusal(code))),
@@ -97,7 +99,7 @@ pub(super) fn read_announced(bytes: &[u8]) -> Option<Result<(), Failure>> {
 
 /// Reads the answer to a request for `map`; `None`: it is none, or about another mapping.
 #[must_use]
-pub(super) fn read_granted(bytes: &[u8], map: &Map) -> Option<Result<Granted, Failure>> {
+pub fn read_granted(bytes: &[u8], map: &Map) -> Option<Result<Granted, Failure>> {
     let (code, lifetime) = head_of(bytes, MAP)?;
     let data = bytes.get(HEAD..HEAD + MAP_LENGTH);
     let Some(data) = data else {

@@ -10,6 +10,7 @@ mod dht;
 mod digests;
 mod encryption;
 mod engine;
+mod gateway;
 mod holepunch;
 mod lsd;
 mod metainfo;
@@ -27,7 +28,7 @@ pub type Body = fn(&[u8]);
 
 /// Every target: its name, which is also its corpus' and its program's in `tests/fuzz`, and its
 /// body.
-pub const TARGETS: [(&str, Body); 28] = [
+pub const TARGETS: [(&str, Body); 33] = [
     ("bencode", metainfo::bencode),
     ("metainfo", metainfo::metainfo),
     ("magnet", text::magnet),
@@ -54,6 +55,11 @@ pub const TARGETS: [(&str, Body); 28] = [
     ("resume", resume::resume),
     ("blocklist", blocklist::lines),
     ("socks", socks::connect),
+    ("pcp", gateway::pcp),
+    ("nat_pmp", gateway::nat_pmp),
+    ("upnp_search", gateway::search),
+    ("upnp_description", gateway::description),
+    ("upnp_call", gateway::call),
     ("digests", digests::digests),
     ("engine", engine::engine),
 ];

@@ -1,8 +1,11 @@
 //! The gateway's description of itself (UPnP Device Architecture 1.1, chapter 2).
 
+use std::net::IpAddr;
+
 use aqueduct_core::discovery::url::{Url, UrlError};
 use roxmltree::{Document, Node, ParsingOptions};
 
+use super::Place;
 use crate::port_mapping::failure::Failure;
 
 /// The maximum number of elements and texts in a document.
@@ -17,16 +20,16 @@ const SERVICES: [&str; 3] = [
 
 /// A service of the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Service {
+pub struct Service {
     /// Its type, as calls name it.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// Its control URL, which may be relative.
-    pub(super) control: String,
+    pub control: String,
 }
 
 /// A description.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Description {
+pub struct Description {
     base: Option<String>,
     services: Vec<Service>,
 }
@@ -55,9 +58,11 @@ pub(super) fn text_of<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
 }
 
 impl Description {
+    /// Reads a document, of which each service has a type and a control URL.
+    ///
     /// # Errors
-    /// It is not a description.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Failure> {
+    /// It is not well-formed XML, defines a document type, or has more than 8,192 nodes.
+    pub fn parse(body: &[u8]) -> Result<Self, Failure> {
         let text = String::from_utf8_lossy(body);
         let document = parse_xml(&text)?;
         let root = document.root_element();
@@ -75,16 +80,24 @@ impl Description {
     }
 
     /// The services that map ports, the preferred ones first.
-    pub(super) fn services(&self) -> impl Iterator<Item = &Service> {
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.iter()
+    }
+
+    /// The place of a service's control URL. `own` is the description's URL.
+    ///
+    /// # Errors
+    /// The URL is invalid, or does not lead to `gateway` over http.
+    pub fn place(&self, gateway: IpAddr, own: &Url, service: &Service) -> Result<Place, Failure> {
+        let url = self
+            .resolve(own, &service.control)
+            .map_err(|error| Failure::Invalid(format!("control URL: {error}")))?;
+        Place::at(gateway, &url)
     }
 
     /// An absolute URL: references are relative to `URLBase`, or without one to the description's
     /// own address.
-    ///
-    /// # Errors
-    /// See [`UrlError`].
-    pub(super) fn resolve(&self, own: &Url, reference: &str) -> Result<Url, UrlError> {
+    fn resolve(&self, own: &Url, reference: &str) -> Result<Url, UrlError> {
         match &self.base {
             Some(base) => Url::parse(base)?.join(reference),
             None => own.join(reference),

@@ -14,9 +14,11 @@ use std::time::Duration;
 use aqueduct_core::discovery::url::{Host, Scheme, Url};
 use tokio::time::Instant;
 
-use self::description::{Description, Service};
+pub use self::description::{Description, Service};
 use self::search::Search;
-use self::soap::{Action, Fault};
+pub use self::search::read_location;
+use self::soap::Action;
+pub use self::soap::{Answer, Fault, read_answer};
 use super::access::Access;
 use super::address::external;
 use super::failure::{Failure, shown};
@@ -51,9 +53,11 @@ pub(super) struct Upnp {
 
 /// A place at the gateway: the port and what follows it in the URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    port: u16,
-    path: String,
+pub struct Place {
+    /// The port number.
+    pub port: u16,
+    /// Path and query.
+    pub path: String,
 }
 
 impl Place {
@@ -109,13 +113,10 @@ impl Upnp {
         service: &Service,
         deadline: Instant,
     ) -> Result<Self, Failure> {
-        let control = description
-            .resolve(url, &service.control)
-            .map_err(|error| Failure::Invalid(format!("control URL: {error}")))?;
         let mut found = Self {
             access,
             service: service.clone(),
-            place: Place::at(access.gateway.ip(), &control)?,
+            place: description.place(access.gateway.ip(), url, service)?,
             address: None,
             permanent: false,
         };
@@ -206,12 +207,12 @@ impl Upnp {
         Instant::now() + self.access.timing.request
     }
 
-    async fn call(&self, action: &Action, deadline: Instant) -> Result<soap::Answer, Fault> {
+    async fn call(&self, action: &Action, deadline: Instant) -> Result<Answer, Fault> {
         let service = &self.service.name;
         let body = action.envelope(service);
         let name = action.header(service);
         let (is_ok, body) = http::post(&self.access, &self.place, &name, body, deadline).await?;
-        soap::parse(&body, is_ok)
+        read_answer(&body, is_ok)
     }
 }
 
@@ -225,7 +226,7 @@ fn conflict_or(fault: Fault, external: u16) -> Failure {
     }
 }
 
-/// Where a search's answer says that the description is; `None`: at no address.
+/// Where a search's answer says that the description is.
 fn description_url(gateway: SocketAddr, location: &str) -> Result<Url, Failure> {
     let url = Url::parse(location)
         .map_err(|error| Failure::Invalid(format!("address of its description: {error}")))?;

@@ -122,7 +122,9 @@ impl Search {
             return None;
         }
         self.answers += 1;
-        let location = location(answer)?;
+        let location = read_location(answer)
+            .map_err(|failure| self.failure = Some(failure))
+            .ok()?;
         if self.seen.iter().any(|seen| seen == location) {
             return None;
         }
@@ -140,18 +142,28 @@ fn question(target: &str) -> String {
 }
 
 /// The address of the description in an answer to the search.
-pub(super) fn location(answer: &[u8]) -> Option<&str> {
-    let answer = std::str::from_utf8(answer).ok()?;
+///
+/// # Errors
+/// It is not an HTTP answer with status 200 and a header LOCATION.
+pub fn read_location(answer: &[u8]) -> Result<&str, Failure> {
+    let invalid = |words: &str| Failure::invalid(&format!("answer to the search: {words}"));
+    let answer = std::str::from_utf8(answer).map_err(|_| invalid("not UTF-8"))?;
     let mut lines = answer.lines();
-    let status = lines.next()?;
-    let is_answer = status.starts_with("HTTP/1.") && status.contains(" 200");
-    let header = |line: &'_ str| {
-        let (name, _) = line.split_once(':')?;
-        name.trim().eq_ignore_ascii_case("location").then_some(())
-    };
-    let line = lines.find(|line| header(line).is_some())?;
-    let (_, location) = line.split_once(':')?;
-    Some(location.trim()).filter(|location| is_answer && !location.is_empty())
+    let mut status = lines.next().unwrap_or_default().split_whitespace();
+    match (status.next(), status.next()) {
+        (Some(version), Some("200")) if version.starts_with("HTTP/1.") => {}
+        (Some(version), Some(status)) if version.starts_with("HTTP/1.") => {
+            return Err(invalid(&format!("HTTP status {status}")));
+        }
+        _ => return Err(invalid("not HTTP")),
+    }
+    lines
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("location"))
+        .map(|(_, location)| location.trim())
+        .filter(|location| !location.is_empty())
+        .ok_or_else(|| invalid("no LOCATION"))
 }
 
 #[cfg(test)]
@@ -164,15 +176,31 @@ mod tests {
     fn the_location_is_read_whatever_the_case_of_its_name() {
         let answer = b"HTTP/1.1 200 OK\r\nST: x\r\nLocation:http://192.168.1.1:5000/rootDesc.xml\r\nUSN: y\r\n\r\n";
         assert_eq!(
-            location(answer),
-            Some("http://192.168.1.1:5000/rootDesc.xml")
+            read_location(answer),
+            Ok("http://192.168.1.1:5000/rootDesc.xml")
         );
-        assert_eq!(
-            location(b"NOTIFY * HTTP/1.1\r\nLOCATION: http://a/\r\n"),
-            None
-        );
-        assert_eq!(location(b"HTTP/1.1 404 X\r\nLOCATION: http://a/\r\n"), None);
-        assert_eq!(location(b"HTTP/1.1 200 OK\r\nLOCATION:\r\n"), None);
+    }
+
+    #[test]
+    fn an_answer_without_an_address_says_what_is_wrong_with_it() {
+        let of = |answer: &[u8]| read_location(answer).unwrap_err().to_string();
+        for (answer, reason) in [
+            (&b""[..], "not HTTP"),
+            (b"NOTIFY * HTTP/1.1\r\nLOCATION: http://a/\r\n", "not HTTP"),
+            (b"HTTP/1.1 200 OK\r\nLOCATION: \xff\r\n", "not UTF-8"),
+            (
+                b"HTTP/1.1 404 200\r\nLOCATION: http://a/\r\n",
+                "HTTP status 404",
+            ),
+            (b"HTTP/1.1 200 OK\r\nLOCATION:\r\n", "no LOCATION"),
+            (
+                b"HTTP/1.1 200 OK\r\n\r\nLOCATION: http://a/\r\n",
+                "no LOCATION",
+            ),
+        ] {
+            let expected = format!("invalid answer: answer to the search: {reason}");
+            assert_eq!(of(answer), expected);
+        }
     }
 
     #[test]
@@ -196,7 +224,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes in any::<Vec<u8>>()) {
-            let _ = location(&bytes);
+            let _ = read_location(&bytes);
         }
     }
 }

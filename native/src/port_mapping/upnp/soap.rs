@@ -17,12 +17,12 @@ pub(super) struct Action {
 }
 
 /// An answer's fields.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer(Vec<(String, String)>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer(Vec<(String, String)>);
 
 /// Why a call failed.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
     /// The gateway refused it, with a code and its own words.
     Code(u16, String),
     /// There was no valid answer.
@@ -95,7 +95,9 @@ impl Action {
 }
 
 impl Answer {
-    pub(super) fn field(&self, name: &str) -> Option<&str> {
+    /// The value of a field, without surrounding white space.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
         let mut fields = self.0.iter();
         fields
             .find(|(field, _)| field == name)
@@ -104,7 +106,10 @@ impl Answer {
 }
 
 /// Reads an answer. `is_ok`: its HTTP status says that the call succeeded.
-pub(super) fn parse(body: &[u8], is_ok: bool) -> Result<Answer, Fault> {
+///
+/// # Errors
+/// It is a refusal, not well-formed XML, or neither a result nor a refusal.
+pub fn read_answer(body: &[u8], is_ok: bool) -> Result<Answer, Fault> {
     let text = String::from_utf8_lossy(body);
     let document = parse_xml(&text)?;
     let mut nodes = document.root_element().descendants();
@@ -157,10 +162,10 @@ mod tests {
         let body = envelope(
             "<u:GetExternalIPAddressResponse xmlns:u=\"urn:x\"><NewExternalIPAddress> 203.0.113.9</NewExternalIPAddress></u:GetExternalIPAddressResponse>",
         );
-        let answer = parse(&body, true).unwrap();
+        let answer = read_answer(&body, true).unwrap();
         assert_eq!(answer.field("NewExternalIPAddress"), Some("203.0.113.9"));
         assert_eq!(answer.field("Other"), None);
-        assert!(matches!(parse(&body, false), Err(Fault::Failure(_))));
+        assert!(matches!(read_answer(&body, false), Err(Fault::Failure(_))));
     }
 
     #[test]
@@ -170,27 +175,27 @@ mod tests {
         );
         for is_ok in [true, false] {
             let expected = Fault::Code(718, "ConflictInMappingEntry".to_owned());
-            assert_eq!(parse(&told, is_ok), Err(expected));
+            assert_eq!(read_answer(&told, is_ok), Err(expected));
         }
         for without in [
             "<errorCode> 606 </errorCode>",
             "<errorCode>606</errorCode><errorDescription/>",
         ] {
-            let refused = parse(&fault(without), false).unwrap_err();
+            let refused = read_answer(&fault(without), false).unwrap_err();
             assert_eq!(refused, Fault::Code(606, String::new()));
             assert_eq!(
                 Failure::from(refused).to_string(),
                 "refused: not authorized, port mapping may be switched off in its settings (606)"
             );
         }
-        let wrong = parse(&fault("<errorCode>seven</errorCode>"), false);
+        let wrong = read_answer(&fault("<errorCode>seven</errorCode>"), false);
         assert!(matches!(wrong, Err(Fault::Failure(Failure::Invalid(_)))));
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes in any::<Vec<u8>>(), is_ok: bool) {
-            let _ = parse(&bytes, is_ok);
+            let _ = read_answer(&bytes, is_ok);
         }
     }
 }
