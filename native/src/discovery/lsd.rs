@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::task::Poll;
+use std::task::{self, Poll};
 
 use aqueduct_core::discovery::lsd::{Announce, GROUP_V4, GROUP_V6, MAX_DATAGRAM, PORT};
 use bytes::Bytes;
@@ -14,6 +14,9 @@ use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
 use crate::net::{Bind, Source};
+
+/// The number of errors in a row after which a socket is no longer read.
+const MAX_ERRORS: usize = 8;
 
 /// The sockets of the groups. Without a usable interface there are none, and nothing is sent or
 /// received.
@@ -97,20 +100,53 @@ impl Groups {
     }
 
     /// The next datagram of any group, with its sender. Nothing is lost if the future is dropped.
+    /// A socket whose errors do not end is left; [`Groups::refresh`] joins there again.
     pub(super) async fn receive(&mut self) -> (IpAddr, Bytes) {
         let Self {
             members, buffer, ..
         } = self;
         poll_fn(|context| {
-            for member in &*members {
-                let mut into = ReadBuf::new(buffer);
-                if let Poll::Ready(Ok(from)) = member.socket.poll_recv_from(context, &mut into) {
-                    return Poll::Ready((from.ip(), Bytes::copy_from_slice(into.filled())));
+            let mut received = None;
+            members.retain(|member| {
+                if received.is_some() {
+                    return true;
                 }
-            }
-            Poll::Pending
+                match member.poll(context, buffer) {
+                    Ok(datagram) => received = datagram,
+                    Err(error) => {
+                        tracing::debug!(place = ?member.place, %error, "no local discovery here");
+                        return false;
+                    }
+                }
+                true
+            });
+            received.map_or(Poll::Pending, Poll::Ready)
         })
         .await
+    }
+}
+
+impl Member {
+    /// A datagram that is available; `None`: the task is woken when there is one. After an error the
+    /// socket is read again, since it wakes the task only when a read finds nothing.
+    fn poll(
+        &self,
+        context: &mut task::Context<'_>,
+        buffer: &mut [u8],
+    ) -> io::Result<Option<(IpAddr, Bytes)>> {
+        let mut last = None;
+        for _ in 0..MAX_ERRORS {
+            let mut into = ReadBuf::new(buffer);
+            match self.socket.poll_recv_from(context, &mut into) {
+                Poll::Pending => return Ok(None),
+                Poll::Ready(Ok(from)) => {
+                    let datagram = Bytes::copy_from_slice(into.filled());
+                    return Ok(Some((from.ip(), datagram)));
+                }
+                Poll::Ready(Err(error)) => last = Some(error),
+            }
+        }
+        last.map_or(Ok(None), Err)
     }
 }
 
@@ -171,5 +207,39 @@ impl Place {
         socket.set_nonblocking(true)?;
         socket.bind(&SocketAddr::new(any, PORT).into())?;
         UdpSocket::from_std(socket.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_datagram_that_follows_an_error_is_received() {
+        let closed = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let addr = closed.local_addr().unwrap();
+        drop(closed);
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        socket.connect(addr).await.unwrap();
+        socket.send(b"nobody listens there").await.unwrap();
+        // The next read reports that, and the one after it has the datagram.
+        let theirs = UdpSocket::bind(addr).await.unwrap();
+        let ours = socket.local_addr().unwrap();
+        theirs.send_to(b"announce", ours).await.unwrap();
+        let place = Place {
+            at: At::V4(Ipv4Addr::LOCALHOST),
+            index: None,
+            source: None,
+        };
+        let mut groups = Groups::new(Bind::default());
+        groups.members.push(Member { place, socket });
+        let receiving = tokio::spawn(async move { groups.receive().await });
+        let received = timeout(Duration::from_secs(10), receiving).await;
+        let expected = (addr.ip(), Bytes::from_static(b"announce"));
+        assert_eq!(received.unwrap().unwrap(), expected);
     }
 }
