@@ -123,6 +123,7 @@ impl Shared {
     /// As [`super::Sockets::carry_payload`] says.
     fn prepare(&self, socket: &UdpSocket) -> io::Result<()> {
         segments::join_received(socket);
+        segments::report_destinations(socket, self.is_v4)?;
         let system = SockRef::from(socket);
         // The system's own sizes work, too.
         let _ = system.set_recv_buffer_size(SYSTEM_BUFFER);

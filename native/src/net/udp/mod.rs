@@ -6,7 +6,7 @@ mod segments;
 
 use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use socket2::SockRef;
@@ -116,21 +116,40 @@ impl Sockets {
             .map(|_| ())
     }
 
-    /// Sends a datagram that no router may fragment.
+    /// As [`Sockets::try_send`], from our address `local`. If that is gone, or not ours, the system
+    /// chooses.
+    fn try_send_from(&self, to: SocketAddr, local: Option<IpAddr>, bytes: &[u8]) -> io::Result<()> {
+        if local.is_some() {
+            let socket = self.half(to)?.sender()?;
+            match segments::send(&socket, to, local, bytes, None) {
+                Err(error) if !matches!(error.kind(), io::ErrorKind::WouldBlock) => {}
+                sent => return sent,
+            }
+        }
+        self.try_send(to, bytes)
+    }
+
+    /// Sends a datagram that no router may fragment. `local`: our address that it leaves from;
+    /// `None`: the system chooses.
     ///
     /// # Errors
     /// It is longer than the system can send as one, or as for [`Sockets::try_send`].
-    pub fn try_send_whole(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+    pub fn try_send_whole(
+        &self,
+        to: SocketAddr,
+        local: Option<IpAddr>,
+        bytes: &[u8],
+    ) -> io::Result<()> {
         let socket = self.half(to)?.sender()?;
         fragmenting::forbid(&socket, to.is_ipv4())?;
-        let sent = SockRef::from(&*socket).send_to(bytes, &to.into());
+        let sent = self.try_send_from(to, local, bytes);
         fragmenting::allow(&socket, to.is_ipv4())?;
-        sent.map(|_| ())
+        sent
     }
 
     /// Prepares the sockets for connections: sent datagrams may be fragmented, except by
-    /// [`Sockets::try_send_whole`], several are received at once where the system can join them, and
-    /// the system's buffers are larger.
+    /// [`Sockets::try_send_whole`], several are received at once where the system can join them, the
+    /// system tells to which address they were sent where it can, and its buffers are larger.
     ///
     /// # Errors
     /// The system's error.
@@ -140,17 +159,24 @@ impl Sockets {
     }
 
     /// Sends datagrams of `segment` bytes each, except that the last may be shorter. Returns the
-    /// number of bytes sent; the rest did not fit into the system's buffer.
+    /// number of bytes sent; the rest did not fit into the system's buffer. `local`: our address
+    /// that they leave from; `None`: the system chooses.
     ///
     /// # Errors
     /// As for [`Sockets::try_send`], for the first of them.
-    pub fn try_send_many(&self, to: SocketAddr, bytes: &[u8], segment: usize) -> io::Result<usize> {
+    pub fn try_send_many(
+        &self,
+        to: SocketAddr,
+        local: Option<IpAddr>,
+        bytes: &[u8],
+        segment: usize,
+    ) -> io::Result<usize> {
         let length = u16::try_from(segment)
             .ok()
             .filter(|_| bytes.len() > segment);
         if let Some(length) = length {
             let socket = self.half(to)?.sender()?;
-            match segments::send(&socket, to, bytes, length) {
+            match segments::send(&socket, to, local, bytes, Some(length)) {
                 Ok(()) => return Ok(bytes.len()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
                 // The system or the device cannot divide them.
@@ -159,7 +185,7 @@ impl Sockets {
         }
         let mut sent = 0;
         for datagram in bytes.chunks(segment.max(1)) {
-            match self.try_send(to, datagram) {
+            match self.try_send_from(to, local, datagram) {
                 Ok(()) => sent += datagram.len(),
                 Err(_) if sent > 0 => break,
                 Err(error) => return Err(error),

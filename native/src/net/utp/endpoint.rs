@@ -144,6 +144,7 @@ fn receive(port: &Port, rest: &mpsc::Sender<(SocketAddr, Bytes)>, buffer: &mut [
         && let Some(received) = port.sockets.try_receive(buffer)
     {
         let bytes = buffer.get(..received.length).unwrap_or_default();
+        state.local_addresses.note(received.from, received.local);
         for datagram in bytes.chunks(received.segment.max(1)) {
             handled += 1;
             if !state.handle(port, received.from, datagram) {

@@ -1,6 +1,7 @@
 //! uTP (BEP 29) over our UDP port, which the DHT shares.
 
 mod endpoint;
+mod local_addresses;
 mod port;
 mod readiness;
 mod refusal;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use aqueduct_core::utp::{ConnectionId, Event, Socket, Transmit};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::local_addresses::LocalAddresses;
 use super::readiness::Readiness;
 use super::unsent::{Batch, Unsent};
 use crate::net::udp::Sockets;
@@ -41,6 +42,7 @@ pub(super) struct State {
     pub(super) readiness: HashMap<ConnectionId, Arc<Readiness>>,
     pub(super) incoming: VecDeque<(ConnectionId, SocketAddr)>,
     unsent: Unsent,
+    pub(super) local_addresses: LocalAddresses,
     /// The deadline that the task waits for.
     pub(super) armed: Option<Instant>,
 }
@@ -87,16 +89,16 @@ impl Port {
             || self.policy.check(&Target::new(Purpose::UtpSyn, to)).is_ok()
     }
 
-    /// Sends datagrams. Returns the number of bytes sent.
-    fn send(&self, batch: &Batch<'_>) -> io::Result<usize> {
+    /// Sends datagrams from our address `local`. Returns the number of bytes sent.
+    fn send(&self, batch: &Batch<'_>, local: Option<IpAddr>) -> io::Result<usize> {
         if batch.is_probe {
-            let sent = self.sockets.try_send_whole(batch.to, batch.bytes);
+            let sent = self.sockets.try_send_whole(batch.to, local, batch.bytes);
             sent.map(|()| batch.bytes.len())
         } else {
             let Batch {
                 to, bytes, segment, ..
             } = *batch;
-            self.sockets.try_send_many(to, bytes, segment)
+            self.sockets.try_send_many(to, local, bytes, segment)
         }
     }
 }
@@ -109,6 +111,7 @@ impl State {
             readiness: HashMap::new(),
             incoming: VecDeque::new(),
             unsent: Unsent::default(),
+            local_addresses: LocalAddresses::default(),
             armed: None,
         }
     }
@@ -170,7 +173,7 @@ impl State {
             .unsent
             .next(|out| poll(&mut self.machine, port, now, out))
         {
-            match port.send(&batch) {
+            match port.send(&batch, self.local_addresses.of(batch.to)) {
                 Ok(sent) => self.unsent.handle_sent(sent),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => {

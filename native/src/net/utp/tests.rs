@@ -1,7 +1,7 @@
 //! Two endpoints on loopback.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use aqueduct_core::utp::{Config, Header, Kind};
@@ -14,9 +14,13 @@ use crate::net::{Bind, OwnUser, Policy, Purpose, Refusal, Target};
 use crate::transport::ByteStream;
 
 fn endpoint() -> (Endpoint, Rest, SocketAddr) {
-    let bind = Bind::from(std::net::IpAddr::from([127, 0, 0, 1]));
+    endpoint_at([127, 0, 0, 1].into())
+}
+
+fn endpoint_at(ip: IpAddr) -> (Endpoint, Rest, SocketAddr) {
+    let bind = Bind::from(ip);
     let (endpoint, rest) = Endpoint::bind(bind, 0, Config::default(), Arc::new(OwnUser)).unwrap();
-    let addr = SocketAddr::from(([127, 0, 0, 1], endpoint.port()));
+    let addr = SocketAddr::from((ip, endpoint.port()));
     (endpoint, rest, addr)
 }
 
@@ -168,4 +172,36 @@ async fn syns_that_the_policy_refuses_are_not_sent() {
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     let heard = silent.recv_from(&mut [0; 100]).unwrap_err();
     assert_eq!(heard.kind(), io::ErrorKind::WouldBlock);
+}
+
+/// A host may have several addresses: a peer accepts an answer only from the one that it dialled.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn answers_leave_from_the_address_that_was_dialled() {
+    for dialled in [
+        IpAddr::from([127, 0, 0, 2]),
+        [127, 0, 0, 1].into(),
+        Ipv6Addr::LOCALHOST.into(),
+    ] {
+        let mut bind = Bind::default();
+        bind.v4 = bind.v4.filter(|_| dialled.is_ipv4());
+        let bound = Endpoint::bind(bind, 0, Config::default(), Arc::new(OwnUser));
+        let (theirs, _rest) = bound.unwrap();
+        let (ours, ..) = endpoint_at(if dialled.is_ipv4() {
+            [127, 0, 0, 1].into()
+        } else {
+            dialled
+        });
+        let addr = SocketAddr::from((dialled, theirs.port()));
+        let sending = async {
+            let stream = ours.connect(addr).await.unwrap();
+            write(&stream, &[7; 100_000]).await;
+        };
+        let receiving = async {
+            let (stream, _) = theirs.accept().await;
+            read(&stream).await.unwrap()
+        };
+        let ((), received) = tokio::join!(sending, receiving);
+        assert_eq!(received.len(), 100_000, "{dialled}");
+    }
 }
