@@ -229,7 +229,7 @@ impl PeerMetrics {
             (
                 "refused_key_exchanges_total",
                 "counter",
-                "Encrypted handshakes of peers that dialled in beyond the limit per address",
+                "Encrypted handshakes beyond the limit per address or in total",
                 &self.refused_key_exchanges_total,
             ),
             (

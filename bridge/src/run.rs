@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_core::net::Limit;
 use aqueduct_native::dial::Ways;
 use aqueduct_native::discovery::{self, DhtOptions, Options, PUBLIC_NODES};
 use aqueduct_native::net::{Bind, Outbound, Policy, Resolver, utp};
@@ -18,11 +17,11 @@ use tokio::time::{sleep, timeout};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::limits::Limits;
-use crate::limits::address_rate::AddressRate;
 use crate::limits::clients::Clients;
 use crate::limits::descriptors::{Descriptors, Sockets};
 use crate::limits::guard::Guard;
 use crate::limits::half_open::HalfOpen;
+use crate::limits::key_exchanges::KeyExchanges;
 use crate::limits::memory::Memory;
 use crate::limits::policy::Filter;
 use crate::limits::quota::Quota;
@@ -49,8 +48,6 @@ const UNANSWERED_PLACE: Duration = Duration::from_secs(5);
 const OWN_ADDRESSES_INTERVAL: Duration = Duration::from_secs(60);
 /// The number of ports chosen by the system that are tried until one is also free for the tracker.
 const PORTS_TRIED: usize = 20;
-/// The number of seconds' worth of encrypted handshakes that an address may begin at once.
-const KEY_EXCHANGE_BURST: u64 = 5;
 /// The timeout for announcing to trackers that the tabs' torrents have stopped.
 const MAX_FAREWELL: Duration = Duration::from_secs(3);
 
@@ -241,15 +238,9 @@ fn start_swarms(
             utp,
         },
         encryption: config.encryption,
-        key_exchanges: key_exchanges(&config.limits),
+        key_exchanges: KeyExchanges::new(&config.limits),
         peer_port: peers.port(),
     })
-}
-
-fn key_exchanges(limits: &Limits) -> AddressRate {
-    let rate = u64::from(limits.encrypted_handshakes_per_address);
-    let rate = Limit::per_second(rate).with_burst(rate.saturating_mul(KEY_EXCHANGE_BURST));
-    AddressRate::new(rate, limits.addresses_per_site)
 }
 
 /// Starts the background tasks, which run until the returned value is dropped.

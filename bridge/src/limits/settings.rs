@@ -149,6 +149,10 @@ options! {
         /// port; after a pause five times as many at once. More are closed before the key exchange,
         /// which costs processor time.
         encrypted_handshakes_per_address: u32 = 20;
+        /// Encrypted handshakes per second in total, of peers that dial in and of dials; 1000 take
+        /// about a sixth of one core. Further ones wait, and addresses (/48 for IPv6) take turns;
+        /// those whose time is over are closed.
+        encrypted_handshakes: u32 = 1000;
         /// Time after which a dial that found no peer is reported to its tab as failed and makes
         /// room for the next, seconds. It is the same whether the port was closed, silent or open
         /// to something else, so that tabs cannot tell these apart. The dial itself may take

@@ -9,8 +9,8 @@ use aqueduct_native::discovery;
 
 use crate::clock::Clock;
 use crate::limits::Limits;
-use crate::limits::address_rate::AddressRate;
 use crate::limits::descriptors::Sockets;
+use crate::limits::key_exchanges::KeyExchanges;
 use crate::limits::policy::Filter;
 use crate::limits::targets::Targets;
 use crate::metrics::Metrics;
@@ -35,8 +35,8 @@ pub(crate) struct SwarmContext {
     pub(crate) ways: Ways,
     /// Whether connections to peers are encrypted.
     pub(crate) encryption: Encryption,
-    /// Limits encrypted handshakes at the peer port, each of which costs a key exchange.
-    pub(crate) key_exchanges: AddressRate,
+    /// Limits encrypted handshakes, each of which costs a key exchange.
+    pub(crate) key_exchanges: KeyExchanges,
     /// The port at which peers dial.
     pub(crate) peer_port: u16,
 }

@@ -25,6 +25,7 @@ use aqueduct_native::transport::{ByteStream as _, PeerStream};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::limits::key_exchanges::Denied;
 use crate::limits::targets::Permit;
 use crate::swarm::context::SwarmContext;
 
@@ -46,7 +47,10 @@ pub(crate) enum DialError {
     /// The remote side sent our own handshake back.
     #[error("connected to ourselves")]
     Ourselves,
-    /// The target may not be sent another request in time.
+    /// Too many dials exchange keys.
+    #[error(transparent)]
+    KeyExchange(#[from] Denied),
+    /// The target may not be sent another request in time, or it is not our turn to exchange keys.
     #[error("there was no time for another attempt")]
     NoTime,
 }
@@ -98,7 +102,7 @@ impl Dial {
         };
         let stream = self.connect(permit).await?;
         let transport = stream.transport();
-        let outcome = self.shake_hands(stream, first).await;
+        let outcome = self.shake_hands(stream, first, permit).await;
         let is_other = first != encryption || ways.utp.is_some();
         if !was_closed(&outcome) || !is_other {
             return outcome;
@@ -111,7 +115,7 @@ impl Dial {
             Ok(None) if first != encryption => self.connect(permit).await?,
             Ok(None) | Err(_) => return outcome,
         };
-        self.shake_hands(stream, encryption).await
+        self.shake_hands(stream, encryption, permit).await
     }
 
     async fn connect(&self, permit: &mut Permit) -> Result<PeerStream, DialError> {
@@ -128,8 +132,18 @@ impl Dial {
         Ok(connected?)
     }
 
-    async fn shake_hands(&self, stream: PeerStream, mode: Encryption) -> Result<Shaken, DialError> {
+    async fn shake_hands(
+        &self,
+        stream: PeerStream,
+        mode: Encryption,
+        permit: &Permit,
+    ) -> Result<Shaken, DialError> {
         self.check_address(&stream)?;
+        if mode != Encryption::Off {
+            let turn = self.context.key_exchanges.turn(permit.client());
+            let waited = timeout_at(self.end, turn).await;
+            waited.map_err(|_| DialError::NoTime)??;
+        }
         let now = Instant::now();
         let deadline = types::Instant::ZERO + self.end.saturating_duration_since(now);
         let connection = match mode {

@@ -13,10 +13,11 @@ use aqueduct_native::dial::{HalfOpen, HandshakeError};
 use aqueduct_native::net::utp::Endpoint;
 use aqueduct_native::transport::PeerStream;
 use tokio::net::TcpListener;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::limits::descriptors::SocketPermit;
 use crate::limits::half_open::HalfOpen as HalfOpenPeers;
+use crate::limits::key_exchanges::Denied;
 use crate::swarm::connected::Connected;
 use crate::swarm::context::SwarmContext;
 use crate::swarm::dial::seed;
@@ -34,8 +35,8 @@ enum Refused {
     Io(#[from] io::Error),
     #[error("no tab is in the swarm")]
     NoTab,
-    #[error("its address has begun as many encrypted handshakes as it may")]
-    TooManyKeyExchanges,
+    #[error(transparent)]
+    KeyExchange(#[from] Denied),
 }
 
 impl From<EncryptionError> for Refused {
@@ -147,19 +148,19 @@ async fn shake_hands(
     }
 }
 
-/// Continues with a key exchange, which costs processor time and is limited per address.
+/// Continues with a key exchange, which costs processor time and is limited.
 async fn exchange_keys(
     half_open: HalfOpen<PeerStream>,
     addr: SocketAddr,
     context: &SwarmContext,
     started: Instant,
 ) -> Result<(HalfOpen<PeerStream>, Handshake), Refused> {
-    if context.key_exchanges.take(addr.ip(), started).is_err() {
-        let refused = &context.metrics.peers.refused_key_exchanges_total;
-        refused.add(1);
-        return Err(Refused::TooManyKeyExchanges);
-    }
-    let deadline = types::Instant::ZERO + context.limits.encrypted_handshake_timeout.0;
+    let limit = context.limits.encrypted_handshake_timeout.0;
+    let admitted = timeout_at(started + limit, context.key_exchanges.incoming(addr.ip())).await;
+    admitted
+        .unwrap_or(Err(Denied::Total))
+        .inspect_err(|_| context.metrics.peers.refused_key_exchanges_total.add(1))?;
+    let deadline = types::Instant::ZERO + limit;
     let connection = Connection::accept_encrypted(context.encryption, seed()?, deadline);
     let HalfOpen { stream, input, .. } = half_open;
     let mut half_open = HalfOpen::new(stream, connection, started);

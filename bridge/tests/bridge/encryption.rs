@@ -1,5 +1,7 @@
 //! Encrypted connections to peers (MSE), in both roles, and remote sides that abuse them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use aqueduct_bridge::{Config, Limits, Seconds};
@@ -10,6 +12,7 @@ use aqueduct_testkit::peer::{Listener, handshake};
 use aqueduct_testkit::soon;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::remote::{Remote, half_handshake, knock, outcome_of, tcp};
 use crate::support::{Bridge, HASH, PEER_ID, TAB_ID, config, trickle};
@@ -210,6 +213,46 @@ async fn one_address_begins_so_many_key_exchanges_and_others_are_served() {
     assert_eq!(refused, 12 - answered as u64);
     let remote = Remote::dial(port, tcp(), Encryption::Require);
     let (mut remote, stream) = tokio::join!(remote, tab.stream());
+    remote.talk(&mut tab, stream).await;
+}
+
+/// All of 127.0.0.0/8 is loopback: sixty addresses of an attacker begin five exchanges each.
+#[tokio::test]
+async fn peers_exchange_keys_in_time_while_an_attacker_begins_exchanges_from_many_addresses() {
+    const RATE: u32 = 60;
+    const ADDRESSES: u16 = 60;
+    const EACH: u16 = 5;
+    let limits = Limits {
+        encrypted_handshakes: RATE,
+        incoming_half_open: 1000,
+        ..open_house().limits
+    };
+    let (bridge, port) = Bridge::start_with_peers(Config {
+        limits,
+        no_utp: true,
+        ..open_house()
+    })
+    .await;
+    let mut tab = Tab::alone(&bridge, &request(TAB_ID)).await;
+    let (begun, computed) = (Instant::now(), Arc::new(AtomicU32::new(0)));
+    let mut attackers = JoinSet::new();
+    for number in 0..ADDRESSES * EACH {
+        let computed = Arc::clone(&computed);
+        let mut socket = knock(port, [127, 0, 1, (number % ADDRESSES) as u8]).await;
+        socket.write_all(&half_handshake()[..96]).await.unwrap();
+        attackers.spawn(async move {
+            let mut key = [0; 96];
+            if socket.read_exact(&mut key).await.is_ok() {
+                computed.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    let remote = Remote::dial(port, tcp(), Encryption::Require);
+    let (mut remote, stream) = tokio::join!(remote, tab.stream());
+    let before = computed.load(Ordering::Relaxed);
+    let allowed = RATE + RATE * u32::try_from(begun.elapsed().as_secs() + 1).unwrap();
+    assert!(before <= allowed, "{before} exchanges, {allowed} allowed");
+    assert!(before < 240, "{before} of the attacker's came first");
     remote.talk(&mut tab, stream).await;
 }
 

@@ -8,9 +8,9 @@ use aqueduct_core::net::Limit;
 use aqueduct_native::net::Place;
 use tokio::time::Instant;
 
-use super::fair_queue::FairQueue;
 use crate::limits::Limits;
 use crate::limits::bucket::Bucket;
+use crate::limits::fair_queue::FairQueue;
 use crate::limits::network::{Network, network_of};
 
 /// The number of seconds' worth of bytes that may be read in a burst.

@@ -2,7 +2,6 @@
 //! redirect, name lookups, DHT nodes. They apply to all sessions together, with the clients taking
 //! turns.
 
-mod fair_queue;
 mod host;
 mod unreachable;
 
@@ -254,6 +253,11 @@ impl Drop for QueuePlace<'_> {
 }
 
 impl Permit {
+    /// The client that caused the request.
+    pub(crate) const fn client(&self) -> Network {
+        self.client
+    }
+
     /// Waits until its host may be sent one more request under this permit, and counts that.
     pub(crate) fn another(&self) -> impl Future<Output = ()> + Send + use<> {
         let (targets, host) = (Arc::clone(&self.targets), self.host.clone());

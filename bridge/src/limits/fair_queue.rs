@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::limits::network::Network;
 
-/// The waiting requests of all clients for one host.
+/// The waiting requests of all clients for one host, or for one budget.
 #[derive(Debug, Default)]
 pub(crate) struct FairQueue {
     clients: BTreeMap<Network, VecDeque<Waiter>>,
