@@ -33,6 +33,7 @@ mod cipher;
 mod encryption;
 mod event;
 mod handshake;
+mod key_stream;
 mod outgoing;
 mod transport;
 
