@@ -2,6 +2,7 @@
 //! deadline.
 
 mod half_open;
+mod key_exchanges;
 mod ways;
 
 use std::io;
@@ -10,12 +11,13 @@ use std::time::Duration;
 
 use aqueduct_core::connection::{Connection, Encryption, Event};
 use aqueduct_core::types::{self, InfoHashV1};
-use aqueduct_core::wire::{Handshake, WireError};
+use aqueduct_core::wire::{EncryptionError, Handshake, WireError};
 use aqueduct_core::{CloseReason, Handshaken};
 use bytes::BytesMut;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 pub use self::half_open::{HalfOpen, HandshakeError};
+pub(crate) use self::key_exchanges::KeyExchanges;
 pub use self::ways::Ways;
 use crate::random::random;
 use crate::transport::{ByteStream, PeerStream};
@@ -143,24 +145,43 @@ async fn shake_hands(
 }
 
 /// Performs the handshake with a remote side that connected to us. `ours` returns our handshake for
-/// the requested swarm; `None` if we are not in it.
+/// the requested swarm; `None` if we are not in it. Before keys are exchanged, which costs processor
+/// time, `may_exchange` must resolve.
 ///
 /// # Errors
-/// The deadline passes, the swarm is not ours, or the remote side uses another protocol.
+/// The deadline passes, the swarm is not ours, the remote side uses another protocol, or the error
+/// of `may_exchange`.
 pub async fn accept<S: ByteStream>(
     stream: S,
     encryption: Encryption,
+    may_exchange: impl Future<Output = Result<(), CloseReason>>,
     ours: impl Fn(Wanted) -> Option<Handshake>,
 ) -> Result<Peer<S>, CloseReason> {
-    let seed = random().map_err(unreachable)?;
-    let connection = Connection::accept_encrypted(encryption, seed, deadline());
-    let mut half_open = HalfOpen::new(stream, connection, Instant::now());
+    let started = Instant::now();
+    let mut half_open = HalfOpen::new(stream, Connection::accept(deadline()), started);
     let ours = |wanted| ours(wanted).ok_or(CloseReason::Inactive);
+    let mut may_exchange = Some(may_exchange);
     loop {
-        match half_open.next_event().await.map_err(failed)? {
+        let event = match half_open.next_event().await {
+            // Its first bytes are no handshake. They are still in the input.
+            Err(HandshakeError::Wire(WireError::Protocol))
+                if encryption != Encryption::Off
+                    && let Some(may_exchange) = may_exchange.take() =>
+            {
+                let admitted = timeout_at(started + HANDSHAKE_TIMEOUT, may_exchange).await;
+                admitted.unwrap_or(Err(CloseReason::Full))?;
+                half_open = exchanging_keys(half_open, encryption, started)?;
+                continue;
+            }
+            event => event.map_err(failed)?,
+        };
+        match event {
             Event::Sought(swarm) => {
                 let ours = ours(Wanted::Obfuscated(swarm))?;
                 half_open.connection.reveal(ours.info_hash);
+            }
+            Event::Wanted(_) if encryption == Encryption::Require && may_exchange.is_some() => {
+                return Err(CloseReason::Protocol(EncryptionError::Required.into()));
             }
             Event::Wanted(info_hash) => {
                 let ours = ours(Wanted::InfoHash(info_hash))?;
@@ -173,6 +194,20 @@ pub async fn accept<S: ByteStream>(
             Event::Message(_) => {}
         }
     }
+}
+
+/// The same connection, on which keys are exchanged.
+fn exchanging_keys<S: ByteStream>(
+    half_open: HalfOpen<S>,
+    encryption: Encryption,
+    started: Instant,
+) -> Result<HalfOpen<S>, CloseReason> {
+    let seed = random().map_err(unreachable)?;
+    let connection = Connection::accept_encrypted(encryption, seed, deadline());
+    let HalfOpen { stream, input, .. } = half_open;
+    let mut half_open = HalfOpen::new(stream, connection, started);
+    half_open.input = input;
+    Ok(half_open)
 }
 
 /// The deadline on the clock of a connection's state machine, which starts with the connection.

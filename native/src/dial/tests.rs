@@ -44,9 +44,12 @@ async fn meet(theirs: u8, dialling: Encryption, accepting: Encryption) -> (Outco
     let welcome = async {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let accepted = accept(PeerStream::from(stream), accepting, |wanted| {
-                answer(theirs, wanted)
-            })
+            let accepted = accept(
+                PeerStream::from(stream),
+                accepting,
+                async { Ok(()) },
+                |wanted| answer(theirs, wanted),
+            )
             .await;
             if !matches!(accepted, Err(CloseReason::Protocol(_))) {
                 break accepted;
@@ -141,7 +144,9 @@ async fn a_peer_that_waits_for_our_id_before_it_tells_its_own_is_answered() {
         answer
     };
     let (accepted, answer) = tokio::join!(
-        accept(stream, Encryption::Allow, |_| Some(hello(7, 2))),
+        accept(stream, Encryption::Allow, async { Ok(()) }, |_| Some(
+            hello(7, 2)
+        )),
         hesitating
     );
     assert_eq!(answer, hello(7, 2).encode());
@@ -161,9 +166,11 @@ async fn what_comes_right_behind_the_handshake_is_kept() {
         .await
         .unwrap();
     let (stream, _) = listener.accept().await.unwrap();
-    let peer = accept(stream, Encryption::Allow, |_| Some(hello(7, 2)))
-        .await
-        .unwrap();
+    let peer = accept(stream, Encryption::Allow, async { Ok(()) }, |_| {
+        Some(hello(7, 2))
+    })
+    .await
+    .unwrap();
     let mut rest = peer.rest;
     let mut stream = peer.stream;
     while rest.len() < 5 {
@@ -189,7 +196,9 @@ async fn a_byte_now_and_then_does_not_move_the_deadline() {
         }
     };
     let (accepted, ()) = tokio::join!(
-        accept(stream, Encryption::Allow, |_| Some(hello(7, 2))),
+        accept(stream, Encryption::Allow, async { Ok(()) }, |_| Some(
+            hello(7, 2)
+        )),
         dribble
     );
     assert_eq!(accepted.unwrap_err(), CloseReason::HandshakeTimeout);

@@ -139,7 +139,7 @@ mod tests {
         let accept = async {
             let (stream, _) = listener.accept().await.unwrap();
             let stream = PeerStream::from(stream);
-            dial::accept(stream, Encryption::Allow, |_| Some(ours)).await
+            dial::accept(stream, Encryption::Allow, async { Ok(()) }, |_| Some(ours)).await
         };
         let ways = Ways::tcp(Bind::default());
         let dial = dial::connect(addr, &ways, Encryption::Off, ours);

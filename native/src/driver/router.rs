@@ -21,7 +21,7 @@ use super::reach::Reach;
 use super::reports::Reports;
 use super::state::State;
 use super::timer::Timer;
-use crate::dial::{self, Peer, Ways};
+use crate::dial::{self, KeyExchanges, Peer, Ways};
 use crate::net::{Blocking, Policy as _, Purpose, Target};
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
@@ -36,6 +36,7 @@ pub(super) struct Router {
     pub(super) policy: Arc<Blocking>,
     ways: Ways,
     encryption: Encryption,
+    key_exchanges: KeyExchanges,
     pub(super) timer: Timer,
     /// Events for the application. There are few per torrent: pieces and bans are only logged.
     pub(super) events: Queue<Event>,
@@ -58,6 +59,7 @@ impl Router {
             policy,
             ways,
             encryption,
+            key_exchanges: KeyExchanges::default(),
             timer: Timer::default(),
             events: Queue::unbounded(),
             reports: Reports::new(),
@@ -225,7 +227,8 @@ impl Router {
             return tracing::debug!(%addr, %refusal, "refused");
         }
         let ours = |wanted| self.state().answer(wanted);
-        match dial::accept(stream, self.encryption, ours).await {
+        let may_exchange = self.key_exchanges.turn(addr.ip());
+        match dial::accept(stream, self.encryption, may_exchange, ours).await {
             Ok(peer) => self.accepted(peer, addr),
             Err(reason) => tracing::debug!(%addr, %reason, "refused"),
         }

@@ -42,7 +42,10 @@ async fn refused(bytes: &[u8]) -> [CloseReason; 2] {
         .unwrap();
     client.write_all(bytes).await.unwrap();
     let (stream, _) = accepting.accept().await.unwrap();
-    let accepted = accept(stream, Encryption::Allow, |_| Some(hello(7, 2))).await;
+    let accepted = accept(stream, Encryption::Allow, async { Ok(()) }, |_| {
+        Some(hello(7, 2))
+    })
+    .await;
     [dialled.unwrap_err(), accepted.unwrap_err()]
 }
 
@@ -83,7 +86,9 @@ async fn bytes_of_a_key_now_and_then_do_not_move_the_deadline() {
         } else {
             let client = TcpStream::connect(addr).await.unwrap();
             let (stream, _) = listener.accept().await.unwrap();
-            let accepted = accept(stream, Encryption::Allow, |_| Some(hello(7, 2)));
+            let accepted = accept(stream, Encryption::Allow, async { Ok(()) }, |_| {
+                Some(hello(7, 2))
+            });
             tokio::select! {
                 accepted = accepted => accepted.unwrap_err(),
                 () = dribble(client) => unreachable!("we keep the connection open"),
