@@ -1,5 +1,5 @@
-//! Programs that the tests run in addition to Aqueduct's own: a browser with its driver, and other
-//! BitTorrent clients.
+//! Programs that the tests run in addition to Aqueduct's own: a browser with its driver, other
+//! BitTorrent clients, and a gateway.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::profile::Profile;
 use crate::{cache, process};
 
 const LIBTORRENT: &str = "2.1.1";
-const NEEDS: [Need; 9] = [
+const NEEDS: [Need; 10] = [
     Need {
         package: "chromium",
         present: || process::find("chromium").is_some(),
@@ -44,6 +44,10 @@ const NEEDS: [Need; 9] = [
     Need {
         package: "nftables",
         present: || process::find("nft").is_some(),
+    },
+    Need {
+        package: "miniupnpd-nftables",
+        present: || process::find("miniupnpd").is_some(),
     },
     Need {
         package: "python3-pip",

@@ -19,6 +19,7 @@ mod holepunching;
 mod network_namespace;
 mod outbound;
 mod peer_exchange;
+mod port_mapping;
 mod private_torrents;
 mod seeding;
 mod utp;
