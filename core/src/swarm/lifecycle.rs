@@ -163,13 +163,10 @@ impl Swarm {
         }
         self.transfer
             .with_content(|content, peers| content.set_wanted(cx, peers, flags));
-        if self
-            .transfer
-            .state
-            .content()
-            .is_some_and(Content::is_downloading)
-            && !self.paused
-        {
+        // Seeds that were left when nothing was lacking are needed again, also if the torrent is
+        // paused, checked or failed at the moment.
+        let content = self.transfer.state.content();
+        if content.is_some_and(|content| content.pieces.lacking() > 0) {
             self.transfer.peers.candidates.wake(cx.now);
         }
         if self.transfer.state.is_complete() {

@@ -67,6 +67,11 @@ impl Harness {
         harness.adding(Arc::clone(torrent.info()), Resumed::Check)
     }
 
+    pub(crate) fn command(&mut self, command: Command) {
+        self.engine.command(self.now, command).unwrap();
+        self.settle();
+    }
+
     /// The program ends. The disk answers what is still to be answered.
     pub(crate) fn shut_down(&mut self) {
         self.engine.command(self.now, Command::ShutDown).unwrap();
