@@ -24,39 +24,55 @@ pub(crate) enum Seed {
     Libtorrent,
 }
 
-/// The connection of seed and downloader.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// The connection of seed and downloader: transport and encryption.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Line {
-    /// TCP without encryption.
-    Plain,
+    /// TCP in the clear.
+    Tcp,
     /// TCP with RC4.
-    Encrypted,
-    /// uTP without encryption.
+    TcpRc4,
+    /// uTP in the clear.
     Utp,
+    /// uTP with RC4.
+    UtpRc4,
 }
 
 impl Line {
-    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Encrypted, Self::Utp];
-
     /// Its name, also for libtorrent's script.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Plain => "plain",
-            Self::Encrypted => "encrypted",
+            Self::Tcp => "tcp",
+            Self::TcpRc4 => "tcp-rc4",
             Self::Utp => "utp",
+            Self::UtpRc4 => "utp-rc4",
         }
+    }
+
+    /// Whether its transport is uTP.
+    pub(crate) const fn is_utp(self) -> bool {
+        matches!(self, Self::Utp | Self::UtpRc4)
     }
 
     const fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Plain => &["--no-utp", "--encryption", "off"],
-            Self::Encrypted => &["--no-utp", "--encryption", "require"],
+            Self::Tcp => &["--no-utp", "--encryption", "off"],
+            Self::TcpRc4 => &["--no-utp", "--encryption", "require"],
             Self::Utp => &["--no-tcp", "--encryption", "off"],
+            Self::UtpRc4 => &["--no-tcp", "--encryption", "require"],
         }
     }
 }
 
 impl Client {
+    /// Its name in tables.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Aqueduct => "aqueduct",
+            Self::Libtorrent => "libtorrent",
+            Self::Aria2 => "aria2",
+        }
+    }
+
     /// The command that downloads `torrent` into `folder` over `line` and exits.
     pub(crate) fn download(self, torrent: &Path, folder: &Path, line: Line) -> Result<Command> {
         let mut command = match self {
@@ -94,6 +110,14 @@ const ARIA2: [&str; 7] = [
 ];
 
 impl Seed {
+    /// Its name in tables.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Aqueduct => "aqueduct",
+            Self::Libtorrent => "libtorrent",
+        }
+    }
+
     /// The command that serves `payload` on `port` over `line` until it is stopped.
     pub(crate) fn serve(self, payload: &Payload, port: u16, line: Line) -> Result<Command> {
         Ok(match self {

@@ -10,7 +10,7 @@ use aqueduct_tests::tracker::{Options, ReturnedPeers, Tracker};
 
 use crate::Arguments;
 use crate::clients::{Client, Line, Seed};
-use crate::measured;
+use crate::measured::{self, Measured};
 use crate::namespaces::{self, Namespaces};
 use crate::payload::{self, Payload};
 use crate::process::{self, Background};
@@ -19,48 +19,30 @@ const TRACKER: u16 = 6969;
 
 /// Prints one row per client and run.
 pub(crate) fn measure(arguments: &Arguments) -> Result<()> {
-    let host = namespaces::SEED.ip();
-    let payload = Payload::create(arguments.size, &format!("http://{host}:{TRACKER}/announce"))?;
+    let payload = Payload::create(arguments.size, &announce_address())?;
     let hosts = Namespaces::create()?;
-    let _seed = start(&hosts, arguments.seed, &payload, Line::Plain)?;
+    let _seed = start(&hosts, arguments.seed, &payload, Line::Tcp)?;
     measured::head(&format!(
         "Download {} MiB from {:?}, pieces of 1 MiB, two network namespaces",
         arguments.size, arguments.seed
     ));
     for _ in 0..arguments.runs {
         for client in &arguments.clients {
-            one(&hosts, *client, &payload, arguments.size.get(), Line::Plain)
+            let measured = one(&hosts, *client, &payload, Line::Tcp)
                 .with_context(|| format!("measuring {client:?}"))?;
+            measured::row(client.name(), arguments.size.get(), &measured, "");
         }
     }
     Ok(())
 }
 
-/// Prints a table per seeding client, with one row per line, downloading client and run.
-pub(crate) fn measure_lines(arguments: &Arguments) -> Result<()> {
-    let host = namespaces::SEED.ip();
-    let payload = Payload::create(arguments.size, &format!("http://{host}:{TRACKER}/announce"))?;
-    let hosts = Namespaces::create()?;
-    for seed in [Seed::Libtorrent, Seed::Aqueduct] {
-        measured::head(&format!(
-            "Download {} MiB from {seed:?} over TCP, with encryption, and over uTP",
-            arguments.size
-        ));
-        for line in Line::ALL {
-            let _seed = start(&hosts, seed, &payload, line)?;
-            for _ in 0..arguments.runs {
-                for client in [Client::Aqueduct, Client::Libtorrent] {
-                    one(&hosts, client, &payload, arguments.size.get(), line)
-                        .with_context(|| format!("measuring {client:?} over {line:?}"))?;
-                }
-            }
-        }
-    }
-    Ok(())
+/// The address of the tracker that [`start`] starts.
+pub(crate) fn announce_address() -> String {
+    format!("http://{}:{TRACKER}/announce", namespaces::SEED.ip())
 }
 
 /// Starts the seed and the tracker on the seed's host, and waits until both accept connections.
-fn start(
+pub(crate) fn start(
     hosts: &Namespaces,
     seed: Seed,
     payload: &Payload,
@@ -76,9 +58,10 @@ fn start(
             knows: ReturnedPeers::Only(vec![namespaces::SEED.into()]),
             ..Options::default()
         });
-        match line {
-            Line::Plain | Line::Encrypted => wait_for(namespaces::SEED)?,
-            Line::Utp => wait_for_utp(namespaces::SEED)?,
+        if line.is_utp() {
+            wait_for_utp(namespaces::SEED)?;
+        } else {
+            wait_for(namespaces::SEED)?;
         }
         Ok(tracker)
     };
@@ -127,7 +110,13 @@ fn wait_for_utp(address: std::net::SocketAddrV4) -> Result<()> {
     }
 }
 
-fn one(hosts: &Namespaces, client: Client, payload: &Payload, size: u32, line: Line) -> Result<()> {
+/// One download by `client` over `line`, compared with the seeded data.
+pub(crate) fn one(
+    hosts: &Namespaces,
+    client: Client,
+    payload: &Payload,
+    line: Line,
+) -> Result<Measured> {
     let folder = payload::in_memory()?;
     let command = client.download(&payload.torrent(), folder.path(), line)?;
     let measured = process::measure(&mut hosts.on_leech(&command))?;
@@ -135,7 +124,5 @@ fn one(hosts: &Namespaces, client: Client, payload: &Payload, size: u32, line: L
         payload.is_equal_to(&folder.path().join(payload::NAME))?,
         "{client:?} left other bytes than were seeded"
     );
-    let name = format!("{client:?}").to_lowercase();
-    measured::row(&name, size, &measured, line.name());
-    Ok(())
+    Ok(measured)
 }

@@ -1,7 +1,7 @@
 """libtorrent as one of the measured clients.
 
 libtorrent_client.py seed TORRENT FOLDER PORT [LINE]     serve until stopped
-libtorrent_client.py leech TORRENT FOLDER PORT [LINE]    download and leave; LINE is plain (TCP), encrypted (TCP, RC4) or utp
+libtorrent_client.py leech TORRENT FOLDER PORT [LINE]    download and leave; LINE is a key of LINES
 libtorrent_client.py check TORRENT FOLDER         hash what is in FOLDER and leave
 libtorrent_client.py create FILE PIECE_LENGTH     hash FILE as a new torrent would be and leave
 """
@@ -19,27 +19,30 @@ SETTINGS = {
     "enable_natpmp": False,
     "enable_outgoing_utp": False,
     "enable_incoming_utp": False,
-    "out_enc_policy": 1,
-    "in_enc_policy": 1,
     "alert_mask": 0,
     "unchoke_slots_limit": 100,
     "hashing_threads": 2,
     "stop_tracker_timeout": 0,
 }
 
+# 0 requires encryption, 2 turns it off; level 2 is RC4.
+CLEAR = {"out_enc_policy": 2, "in_enc_policy": 2}
+RC4 = {"out_enc_policy": 0, "in_enc_policy": 0, "allowed_enc_level": 2}
+UTP = {
+    "enable_outgoing_utp": True,
+    "enable_incoming_utp": True,
+    "enable_outgoing_tcp": False,
+    "enable_incoming_tcp": False,
+}
 LINES = {
-    "plain": {},
-    "encrypted": {"out_enc_policy": 0, "in_enc_policy": 0, "allowed_enc_level": 2},
-    "utp": {
-        "enable_outgoing_utp": True,
-        "enable_incoming_utp": True,
-        "enable_outgoing_tcp": False,
-        "enable_incoming_tcp": False,
-    },
+    "tcp": CLEAR,
+    "tcp-rc4": RC4,
+    "utp": {**UTP, **CLEAR},
+    "utp-rc4": {**UTP, **RC4},
 }
 
 
-def add(torrent, folder, port, seed, line="plain"):
+def add(torrent, folder, port, seed, line="tcp"):
     session = libtorrent.session({**SETTINGS, **LINES[line], "listen_interfaces": f"0.0.0.0:{port}"})
     params = libtorrent.add_torrent_params()
     params.ti = libtorrent.torrent_info(torrent)
@@ -69,7 +72,7 @@ def main(mode, *rest):
         create(rest[0], int(rest[1]))
         return
     torrent, folder, *more = rest
-    port, line = (*more, *("0", "plain")[len(more) :])
+    port, line = (*more, *("0", "tcp")[len(more) :])
     # The session stops when nothing refers to it, so it is kept by name.
     session, handle = add(torrent, folder, port, seed=mode == "seed", line=line)
     while mode == "seed":

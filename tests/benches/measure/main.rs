@@ -8,6 +8,7 @@ mod announce;
 mod clients;
 mod download;
 mod hash;
+mod lines;
 mod measured;
 mod namespaces;
 mod payload;
@@ -49,6 +50,9 @@ struct Arguments {
     /// Who serves the payload to downloading clients
     #[arg(long, default_value = "libtorrent")]
     seed: clients::Seed,
+    /// The lines that `lines` measures
+    #[arg(long, value_delimiter = ',', default_value = "tcp,tcp-rc4,utp,utp-rc4")]
+    lines: Vec<clients::Line>,
     /// cargo's own sign that this is a benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -58,7 +62,8 @@ struct Arguments {
 enum What {
     /// Each client downloads from one seed, over a pair of network namespaces (as root)
     Download,
-    /// The same over TCP, with encryption, and over uTP, from libtorrent and from Aqueduct (as root)
+    /// Aqueduct and libtorrent download from each other and from themselves, over TCP and uTP, in the
+    /// clear and with RC4 (as root)
     Lines,
     /// `verify` and `create` beside the speed of SHA-1 itself
     Hash,
@@ -92,7 +97,7 @@ fn run() -> Result<()> {
         download::measure(&arguments)?;
     }
     if wanted(What::Lines) {
-        download::measure_lines(&arguments)?;
+        lines::measure(&arguments)?;
     }
     if wanted(What::Tab) {
         tab::measure(arguments.size, arguments.runs)?;

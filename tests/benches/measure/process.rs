@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use aqueduct_tests::process::{peak, times};
+use aqueduct_tests::process::{cpu, peak, times};
 
 use crate::measured::Measured;
 
@@ -23,6 +23,11 @@ impl Background {
         Ok(Self(
             child.with_context(|| format!("starting {command:?}"))?,
         ))
+    }
+
+    /// Processor time that the process has used so far.
+    pub(crate) fn cpu(&self) -> Duration {
+        cpu(self.id())
     }
 
     /// The process id.

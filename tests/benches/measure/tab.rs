@@ -94,7 +94,7 @@ struct World {
 
 impl World {
     fn start(kind: Seed, payload: &Payload, at: SocketAddrV4) -> Result<Self> {
-        let seed = Background::start(&mut kind.serve(payload, at.port(), Line::Plain)?)?;
+        let seed = Background::start(&mut kind.serve(payload, at.port(), Line::Tcp)?)?;
         let page = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
         let mut bridge = Command::new(clients::program("AQUEDUCT_BRIDGE_BIN")?);
         bridge.args([
