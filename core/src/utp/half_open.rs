@@ -60,18 +60,20 @@ impl HalfOpen {
         ours
     }
 
-    /// Whether a datagram that belongs to no connection shows that our answer reached its address;
-    /// if so, the entry is removed.
+    /// Whether a datagram that belongs to no connection shows that our answer reached its address.
+    ///
+    /// The entry is removed in any case: there are only 65,536 numbers, which a sender with a forged
+    /// address could try one after the other. It needs a new SYN per attempt, and SYNs from one
+    /// address are answered only a few times per second.
     pub(super) fn prove(&mut self, from: SocketAddr, header: &Header) -> Option<InitialNumbers> {
-        let key = (from, header.connection_id);
-        let known = *self.entries.get(&key)?;
-        let names = header.acknowledgement == known.ours.previous().0;
-        if !names || matches!(header.kind, Kind::Syn | Kind::Reset) {
+        if matches!(header.kind, Kind::Syn | Kind::Reset) {
             return None;
         }
-        self.entries.remove(&key);
+        let key = (from, header.connection_id);
+        let known = self.entries.remove(&key)?;
         self.order.retain(|other| *other != key);
-        Some(known)
+        let names = header.acknowledgement == known.ours.previous().0;
+        names.then_some(known)
     }
 
     fn make_room(&mut self) {
@@ -110,13 +112,24 @@ mod tests {
         let ours = half_open.handle_syn(from(1), &header(Kind::Syn, 5, 0), 1000);
         assert_eq!(ours, Sequence(1000));
         let mut prove = |from, header| half_open.prove(from, &header);
-        assert_eq!(prove(from(1), header(Kind::Data, 6, 1000)), None);
         assert_eq!(prove(from(2), header(Kind::Data, 6, 999)), None);
         assert_eq!(prove(from(1), header(Kind::Data, 5, 999)), None);
         assert_eq!(prove(from(1), header(Kind::Reset, 6, 999)), None);
         let proven = prove(from(1), header(Kind::Data, 6, 999)).unwrap();
         assert_eq!(proven.theirs, Sequence(7));
         assert_eq!(prove(from(1), header(Kind::Data, 6, 999)), None);
+    }
+
+    #[test]
+    fn a_sender_that_guesses_our_number_has_one_attempt_per_answer() {
+        let mut half_open = HalfOpen::new(10);
+        let syn = header(Kind::Syn, 5, 0);
+        half_open.handle_syn(from(1), &syn, 1000);
+        let guesses = (0..=u16::MAX).map(|number| header(Kind::Data, 6, number));
+        let proven = guesses.filter_map(|guess| half_open.prove(from(1), &guess));
+        assert_eq!(proven.count(), 0);
+        assert_eq!((half_open.entries.len(), half_open.order.len()), (0, 0));
+        assert_eq!(half_open.handle_syn(from(1), &syn, 2000), Sequence(2000));
     }
 
     #[test]
