@@ -19,6 +19,8 @@ const MAX_LENGTH: u64 = 512 << 20;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// The first bytes of PeerGuardian's binary format.
 const BINARY: &[u8] = b"\xff\xff\xff\xffP2B";
+/// The first bytes of text in UTF-16, which programs for Windows write.
+const UTF_16: [[u8; 2]; 2] = [[0xff, 0xfe], [0xfe, 0xff]];
 
 /// Why a list could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,9 @@ pub enum ReadError {
     /// It is of PeerGuardian's binary form.
     #[error("it has the binary form P2B, which is not read; get the list in its text form (P2P)")]
     Binary,
+    /// It is text in UTF-16.
+    #[error("it is text in UTF-16, which is not read; save it as UTF-8 or ASCII")]
+    Utf16,
     /// It is longer than is read.
     #[error("it is longer than {} MiB", MAX_LENGTH >> 20)]
     TooLong,
@@ -55,8 +60,12 @@ fn read(mut file: impl BufRead) -> Result<(Blocklist, Summary), ReadError> {
 }
 
 fn read_lines(mut text: io::Take<impl BufRead>) -> Result<(Blocklist, Summary), ReadError> {
-    if text.fill_buf()?.starts_with(BINARY) {
+    let start = text.fill_buf()?;
+    if start.starts_with(BINARY) {
         return Err(ReadError::Binary);
+    }
+    if UTF_16.iter().any(|mark| start.starts_with(mark)) {
+        return Err(ReadError::Utf16);
     }
     let mut builder = Builder::default();
     let mut line = Vec::new();
@@ -69,8 +78,8 @@ fn read_lines(mut text: io::Take<impl BufRead>) -> Result<(Blocklist, Summary), 
     Ok(builder.finish()?)
 }
 
-/// Reads a line, of which at most one byte more than a line may have is kept. Returns false at the
-/// end.
+/// Reads a line, of which at most one byte more than a line may have is kept. Lines end with LF,
+/// CRLF or CR. Returns false at the end.
 fn read_line(text: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     let mut is_end = true;
@@ -80,12 +89,16 @@ fn read_line(text: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
             return Ok(!is_end);
         }
         is_end = false;
-        let feed = available.iter().position(|byte| *byte == b'\n');
-        let length = feed.unwrap_or(available.len());
+        let end = available.iter().position(|byte| b"\r\n".contains(byte));
+        let length = end.unwrap_or(available.len());
+        let is_return = available.get(length) == Some(&b'\r');
         let room = (MAX_LINE + 1).saturating_sub(line.len());
         line.extend_from_slice(available.get(..length.min(room)).unwrap_or_default());
-        text.consume(feed.map_or(length, |feed| feed + 1));
-        if feed.is_some() {
+        text.consume(end.map_or(length, |end| end + 1));
+        if is_return && text.fill_buf()?.first() == Some(&b'\n') {
+            text.consume(1);
+        }
+        if end.is_some() {
             return Ok(true);
         }
     }
@@ -159,12 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_the_same_compressed_and_with_either_kind_of_line_ends() {
-        let text = b"# a list\na:1.2.3.4-1.2.3.9\r\n5.0.0.0/8";
-        let (list, summary) = read(&text[..]).unwrap();
-        assert_eq!((list.len(), summary.blocked, summary.malformed), (2, 2, 0));
-        let (unpacked, _) = read(&gzip(text)[..]).unwrap();
+    fn a_list_is_the_same_compressed_and_with_any_kind_of_line_ends() {
+        let text = "# a list\na:1.2.3.4-1.2.3.9\n5.0.0.0/8\nb:6.0.0.0\n";
+        let (list, summary) = read(text.as_bytes()).unwrap();
+        assert_eq!((list.len(), summary.blocked, summary.malformed), (2, 2, 1));
+        let (unpacked, _) = read(&gzip(text.as_bytes())[..]).unwrap();
         assert_eq!(unpacked, list);
+        for end in ["\r\n", "\r"] {
+            let other = text.replace('\n', end);
+            // The smallest buffer divides each CRLF.
+            let read = read(BufReader::with_capacity(1, other.as_bytes())).unwrap();
+            assert_eq!(read, (list.clone(), summary.clone()), "{end:?}");
+        }
     }
 
     #[test]
@@ -173,6 +192,8 @@ mod tests {
         assert!(why(b"<html>\n<body>").contains("no valid line; line 1 (<html>)"));
         assert!(why(b"\xff\xff\xff\xffP2B\x02x").contains("text form"));
         assert!(why(b"").contains("no valid line"));
+        assert!(why(b"\xff\xfe1\0.\x002\0").contains("save it as UTF-8"));
+        assert!(why(b"\xfe\xff\x001\0.\x002").contains("save it as UTF-8"));
         let whole = gzip(&b"1.2.3.4\n".repeat(1000));
         assert!(read(&whole[..whole.len() / 2]).is_err());
     }
