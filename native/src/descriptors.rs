@@ -11,8 +11,8 @@ const OTHERS: usize = 40;
 /// record, and their folder.
 const PER_TORRENT: usize = 4;
 
-/// The maximum number of connections that wait for a handshake. Further ones wait in the system's
-/// backlog.
+/// The maximum number of accepted connections whose handshake is not complete. A further one takes
+/// the slot of another one.
 const MAX_HALF_OPEN: usize = 64;
 /// The maximum number of simultaneous dials.
 const MAX_DIALLING: usize = 40;

@@ -5,6 +5,7 @@ pub mod descriptors;
 pub mod dial;
 pub mod discovery;
 pub mod driver;
+pub mod half_open;
 pub mod hash;
 pub mod net;
 pub mod port_mapping;

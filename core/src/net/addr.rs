@@ -21,8 +21,10 @@ pub(crate) fn network(addr: PeerAddr) -> Network {
     }
 }
 
-/// An IPv4 address, or the /64 of an IPv6 address.
-pub(crate) fn ip_network(ip: IpAddr) -> IpAddr {
+/// An IPv4 address, or the /64 of an IPv6 address, which one customer has: what counts as one client
+/// in limits.
+#[must_use]
+pub fn ip_network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 => v4,

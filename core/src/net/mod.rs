@@ -13,8 +13,8 @@ mod rate;
 mod token_bucket;
 mod votes;
 
-pub(crate) use addr::{Network, ip_network, is_shared, network};
-pub use addr::{is_local, is_usable};
+pub(crate) use addr::{Network, is_shared, network};
+pub use addr::{ip_network, is_local, is_usable};
 pub(crate) use answer_limiter::AnswerLimiter;
 pub use blocklist::Blocklist;
 pub(crate) use external::ExternalAddress;

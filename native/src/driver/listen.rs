@@ -1,14 +1,16 @@
 //! Listening for peers.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use aqueduct_core::net::ip_network;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
+use crate::half_open::HalfOpenPeers;
 use crate::net::utp::Endpoint;
 use crate::net::{self, Bind};
 use crate::transport::PeerStream;
@@ -77,29 +79,35 @@ impl Listener {
                 Ok((stream.into(), addr))
             }
             Self::Utp(endpoint) => {
-                let (stream, addr) = endpoint.accept().await;
+                let (mut stream, addr) = endpoint.accept().await;
+                // Until its handshake is complete. Otherwise connections that were closed could use
+                // up all that there may be.
+                stream.set_linger(false);
                 Ok((stream.into(), addr))
             }
         }
     }
 }
 
-/// Accepts connections while the program runs, and passes each to `welcome`. `half_open` provides a
-/// permit for each connection that waits for its handshake. Without one, connections wait in the
-/// system's backlog.
+/// Accepts connections while the program runs, and passes each to `welcome`, which performs its
+/// handshake. `half_open` has a slot for each until then.
 pub(super) async fn accept<F: Future<Output = ()> + 'static>(
     listener: Listener,
-    half_open: Arc<Semaphore>,
+    half_open: Arc<HalfOpenPeers<IpAddr>>,
     welcome: impl Fn(PeerStream, SocketAddr) -> F,
 ) {
-    while let Ok(permit) = Arc::clone(&half_open).acquire_owned().await {
+    loop {
         match listener.accept().await {
             Ok((stream, addr)) => {
-                let welcoming = welcome(stream, addr);
-                spawn_local(async move {
+                let Some(slot) = half_open.admit(ip_network(addr.ip())).map(Rc::new) else {
+                    continue;
+                };
+                let (welcoming, held) = (welcome(stream, addr), Rc::clone(&slot));
+                let task = spawn_local(async move {
                     welcoming.await;
-                    drop(permit);
+                    drop(held);
                 });
+                slot.set_task(task.abort_handle());
             }
             Err(error) => {
                 tracing::warn!(%error, "no connection could be accepted; trying again in a second");

@@ -229,7 +229,12 @@ impl Router {
         let ours = |wanted| self.state().answer(wanted);
         let may_exchange = self.key_exchanges.turn(addr.ip());
         match dial::accept(stream, self.encryption, may_exchange, ours).await {
-            Ok(peer) => self.accepted(peer, addr),
+            Ok(mut peer) => {
+                if let PeerStream::Utp(stream) = &mut peer.stream {
+                    stream.set_linger(true);
+                }
+                self.accepted(peer, addr);
+            }
             Err(reason) => tracing::debug!(%addr, %reason, "refused"),
         }
     }

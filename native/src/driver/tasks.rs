@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct_core::Input;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 use tokio::time::interval;
 
 use super::listen::{self, Listener};
 use super::network::NetworkTask;
 use super::router::Router;
+use crate::half_open::HalfOpenPeers;
 use crate::storage::pool::Outcome;
 
 /// How often up to 256 files of each torrent are compared with how they were left. One comparison
@@ -30,7 +30,7 @@ pub(super) fn spawn(
     spawn_local(collect_outcomes(Rc::clone(router)));
     spawn_local(look_around(Rc::clone(router)));
     spawn_local(follow_mapping(Rc::clone(router)));
-    let half_open = Arc::new(Semaphore::new(max_half_open));
+    let half_open = HalfOpenPeers::new(max_half_open);
     for listener in listeners {
         let router = Rc::clone(router);
         let accept = move |stream, addr| Rc::clone(&router).accept(stream, addr);

@@ -21,6 +21,7 @@ mod links;
 mod names;
 mod port_mapping;
 mod proxy;
+mod silent_peers;
 mod sources;
 mod terminal;
 mod world;
