@@ -1,12 +1,14 @@
 //! What carries the bytes of a peer connection.
 
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 
 use aqueduct_core::connection::Transport;
 use bytes::BytesMut;
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
+use crate::net::is_orphaned;
 use crate::net::utp::UtpStream;
 
 /// Two streams of bytes, one each way, that are read and written without waiting.
@@ -56,6 +58,17 @@ pub enum PeerStream {
     Tcp(TcpStream),
     /// A uTP connection over our UDP port.
     Utp(UtpStream),
+}
+
+impl PeerStream {
+    /// Whether its socket is bound to an interface or an address that is gone; `present`: those of
+    /// all interfaces. The socket of uTP is opened again instead.
+    pub(crate) fn is_orphaned(&self, present: &[IpAddr]) -> bool {
+        match self {
+            Self::Tcp(stream) => is_orphaned(stream, present),
+            Self::Utp(_) => false,
+        }
+    }
 }
 
 impl From<TcpStream> for PeerStream {

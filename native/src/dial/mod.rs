@@ -233,6 +233,10 @@ fn not_connected(error: io::Error) -> CloseReason {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => CloseReason::Refused,
         io::ErrorKind::TimedOut => CloseReason::TimedOut,
+        // It accepted the connection, and closed it before we noticed.
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+            CloseReason::ClosedInHandshake
+        }
         _ => unreachable(error),
     }
 }

@@ -2,6 +2,7 @@
 
 mod hostile_encryption;
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 
-use super::{HANDSHAKE_TIMEOUT, Peer, Wanted, Ways, accept};
+use super::{HANDSHAKE_TIMEOUT, Peer, Wanted, Ways, accept, not_connected};
 use crate::net::Bind;
 use crate::transport::PeerStream;
 
@@ -203,4 +204,13 @@ async fn a_byte_now_and_then_does_not_move_the_deadline() {
     );
     assert_eq!(accepted.unwrap_err(), CloseReason::HandshakeTimeout);
     assert!(started.elapsed() >= HANDSHAKE_TIMEOUT);
+}
+
+#[test]
+fn a_reset_that_comes_before_the_connection_is_noticed_counts_as_one_in_the_handshake() {
+    for kind in [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted] {
+        assert_eq!(not_connected(kind.into()), CloseReason::ClosedInHandshake);
+    }
+    let refused = not_connected(ErrorKind::ConnectionRefused.into());
+    assert_eq!(refused, CloseReason::Refused);
 }

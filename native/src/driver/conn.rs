@@ -63,6 +63,11 @@ impl<S: ByteStream> Conn<S> {
         }
     }
 
+    /// The transport.
+    pub(super) fn stream(&self) -> &S {
+        &self.socket.stream
+    }
+
     /// What the stream must be ready for.
     pub(super) fn interest(&self) -> Interest {
         if self.is_blocked {

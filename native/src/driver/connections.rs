@@ -1,6 +1,7 @@
 //! All connections after the handshake.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use aqueduct_core::CloseReason;
 use aqueduct_core::types::ConnId;
@@ -104,6 +105,15 @@ impl Connections {
             }
         }
         !ids.is_empty()
+    }
+
+    /// Those whose interface or address is gone; `present`: the addresses of all interfaces.
+    pub(super) fn orphaned(&self, present: &[IpAddr]) -> Vec<ConnId> {
+        let conns = self.conns.iter();
+        conns
+            .filter(|(_, conn)| conn.stream().is_orphaned(present))
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     pub(super) fn remove(&mut self, id: ConnId) {

@@ -141,6 +141,7 @@ impl Driver {
         }
         let (orders, network) = NetworkTask::new(network, node_file);
         let (half_open, encryption) = (settings.half_open, settings.encryption);
+        let source = settings.outbound.source();
         let asks_trackers = settings.trackers;
         let wanted = Wanted {
             port,
@@ -152,7 +153,7 @@ impl Driver {
         let state = state(settings, port, node_port, machine)?;
         let (out, by) = ((orders, policy), (ports.ways, encryption));
         let router = Router::new(state, storage, out, by, reach);
-        tasks::spawn(&router, network, ports.listeners, half_open);
+        tasks::spawn(&router, network, ports.listeners, half_open, source);
         Ok(Self {
             router,
             port,

@@ -86,6 +86,14 @@ impl State {
         self.lost(now, conn, reason);
     }
 
+    /// Drops connections whose interface or address is gone.
+    pub(super) fn fail_all(&mut self, now: Instant, orphaned: &[ConnId]) {
+        for &conn in orphaned {
+            let reason = "the interface or the address of the connection is gone".to_owned();
+            self.fail(now, conn, CloseReason::Unreachable(reason));
+        }
+    }
+
     /// Ends a connection or an attempt to connect, as the engine decided.
     pub(super) fn close(&mut self, id: ConnId, reason: &CloseReason) {
         tracing::debug!(conn = id.get(), %reason, "closed");

@@ -1,17 +1,20 @@
 //! The tasks that run as long as the driver: each waits for one thing and passes it to the router.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct_core::Input;
+use if_addrs::{Interface, get_if_addrs};
 use tokio::task::spawn_local;
-use tokio::time::interval;
+use tokio::time::{interval, sleep};
 
 use super::listen::{self, Listener};
 use super::network::NetworkTask;
 use super::router::Router;
 use crate::half_open::HalfOpenPeers;
+use crate::net::{Bind, RECHECK};
 use crate::storage::pool::Outcome;
 
 /// How often up to 256 files of each torrent are compared with how they were left. One comparison
@@ -24,12 +27,14 @@ pub(super) fn spawn(
     network: NetworkTask,
     listeners: Vec<Listener>,
     max_half_open: usize,
+    bind: Bind,
 ) {
     spawn_local(wake_session(Rc::clone(router)));
     spawn_local(network.run(Rc::clone(router)));
     spawn_local(collect_outcomes(Rc::clone(router)));
     spawn_local(look_around(Rc::clone(router)));
     spawn_local(follow_mapping(Rc::clone(router)));
+    spawn_local(drop_orphans(Rc::clone(router), bind));
     let half_open = HalfOpenPeers::new(max_half_open);
     for listener in listeners {
         let router = Rc::clone(router);
@@ -86,5 +91,24 @@ async fn look_around(router: Rc<Router>) {
 async fn follow_mapping(router: Rc<Router>) {
     while let Some(port) = router.reach.port_changed().await {
         router.turn(|state, now| state.session.set_port(now, port));
+    }
+}
+
+/// Ends connections whose interface was removed, or lost its address, once another one can be used
+/// instead. They would be silent for minutes.
+async fn drop_orphans(router: Rc<Router>, bind: Bind) {
+    while bind.is_specific() {
+        sleep(RECHECK).await;
+        let Ok(interfaces) = get_if_addrs() else {
+            continue;
+        };
+        if bind.trouble().is_some() {
+            continue;
+        }
+        let present: Vec<IpAddr> = interfaces.iter().map(Interface::ip).collect();
+        let orphaned = router.state().connections.orphaned(&present);
+        if !orphaned.is_empty() {
+            router.turn(|state, now| state.fail_all(now, &orphaned));
+        }
     }
 }

@@ -29,3 +29,4 @@ pub use proxy::Proxy;
 pub use proxy_error::ProxyError;
 pub use resolve::Resolver;
 pub use source::{Device, DeviceNameError, Source};
+pub(crate) use source::{RECHECK, is_orphaned};

@@ -58,6 +58,12 @@ impl Outbound {
         self.bind
     }
 
+    /// Our addresses for connections to the proxy, or without one for everything.
+    #[must_use]
+    pub fn source(&self) -> Bind {
+        self.proxy.as_ref().map_or(self.bind, Proxy::bind)
+    }
+
     /// Looks up names.
     #[must_use]
     pub const fn resolver(&self) -> &Resolver {

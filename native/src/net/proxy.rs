@@ -51,6 +51,12 @@ impl Proxy {
         }))
     }
 
+    /// Where it is reached from.
+    #[must_use]
+    pub fn bind(&self) -> Bind {
+        self.0.bind
+    }
+
     /// Why the last connection failed, if the proxy itself was at fault, or what prevents reaching
     /// it.
     #[must_use]

@@ -11,7 +11,7 @@ use if_addrs::{Interface, get_if_addrs};
 use socket2::SockRef;
 
 /// How often it is checked whether a socket that stays open must be opened again.
-pub(super) const RECHECK: Duration = Duration::from_secs(1);
+pub(crate) const RECHECK: Duration = Duration::from_secs(1);
 /// The longest name of an interface on Linux in bytes.
 const MAX_NAME: usize = 15;
 
@@ -160,6 +160,27 @@ impl Source {
     }
 }
 
+/// Whether a connection cannot receive any more, since its interface was removed or no interface has
+/// its address: the socket stays bound to what is gone, also if the same is added again. `present`:
+/// the addresses of all interfaces.
+pub(crate) fn is_orphaned(socket: &impl AsFd, present: &[IpAddr]) -> bool {
+    let socket = SockRef::from(socket);
+    let ours = socket.local_addr().ok().and_then(|ours| ours.as_socket());
+    has_lost_device(&socket) || ours.is_some_and(|ours| !present.contains(&ours.ip()))
+}
+
+/// The system knows no name for the interface to which the socket is bound.
+#[cfg(target_os = "linux")]
+fn has_lost_device(socket: &SockRef<'_>) -> bool {
+    socket.device().is_err()
+}
+
+/// Other systems lack the option of Linux.
+#[cfg(not(target_os = "linux"))]
+fn has_lost_device(_: &SockRef<'_>) -> bool {
+    false
+}
+
 #[cfg(target_os = "linux")]
 fn bind_to_device(socket: &impl AsFd, device: Device) -> io::Result<()> {
     SockRef::from(socket).bind_device(Some(device.name().as_bytes()))
@@ -231,6 +252,15 @@ fn unavailable(message: String) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_whose_address_no_interface_has_is_orphaned() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let present = |last| IpAddr::from([127, 0, 0, last]);
+        assert!(!is_orphaned(&stream, &[present(2), present(1)]));
+        assert!(is_orphaned(&stream, &[present(2)]));
+    }
 
     #[test]
     fn names_of_interfaces_are_short_and_have_neither_space_nor_slash() {

@@ -223,3 +223,33 @@ fn a_bound_program_sends_by_its_interface_alone_and_follows_it_when_it_comes_bac
     let lines = world.inside.within(|| captured(&mut other, last));
     assert!(lines.is_empty(), "{lines:?}");
 }
+
+#[test]
+fn a_bound_download_continues_when_its_interface_was_removed_and_added_again() {
+    let world = World::new("again");
+    world.connect(0, 1);
+    let (file, full) = (world.file("again.torrent", &[]), world.full());
+    let alone = ["--no-dht", "--no-utp", "--no-port-mapping"];
+    let _seed = world.outside.within(|| {
+        let mut seed = world.ours("seed", &file, "seed");
+        Program::start(seed.arg(&full).args(alone).args(["--port", "7000"]))
+    });
+    let mut get = world.inside.within(|| {
+        let mut get = world.ours("get", &file, "get");
+        get.args(alone)
+            .args(["--bind", "aq0", "--peer", "10.77.0.1:7000"]);
+        // So that it is in progress for some seconds.
+        Program::start(get.args(["--download-limit", "256K"]))
+    });
+    get.wait_for("progress", START, |line| {
+        let event: Value = serde_json::from_str(line).ok()?;
+        event["done"].as_u64().filter(|done| *done > 0)
+    });
+    world.inside.ip("link delete aq0");
+    wait_for_note(&mut get, "the interface aq0 does not exist");
+    world.connect(0, 1);
+    wait_for_note(&mut get, "the network can be used again");
+    // Longer than the download takes, and shorter than a connection may be silent.
+    get.wait_for_success(START);
+    world.verify("get");
+}
