@@ -16,6 +16,9 @@ pub trait ByteStream {
     /// Which kind it is.
     fn transport(&self) -> Transport;
 
+    /// The handshake is complete: the remote side may be given more memory than a stranger.
+    fn confirm(&self) {}
+
     /// Appends what is there to the spare room of `input`, of which there must be some. 0: the
     /// remote sends no more.
     ///
@@ -88,6 +91,13 @@ impl ByteStream for PeerStream {
         match self {
             Self::Tcp(stream) => stream.transport(),
             Self::Utp(stream) => stream.transport(),
+        }
+    }
+
+    fn confirm(&self) {
+        match self {
+            Self::Tcp(stream) => stream.confirm(),
+            Self::Utp(stream) => stream.confirm(),
         }
     }
 

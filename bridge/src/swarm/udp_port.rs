@@ -5,7 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use aqueduct_core::utp;
-use aqueduct_native::net::utp::{Endpoint, Rest};
+use aqueduct_native::net::utp::{Endpoint, Rest, STRANGERS_BUFFER};
 use aqueduct_native::net::{Bind, Policy};
 
 use crate::config::Config;
@@ -45,6 +45,7 @@ fn bind(
     let limits = utp::Config {
         max_connections: config.limits.utp_connections,
         max_half_open: config.limits.incoming_half_open,
+        first_receive_buffer: STRANGERS_BUFFER,
         send_buffer: SEND_BUFFER,
         ..utp::Config::default()
     };

@@ -15,6 +15,10 @@ pub struct Config {
     /// The size of a connection's receive buffer in bytes. Default: 1 MiB. It bounds the download
     /// rate to this many bytes per round trip.
     pub receive_buffer: usize,
+    /// The same until [`Socket::confirm`](super::Socket::confirm), in bytes; not more than
+    /// `receive_buffer`. Default: 1 MiB. It bounds the memory of connections whose remote side has
+    /// shown nothing but that it has its address.
+    pub first_receive_buffer: usize,
     /// The size of a connection's send buffer in bytes, including unacknowledged data. Default: 1
     /// MiB.
     pub send_buffer: usize,
@@ -28,12 +32,20 @@ pub struct Config {
     pub max_datagram_v6: u16,
 }
 
+impl Config {
+    /// The receive buffer of a new connection in bytes.
+    pub(super) fn first_window(&self) -> usize {
+        self.first_receive_buffer.min(self.receive_buffer)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             max_connections: 1000,
             max_half_open: 512,
             receive_buffer: 1 << 20,
+            first_receive_buffer: 1 << 20,
             send_buffer: 1 << 20,
             target_delay: Duration::from_millis(100),
             max_datagram_v4: 1472,

@@ -89,7 +89,7 @@ impl UtpConnection {
             sent: now,
         };
         // SYN's number is used up; that of the other side comes with its answer.
-        let receive = ReceiveBuffer::new(config.receive_buffer, Sequence(0));
+        let receive = ReceiveBuffer::new(config.first_window(), Sequence(0));
         Self::new(config, route, phase, (first.plus(1), receive), now)
     }
 
@@ -100,7 +100,7 @@ impl UtpConnection {
         proven: InitialNumbers,
         now: Instant,
     ) -> Self {
-        let receive = ReceiveBuffer::new(config.receive_buffer, proven.theirs.plus(1));
+        let receive = ReceiveBuffer::new(config.first_window(), proven.theirs.plus(1));
         Self::new(config, route, Phase::Open, (proven.ours, receive), now)
     }
 
@@ -170,6 +170,12 @@ impl UtpConnection {
     /// The number of bytes held in both directions.
     pub(super) fn buffered(&self) -> usize {
         self.receive.buffered() + self.sender.buffer.buffered()
+    }
+
+    /// Sets the size of the receive buffer, and tells the other side.
+    pub(super) fn widen(&mut self, receive_buffer: usize) {
+        self.receive.widen(receive_buffer);
+        self.owes_acknowledgement |= self.receive.has_news();
     }
 
     /// Ends our stream: the other side reads its end.

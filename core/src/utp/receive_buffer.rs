@@ -66,6 +66,11 @@ impl ReceiveBuffer {
         self.next = next;
     }
 
+    /// Holds up to `capacity` bytes from here on.
+    pub(super) fn widen(&mut self, capacity: usize) {
+        self.capacity = self.capacity.max(capacity);
+    }
+
     /// The number of received bytes that were not read.
     pub(super) fn buffered(&self) -> usize {
         self.ready.len() + self.held

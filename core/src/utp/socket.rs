@@ -177,6 +177,16 @@ impl Socket {
         slot.map_or(0, |slot| slot.connection.buffered())
     }
 
+    /// The remote side belongs to the application's protocol: the connection receives into
+    /// [`Config::receive_buffer`] from here on.
+    pub fn confirm(&mut self, id: ConnectionId) {
+        let receive_buffer = self.config.receive_buffer;
+        if let Ok(connection) = self.connection(id) {
+            connection.widen(receive_buffer);
+            self.update(id);
+        }
+    }
+
     /// Ends our stream after the written data: the other side reads its end. Their stream can still
     /// be read.
     pub fn finish(&mut self, id: ConnectionId) {
@@ -352,7 +362,7 @@ impl Socket {
         } else if self.answers.admits(now, from) {
             let random = self.random.random();
             let ours = self.half_open.handle_syn(from, syn, random);
-            let window = u32::try_from(self.config.receive_buffer).unwrap_or(u32::MAX);
+            let window = u32::try_from(self.config.first_window()).unwrap_or(u32::MAX);
             self.answers.accept(now, from, syn, (ours, window));
         }
     }

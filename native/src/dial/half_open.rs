@@ -69,6 +69,9 @@ impl<S: ByteStream> HalfOpen<S> {
             let event = self.connection.poll_event(&mut self.input)?;
             self.flush().await?;
             if let Some(event) = event {
+                if matches!(event, Event::Handshaken(_)) {
+                    self.stream.confirm();
+                }
                 return Ok(event);
             }
             self.input.reserve(ROOM);

@@ -9,7 +9,7 @@ use super::Settings;
 use super::listen::{self, Listener};
 use crate::dial::Ways;
 use crate::net::Policy;
-use crate::net::utp::{Endpoint, Rest};
+use crate::net::utp::{Endpoint, Rest, STRANGERS_BUFFER};
 
 /// TCP and UDP ports of the same number.
 pub(super) struct Ports {
@@ -72,6 +72,7 @@ fn open_utp(
     }
     let config = utp::Config {
         max_connections: settings.config.max_peers_total + settings.half_open,
+        first_receive_buffer: STRANGERS_BUFFER,
         ..utp::Config::default()
     };
     match Endpoint::bind(settings.outbound.bind(), port, config, policy) {

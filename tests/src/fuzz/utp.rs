@@ -48,6 +48,7 @@ const CONFIG: Config = Config {
     max_connections: 4,
     max_half_open: 3,
     receive_buffer: 4000,
+    first_receive_buffer: 4000,
     send_buffer: 3000,
     target_delay: Duration::from_millis(100),
     max_datagram_v4: 1472,

@@ -14,7 +14,11 @@ struct Hostile {
 impl Hostile {
     /// A connection; the first packet of its side has the number 2.
     fn new() -> Self {
-        let mut ours = socket(Config::default(), 1);
+        Self::of(Config::default())
+    }
+
+    fn of(config: Config) -> Self {
+        let mut ours = socket(config, 1);
         let id = ours.connect(at(0), addr(2)).unwrap();
         let syn = sent(&mut ours, at(0)).remove(0);
         let syn = Packet::parse(&syn).unwrap().header;
@@ -31,6 +35,17 @@ impl Hostile {
         hostile.say(1, &[]);
         assert_eq!(events(&mut hostile.ours), [Event::Connected(id)]);
         hostile
+    }
+
+    /// Sends DATA with every number but that of the next packet in order.
+    fn flood(&mut self) {
+        self.header.kind = Kind::Data;
+        for number in (0..=u16::MAX).filter(|number| *number != 2) {
+            self.header.sequence = number;
+            let mut datagram = Vec::new();
+            self.header.write(&[], &[7; 1400], &mut datagram);
+            self.ours.handle_datagram(at(2), addr(2), &datagram);
+        }
     }
 
     fn say(&mut self, millis: u64, mask: &[u8]) {
@@ -105,22 +120,31 @@ fn a_window_that_stays_closed_costs_some_datagrams_per_minute_and_a_full_buffer(
 #[test]
 fn packets_far_ahead_take_no_more_than_the_receive_buffer() {
     let mut hostile = Hostile::new();
-    hostile.header.kind = Kind::Data;
-    let payload = [7; 1400];
-    for number in 0..=u16::MAX {
-        hostile.header.sequence = number;
-        // The next one in order never comes.
-        if number != 2 {
-            let mut datagram = Vec::new();
-            hostile.header.write(&[], &payload, &mut datagram);
-            hostile.ours.handle_datagram(at(2), addr(2), &datagram);
-        }
-    }
+    hostile.flood();
     assert_eq!(hostile.ours.read(hostile.id, 1 << 20), Ok(Read::Pending));
     let answers = hostile.heard(3);
     let window = answers.last().unwrap().0.window;
     assert!(answers.len() < 5, "{} answers", answers.len());
     assert!(window < 1400, "{window} bytes are free");
+}
+
+#[test]
+fn a_stranger_is_given_little_memory_until_it_is_confirmed() {
+    let first = 20_000;
+    let mut hostile = Hostile::of(Config {
+        first_receive_buffer: first,
+        ..Config::default()
+    });
+    let window = |answers: &[(Header, usize)]| answers.last().unwrap().0.window as usize;
+    assert_eq!(window(&hostile.heard(1)), first);
+    hostile.flood();
+    let held = hostile.ours.buffered(hostile.id);
+    assert!((first - 1400..=first).contains(&held), "{held} bytes");
+    hostile.heard(2);
+    // The other side is told, although nothing was read.
+    hostile.ours.confirm(hostile.id);
+    let whole = Config::default().receive_buffer;
+    assert_eq!(window(&hostile.heard(3)), whole - held);
 }
 
 #[test]

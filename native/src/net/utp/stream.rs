@@ -96,6 +96,10 @@ impl ByteStream for UtpStream {
         Transport::Utp
     }
 
+    fn confirm(&self) {
+        self.port.turn(|machine| machine.confirm(self.id));
+    }
+
     fn try_read(&self, input: &mut BytesMut) -> io::Result<usize> {
         let bytes = self.try_take(input.capacity() - input.len())?;
         input.extend_from_slice(&bytes);
