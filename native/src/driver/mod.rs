@@ -151,7 +151,7 @@ impl Driver {
         let reach = Reach::new(wanted, settings.port_mapping, settings.outbound.bind());
         let storage = Pool::start(STORAGE_THREADS)?;
         let state = state(settings, port, node_port, machine)?;
-        let (out, by) = ((orders, policy), (ports.ways, encryption));
+        let (out, by) = ((orders, policy), (ports.ways, encryption, source));
         let router = Router::new(state, storage, out, by, reach);
         tasks::spawn(&router, network, ports.listeners, half_open, source);
         Ok(Self {

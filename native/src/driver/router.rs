@@ -22,7 +22,7 @@ use super::reports::Reports;
 use super::state::State;
 use super::timer::Timer;
 use crate::dial::{self, KeyExchanges, Peer, Ways};
-use crate::net::{Blocking, Policy as _, Purpose, Target};
+use crate::net::{Bind, Blocking, Policy as _, Purpose, Target};
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
 use crate::transport::{ByteStream, PeerStream};
@@ -37,6 +37,8 @@ pub(super) struct Router {
     ways: Ways,
     encryption: Encryption,
     key_exchanges: KeyExchanges,
+    /// Our addresses, to which sockets are bound.
+    source: Bind,
     pub(super) timer: Timer,
     /// Events for the application. There are few per torrent: pieces and bans are only logged.
     pub(super) events: Queue<Event>,
@@ -50,7 +52,7 @@ impl Router {
         state: State,
         storage: Pool,
         (network, policy): (Orders, Arc<Blocking>),
-        (ways, encryption): (Ways, Encryption),
+        (ways, encryption, source): (Ways, Encryption, Bind),
         reach: Reach,
     ) -> Rc<Self> {
         Rc::new(Self {
@@ -60,6 +62,7 @@ impl Router {
             ways,
             encryption,
             key_exchanges: KeyExchanges::default(),
+            source,
             timer: Timer::default(),
             events: Queue::unbounded(),
             reports: Reports::new(),
@@ -188,13 +191,15 @@ impl Router {
         self.turn(|state, now| state.session.handle(now, input));
     }
 
-    /// Dials for the engine.
+    /// Dials for the engine. While our interface is missing, dials wait: failures would count
+    /// against the peers, which would be dialled ever more rarely when it is back.
     async fn dial(
         self: Rc<Self>,
         conn: ConnId,
         (addr, kind): (PeerAddr, DialKind),
         ours: Handshake,
     ) {
+        self.source.usable().await;
         let ways = self.ways.of_kind(kind);
         let result = match addr {
             PeerAddr::Ip(addr) => match self.policy.check(&Target::new(Purpose::Peer, addr)) {

@@ -4,8 +4,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::sleep;
 
-use super::source::{self, Device, Source};
+use super::source::{self, Device, RECHECK, Source};
 
 /// Our address of each family; a family without one is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +163,13 @@ impl Bind {
         }
         let waits = "nothing is sent or received until that changes";
         trouble.map(|error| format!("{error}; {waits}"))
+    }
+
+    /// Waits until nothing is known to prevent sending.
+    pub async fn usable(&self) {
+        while self.trouble().is_some() {
+            sleep(RECHECK).await;
+        }
     }
 
     /// Connects from our address.

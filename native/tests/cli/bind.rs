@@ -38,6 +38,9 @@ fn while_its_interface_is_missing_the_program_says_so_and_uses_no_other() {
         2,
         "a note, and the reason at the end: {said}"
     );
+    // The peer is dialled when the interface is there, and not held responsible.
+    assert!(said.contains("1 being dialled"), "{said}");
+    assert!(!said.contains("could not be reached"), "{said}");
     world.ok(&get("lo"));
 }
 
