@@ -1,12 +1,12 @@
 //! Limits on key exchanges with remote sides that dial in. Each costs some 0.15 ms of processor
 //! time, on the thread that serves all connections.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Mutex as StdMutex;
 use std::sync::PoisonError;
 
 use aqueduct_core::CloseReason;
-use aqueduct_core::net::{KeyedLimiter, Limit, TokenBucket};
+use aqueduct_core::net::{KeyedLimiter, Limit, TokenBucket, ip_network};
 use aqueduct_core::types;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
@@ -52,7 +52,7 @@ impl KeyExchanges {
                 .addresses
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            addresses.take(self.now(), network(ip), 1)
+            addresses.take(self.now(), ip_network(ip), 1)
         };
         if !is_admitted {
             return Err(CloseReason::Full);
@@ -67,14 +67,6 @@ impl KeyExchanges {
 
     fn now(&self) -> types::Instant {
         types::Instant::ZERO + self.start.elapsed()
-    }
-}
-
-/// An IPv4 address, or the /64 of an IPv6 address, all of which one host can use.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & u128::MAX << 64).into(),
-        v4 => v4,
     }
 }
 
