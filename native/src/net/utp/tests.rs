@@ -178,11 +178,14 @@ async fn syns_that_the_policy_refuses_are_not_sent() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn answers_leave_from_the_address_that_was_dialled() {
-    for dialled in [
+    let dialled = [
         IpAddr::from([127, 0, 0, 2]),
         [127, 0, 0, 1].into(),
         Ipv6Addr::LOCALHOST.into(),
-    ] {
+    ];
+    // A machine may lack IPv6.
+    let exists = |ip: &IpAddr| std::net::UdpSocket::bind((*ip, 0)).is_ok();
+    for dialled in dialled.into_iter().filter(exists) {
         let mut bind = Bind::default();
         bind.v4 = bind.v4.filter(|_| dialled.is_ipv4());
         let bound = Endpoint::bind(bind, 0, Config::default(), Arc::new(OwnUser));
