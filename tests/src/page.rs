@@ -371,10 +371,23 @@ impl Browser {
     /// There is no file of this size within `limit`.
     pub async fn save(&self, name: &str, size: u64, limit: Duration) -> PathBuf {
         self.press(&format!("Save {name}")).await;
+        self.saved(name, limit, |found| found == size).await
+    }
+
+    /// Waits until the browser has saved a file whose size is accepted. Returns its path.
+    ///
+    /// # Panics
+    /// There is none within `limit`.
+    pub async fn saved(
+        &self,
+        name: &str,
+        limit: Duration,
+        accepts: impl Fn(u64) -> bool,
+    ) -> PathBuf {
         let (path, deadline) = (self.downloads.join(name), Instant::now() + limit);
         // Browsers send no event when a download ends. The file has its final name and size when it
         // is complete.
-        while path.metadata().map_or(true, |found| found.len() != size) {
+        while path.metadata().map_or(true, |found| !accepts(found.len())) {
             assert!(
                 Instant::now() < deadline,
                 "{name} was not saved within {limit:?}; there is {:?}",

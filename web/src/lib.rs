@@ -8,6 +8,7 @@ mod browser;
 pub mod engine;
 mod format;
 mod link;
+mod media;
 pub mod message;
 pub mod page;
 mod storage;

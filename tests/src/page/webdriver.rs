@@ -34,6 +34,7 @@ pub(super) fn selector(role: &str) -> &'static str {
         "list" => "ul, ol, [role=list]",
         "listitem" => "li, [role=listitem]",
         "heading" => "h1, h2, h3, h4, [role=heading]",
+        "dialog" => "dialog, [role=dialog]",
         _ => "[role]",
     }
 }

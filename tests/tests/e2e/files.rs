@@ -159,10 +159,20 @@ fn seed_of_media(setup: &Setup) -> Program {
 /// Waits until the element that shows a file has this property, which the browser sets once it has
 /// decoded the file.
 async fn wait_for_property(browser: &Browser, element: &str, property: &str) {
-    let script = format!(
-        "const e = document.querySelector('{element}'); return e && e.{property} > 0 ? e.src.slice(0, 5) : null"
-    );
-    browser.wait_for(&script, "blob:".into()).await;
+    let script =
+        format!("const e = document.querySelector('{element}'); return !!e && e.{property} > 0");
+    browser.wait_for(&script, true.into()).await;
+}
+
+/// Closes the player.
+async fn close_player(browser: &Browser) {
+    browser.press("Close").await;
+    browser
+        .wait_for(
+            "return document.querySelectorAll('dialog').length",
+            0.into(),
+        )
+        .await;
 }
 
 #[tokio::test]
@@ -177,25 +187,21 @@ async fn images_audio_video_and_text_are_shown_from_storage_under_the_strict_pol
         .add_file(&setup.place("data").join("media.torrent"))
         .await;
     setup.browser.wait_until_complete(DOWNLOAD).await;
-    for (button, element, property) in [
-        ("Preview picture.png", "img.stage", "naturalWidth"),
-        ("Play sound.wav", "audio.stage", "duration"),
-        ("Play film.webm", "video.stage", "videoWidth"),
-    ] {
-        setup.browser.press(button).await;
-        wait_for_property(&setup.browser, element, property).await;
-    }
-    let played = "const done = arguments[arguments.length - 1]; document.querySelector('audio.stage').play().then(() => done('plays'), done);";
-    assert_eq!(setup.browser.run_async(played).await, "plays");
-    setup.browser.press("Preview notes.txt").await;
-    setup.browser.wait_for_text("Grüße aus dem Tab").await;
-    for button in [
-        "Preview picture.png",
-        "Play sound.wav",
-        "Play film.webm",
-        "Preview notes.txt",
-    ] {
-        setup.browser.press(button).await;
+    let browser = &setup.browser;
+    browser.press("Play sound.wav").await;
+    wait_for_property(browser, "dialog audio", "duration").await;
+    let played = "const done = arguments[arguments.length - 1]; document.querySelector('audio').play().then(() => done('plays'), done);";
+    assert_eq!(browser.run_async(played).await, "plays");
+    close_player(browser).await;
+    browser.press("Play film.webm").await;
+    wait_for_property(browser, "dialog video", "videoWidth").await;
+    close_player(browser).await;
+    browser.press("Preview picture.png").await;
+    wait_for_property(browser, "img.stage", "naturalWidth").await;
+    browser.press("Preview notes.txt").await;
+    browser.wait_for_text("Grüße aus dem Tab").await;
+    for button in ["Preview picture.png", "Preview notes.txt"] {
+        browser.press(button).await;
     }
     setup
         .browser

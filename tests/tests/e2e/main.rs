@@ -16,6 +16,8 @@ mod files;
 mod form;
 mod messages;
 mod persistence;
+mod playing;
+mod saving_all;
 mod share_links;
 mod sharing;
 mod small_files;

@@ -14,6 +14,7 @@ mod fetch;
 mod library;
 mod network;
 mod page_port;
+mod playback;
 mod requests;
 mod space;
 mod swarms;

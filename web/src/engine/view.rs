@@ -152,7 +152,7 @@ pub(super) fn files(torrent: &Torrent) -> Vec<FileRow> {
         let slot = arrangement.slot(index);
         FileRow {
             index: count(index),
-            path: visible(&path.join("/")).into_owned(),
+            path: path.join("/"),
             name: file.path.last().cloned().unwrap_or_default(),
             size: file.size,
             container: slot.shared.then(|| (count(slot.first), slot.at)),

@@ -64,6 +64,16 @@ pub enum ToWorker {
         /// Shown or not.
         shown: bool,
     },
+    /// Sends a file, or a part of it, to a media element. The attachment is the port of a message
+    /// channel to the service worker. Only the page of the leading tab sends this.
+    Play {
+        /// As [`Torrent::folder`].
+        folder: String,
+        /// Index of the file.
+        file: u32,
+        /// The request's `Range` field.
+        range: Option<String>,
+    },
     /// Whether the page is visible.
     Visible(bool),
     /// Requests a [`ToPage::Pong`], which shows that the worker is alive.

@@ -183,7 +183,7 @@ pub struct PeerSearch {
 pub struct FileRow {
     /// Its index in the torrent.
     pub index: u32,
-    /// The path below the torrent's folder, with invisible characters made visible.
+    /// The path below the torrent's folder, its components separated by `/`.
     pub path: String,
     /// The name of a saved copy: the last component of the path, unchanged. The browser replaces
     /// characters that its system does not accept.

@@ -2,11 +2,11 @@
 
 mod components;
 mod leaving;
-mod media;
 mod model;
 mod offer;
 mod root;
 mod saving;
+mod streaming;
 mod words;
 
 use leptos::prelude::mount_to_body;

@@ -11,11 +11,12 @@ use wasm_bindgen::JsCast;
 use web_sys::{DataTransfer, DragEvent, File, HtmlElement, HtmlInputElement};
 
 use super::components::{
-    About, AddForm, Empty, Header, Lost, Notices, OfferCard, Toast, TokenForm, TorrentList,
-    take_torrents,
+    About, AddForm, Empty, Header, Lost, Notices, OfferCard, Player, PlayerDialog, Toast,
+    TokenForm, TorrentList, take_torrents,
 };
 use super::model::Model;
 use super::offer::{self, is_torrent};
+use super::streaming::Streaming;
 use crate::format::percent;
 use crate::link::{begins_link, links_in, magnet_of_hash};
 use crate::message::{Phase, ToWorker};
@@ -25,6 +26,8 @@ use crate::message::{Phase, ToWorker};
 pub(crate) fn Page() -> impl IntoView {
     let model = Model::new();
     provide_context(model);
+    provide_context(Player::new());
+    provide_context(Streaming::start(model));
     draft_from_address(model);
     window_event_listener(ev::hashchange, move |_| draft_from_address(model));
     report_visibility(model);
@@ -46,6 +49,7 @@ pub(crate) fn Page() -> impl IntoView {
                 </Show>
             </main>
             <About/>
+            <PlayerDialog/>
             <Toast/>
         </div>
     }

@@ -74,6 +74,7 @@ impl Driver {
         self.pump();
         self.space.reset(torrent);
         self.updates.remove(torrent);
+        self.playback.remove(torrent);
         self.library.torrents.remove(torrent)
     }
 

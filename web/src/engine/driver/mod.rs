@@ -6,6 +6,7 @@
 
 mod lifecycle;
 mod page;
+mod playback;
 mod storage;
 
 use std::cell::RefCell;
@@ -22,6 +23,7 @@ use super::bridge::{Bridge, SocketEvent};
 use super::creation::Creations;
 use super::library::Library;
 use super::network::{ForEngine, Network, WANTED_PEERS};
+use super::playback::Playback;
 use super::requests::Requests;
 use super::space::SpaceClaims;
 use super::tabs::post_all;
@@ -44,6 +46,7 @@ pub(super) struct Driver {
     store: Store,
     requests: Requests,
     space: SpaceClaims,
+    playback: Playback,
     updates: PageUpdates,
     timers: Timers,
 }
@@ -108,6 +111,7 @@ impl Driver {
                 ),
                 store,
                 space: SpaceClaims::default(),
+                playback: Playback::default(),
                 updates: PageUpdates::default(),
                 timers: Timers::new(now, move || enter(&on_timer, Self::handle_timer)),
             })
@@ -163,6 +167,7 @@ impl Driver {
 
     /// Sends the state to the pages.
     pub(super) fn send_updates(&mut self, now: Instant) {
+        self.prioritise_new();
         let snapshot = self.engine.snapshot();
         let torrents = &self.library.torrents;
         let state = view::state(view::Sources {
@@ -234,7 +239,10 @@ impl Driver {
                 }
                 self.updates.update_soon(now());
             }
-            Event::Piece(torrent, _) => self.space.grant(torrent),
+            Event::Piece(torrent, piece) => {
+                self.space.grant(torrent);
+                self.handle_playable(torrent, piece);
+            }
             Event::Finished(_) | Event::Checked(..) => {
                 self.updates.update_soon(now());
                 swarms.assign_soon(now());

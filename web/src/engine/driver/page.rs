@@ -16,7 +16,8 @@ use crate::message::{Outcome, ToPage, ToWorker};
 
 impl Driver {
     /// Handles a message of a tab's page. `attachment` is the .torrent file of
-    /// [`ToWorker::AddFile`] or the files of [`ToWorker::ShareFiles`].
+    /// [`ToWorker::AddFile`], the files of [`ToWorker::ShareFiles`] or the port of
+    /// [`ToWorker::Play`].
     pub(in crate::engine) fn handle_page(
         &mut self,
         tab: Tab,
@@ -48,6 +49,15 @@ impl Driver {
                 post_failure(tab, self.want_file(TorrentId(id), file, wanted));
             }
             ToWorker::ShowFiles { id, shown } => self.show_files(tab, TorrentId(id), shown),
+            ToWorker::Play {
+                folder,
+                file,
+                range,
+            } => {
+                self.play(&folder, file, range.as_deref(), attachment);
+                // Elements request small parts in quick succession.
+                return;
+            }
             ToWorker::Token(token) => self.set_token(token),
             ToWorker::Visible(visible) => self.updates.set_visible(now(), tab, visible),
             ToWorker::Ping => post_to(tab, &ToPage::Pong),
@@ -92,7 +102,12 @@ impl Driver {
         Ok(())
     }
 
-    fn want_file(&mut self, torrent: TorrentId, file: u32, wanted: bool) -> Result<(), String> {
+    pub(super) fn want_file(
+        &mut self,
+        torrent: TorrentId,
+        file: u32,
+        wanted: bool,
+    ) -> Result<(), String> {
         let had_all = outstanding(&self.engine, torrent) == 0;
         let library = &mut self.library;
         if !library.want_file(&mut self.engine, now(), (torrent, file), wanted)? {

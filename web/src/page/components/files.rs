@@ -5,7 +5,9 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::HtmlInputElement;
 
+use super::player::Play;
 use super::preview::Preview;
+use super::save_all::SaveAll;
 use crate::format::{count, percent, size};
 use crate::message::{FileRow, ToWorker};
 use crate::page::model::{Entry, Model};
@@ -48,6 +50,7 @@ pub fn Files(entry: Entry) -> impl IntoView {
             </button>
         </Show>
         <div id=panel>
+            <Show when=move || { number.get() > 0 }><SaveAll entry/></Show>
             <Show when=move || open.get() && number.get() != 0>
                 <Rows entry/>
             </Show>
@@ -108,6 +111,7 @@ fn Row(entry: Entry, at: usize, row: FileRow) -> impl IntoView {
         <li>
             <Want entry row/>
             <span class="amount">{progress}</span>
+            <Play entry row complete/>
             <Show when=move || complete.get()>
                 <Preview entry row/>
                 <SaveButton entry row/>
@@ -123,7 +127,8 @@ fn percent_of(done: u64, total: u64) -> String {
 #[component]
 fn Want(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
     let model = expect_context::<Model>();
-    let (file, path, wanted) = row.with_value(|row| (row.index, row.path.clone(), row.wanted));
+    let (file, path, wanted) =
+        row.with_value(|row| (row.index, visible(&row.path).into_owned(), row.wanted));
     let change = move |event| {
         let wanted = event_target::<HtmlInputElement>(&event).checked();
         model.send(&ToWorker::Want {

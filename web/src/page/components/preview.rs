@@ -1,4 +1,4 @@
-//! Shows a complete file in its row: only images, audio, video and plain text.
+//! Shows a complete image or text in its row.
 
 use aqueduct_core::types::visible;
 use leptos::prelude::*;
@@ -8,8 +8,8 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, Url};
 
 use crate::browser::error::reason;
+use crate::media::{Kind, kind};
 use crate::message::FileRow;
-use crate::page::media::{Kind, kind};
 use crate::page::model::{Entry, Model};
 use crate::page::saving::data;
 
@@ -19,7 +19,7 @@ const MAX_TEXT: f64 = 256.0 * 1024.0;
 /// The content that is shown.
 #[derive(Clone)]
 enum Shown {
-    /// The URL of an image, audio or video.
+    /// The URL of an image.
     Url(String),
     /// The beginning of a text.
     Text(String),
@@ -31,7 +31,8 @@ pub fn Preview(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
     let (name, shown_as) = row.with_value(|row| {
         (
             visible(&row.name).into_owned(),
-            kind(&row.name).filter(|_| row.size > 0),
+            kind(&row.name)
+                .filter(|(kind, _)| row.size > 0 && matches!(kind, Kind::Image | Kind::Text)),
         )
     });
     shown_as.map(|(kind, media_type)| view! { <Viewer entry row name kind media_type/> })
@@ -67,10 +68,10 @@ fn Viewer(
             }
         });
     };
-    let label = format!("{} {name}", kind.verb());
+    let label = format!("Preview {name}");
     view! {
-        <button type="button" aria-label=label aria-expanded=move || shown.with(Option::is_some).to_string() on:click=toggle>{kind.verb()}</button>
-        {move || shown.get().map(|shown| stage(shown, kind, &name))}
+        <button type="button" aria-label=label aria-expanded=move || shown.with(Option::is_some).to_string() on:click=toggle>"Preview"</button>
+        {move || shown.get().map(|shown| stage(shown, &name))}
     }
 }
 
@@ -96,20 +97,12 @@ fn url(data: &Blob, media_type: &str) -> Result<Shown, JsValue> {
     Url::create_object_url_with_blob(&typed).map(Shown::Url)
 }
 
-fn stage(shown: Shown, kind: Kind, name: &str) -> AnyView {
+fn stage(shown: Shown, name: &str) -> AnyView {
     let label = name.to_owned();
-    match (shown, kind) {
-        (Shown::Text(text), _) => {
+    match shown {
+        Shown::Text(text) => {
             view! { <pre class="stage" tabindex="0" aria-label=label>{text}</pre> }.into_any()
         }
-        (Shown::Url(url), Kind::Audio) => {
-            view! { <audio class="stage" controls src=url aria-label=label></audio> }.into_any()
-        }
-        (Shown::Url(url), Kind::Video) => {
-            view! { <video class="stage" controls src=url aria-label=label></video> }.into_any()
-        }
-        (Shown::Url(url), Kind::Image | Kind::Text) => {
-            view! { <img class="stage" src=url alt=label/> }.into_any()
-        }
+        Shown::Url(url) => view! { <img class="stage" src=url alt=label/> }.into_any(),
     }
 }

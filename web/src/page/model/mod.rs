@@ -104,7 +104,8 @@ impl Model {
         self.send_with(message, None);
     }
 
-    fn send_with(self, message: &ToWorker, attachment: Option<&JsValue>) {
+    /// As [`Model::send`], with what the message says of its attachment.
+    pub(crate) fn send_with(self, message: &ToWorker, attachment: Option<&JsValue>) {
         self.worker.with_value(|worker| {
             if let Some(worker) = worker {
                 worker.send(message, attachment);

@@ -6,10 +6,11 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
+use js_sys::Array;
 use leptos::prelude::{set_interval, set_timeout, window};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{ErrorEvent, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType};
 
 use super::heartbeat::{self, Heartbeat, Verdict};
 use crate::message::{ToPage, ToWorker};
@@ -51,7 +52,7 @@ struct State {
     ready: bool,
     heartbeat: Heartbeat,
     /// Messages that wait until it does.
-    queued: VecDeque<JsValue>,
+    queued: VecDeque<Array>,
     /// The times of its crashes, in milliseconds since 1970.
     crashes: Vec<f64>,
 }
@@ -199,18 +200,25 @@ impl WorkerHandle {
         queued.iter().for_each(|parcel| self.post(parcel));
     }
 
-    /// Cannot fail: a parcel contains only text, bytes and files, which every browser can clone.
-    fn post(&self, parcel: &JsValue) {
+    /// Cannot fail: a parcel contains only text, bytes and files, which every browser can clone, and
+    /// ports, which are transferred.
+    fn post(&self, parcel: &Array) {
         if let Some(running) = &self.0.state.borrow().worker {
-            drop(running.worker.post_message(parcel));
+            let attachment = parcel.get(1);
+            let ports = if attachment.is_instance_of::<MessagePort>() {
+                Array::of1(&attachment)
+            } else {
+                Array::new()
+            };
+            drop(running.worker.post_message_with_transfer(parcel, &ports));
         }
     }
 }
 
 /// The transferred value: the message as text, and its attachment.
-fn parcel(message: &ToWorker, attachment: Option<&JsValue>) -> JsValue {
+fn parcel(message: &ToWorker, attachment: Option<&JsValue>) -> Array {
     let text = serde_json::to_string(message).unwrap_or_default();
-    js_sys::Array::of2(&text.into(), attachment.unwrap_or(&JsValue::UNDEFINED)).into()
+    Array::of2(&text.into(), attachment.unwrap_or(&JsValue::UNDEFINED))
 }
 
 /// Time since the page was opened.

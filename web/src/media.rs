@@ -1,9 +1,9 @@
-//! Which files the page can show. The list is closed: a stored HTML or SVG file must never run in
+//! Which files the page can show or play. The list is closed: a stored HTML or SVG file must never run in
 //! this page's origin.
 
 /// How a file is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// In an image element.
     Image,
     /// In an audio element.
@@ -14,18 +14,8 @@ pub(super) enum Kind {
     Text,
 }
 
-impl Kind {
-    /// The label of the button that shows it.
-    pub(super) const fn verb(self) -> &'static str {
-        match self {
-            Self::Image | Self::Text => "Preview",
-            Self::Audio | Self::Video => "Play",
-        }
-    }
-}
-
 /// How a file of this name is shown, and its media type; `None`: not at all.
-pub(super) fn kind(name: &str) -> Option<(Kind, &'static str)> {
+pub(crate) fn kind(name: &str) -> Option<(Kind, &'static str)> {
     let (_, extension) = name.rsplit_once('.')?;
     Some(match extension.to_ascii_lowercase().as_str() {
         "png" => (Kind::Image, "image/png"),

@@ -1,0 +1,165 @@
+//! Audio and video that play while they are downloaded.
+
+use std::path::{Path, PathBuf};
+
+use aqueduct_tests::page::Browser;
+use aqueduct_tests::programs::{Program, START, aqueduct, command};
+use serde_json::{Value, json};
+
+use super::{DOWNLOAD, Setup};
+
+/// The size of the sound: at [`RATE`] it takes minutes to arrive.
+const SIZE: u32 = 96 << 20;
+/// What the seed uploads per second: as much as a sound of 16 bits in stereo needs several times.
+const RATE: &str = "1M";
+
+/// A sound of 16 bits in stereo at 44.1 kHz, and of [`SIZE`] bytes.
+fn sound() -> Vec<u8> {
+    let (header, rate, frame) = (44u32, 44_100u32, 4u32);
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((SIZE - 8).to_le_bytes());
+    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x02\0");
+    wav.extend([rate.to_le_bytes(), (rate * frame).to_le_bytes()].concat());
+    wav.extend(b"\x04\0\x10\0data");
+    wav.extend((SIZE - header).to_le_bytes());
+    // Each piece is different, as in reality.
+    wav.extend((0..(SIZE - header) / 4).flat_map(|n| (n ^ (n >> 9)).to_le_bytes().map(|b| b >> 3)));
+    wav
+}
+
+/// Writes a file, creates its torrent and starts a slow seed.
+fn slow_seed(setup: &Setup, name: &str, content: &[u8]) -> (PathBuf, Program) {
+    let folder = setup.place("data");
+    let (data, torrent) = (folder.join(name), folder.join("one.torrent"));
+    std::fs::write(&data, content).unwrap();
+    let tracker = setup.tracker.http();
+    let made = [
+        Path::new("create"),
+        &data,
+        Path::new("--tracker"),
+        Path::new(&tracker),
+        Path::new("-o"),
+        &torrent,
+    ];
+    Program::start(&mut command(aqueduct(), made)).wait_for_success(START);
+    let seed = [
+        Path::new("seed"),
+        &torrent,
+        &data,
+        Path::new("--upload-limit"),
+        Path::new(RATE),
+        Path::new("--port"),
+        Path::new("0"),
+        Path::new("--no-dht"),
+        Path::new("--no-lsd"),
+        Path::new("--no-port-mapping"),
+    ];
+    let seed = Program::start(&mut command(aqueduct(), seed));
+    setup
+        .tracker
+        .wait_for("a seed", START, |said| said.left == 0);
+    (torrent, seed)
+}
+
+/// Waits until a script, whose value is a number, returns more than `least`.
+async fn wait_for_more(browser: &Browser, script: &str, least: f64) {
+    let compared = format!("return ({script}) > {least}");
+    browser.wait_for(&compared, Value::Bool(true)).await;
+}
+
+/// Runs a request of the page and returns the status of the response.
+async fn status_of(browser: &Browser, request: &str) -> Value {
+    let script = format!(
+        "const done = arguments[arguments.length - 1]; {request}.then(r => done(r.status), e => done('' + e));"
+    );
+    browser.run_async(&script).await
+}
+
+#[tokio::test]
+async fn a_sound_plays_while_it_is_downloaded_also_from_a_place_that_is_far_from_complete() {
+    let setup = Setup::start().await;
+    let (torrent, _seed) = slow_seed(&setup, "sound.wav", &sound());
+    let browser = &setup.browser;
+    browser.add_file(&torrent).await;
+    browser.press("Play sound.wav").await;
+    let dialog = browser.find("dialog", "sound.wav").await;
+    wait_for_more(
+        browser,
+        "document.querySelector('audio')?.currentTime ?? 0",
+        0.2,
+    )
+    .await;
+    let early = browser.shown().await[0].progress;
+    assert!(early < 50, "it played when {early} % were there");
+
+    let seek = "const audio = document.querySelector('audio'); audio.currentTime = 0.8 * audio.duration; return audio.duration > 100";
+    assert_eq!(browser.run(seek).await, Value::Bool(true));
+    let after = "(audio => audio.seeking ? 0 : audio.currentTime - 0.8 * audio.duration)(document.querySelector('audio'))";
+    wait_for_more(browser, after, 0.2).await;
+    let late = browser.shown().await[0].progress;
+    assert!(late < 75, "it played from there when {late} % were there");
+
+    // A browser may stop the service worker at any time, here in the middle of an answer.
+    browser.devtools("ServiceWorker.enable", json!({})).await;
+    browser
+        .devtools("ServiceWorker.stopAllWorkers", json!({}))
+        .await;
+    browser.run("document.querySelector('audio').currentTime = 0.4 * document.querySelector('audio').duration").await;
+    let after = after.replace("0.8", "0.4");
+    wait_for_more(browser, &after, 0.2).await;
+
+    // The file can be loaded by media elements alone: it never becomes a document of the origin.
+    let address = "document.querySelector('audio').src";
+    assert_eq!(status_of(browser, &format!("fetch({address})")).await, 403);
+    dialog
+        .find(fantoccini::Locator::Css("form button"))
+        .await
+        .unwrap()
+        .click()
+        .await
+        .unwrap();
+    browser
+        .wait_for(
+            "return document.querySelectorAll('dialog').length",
+            0.into(),
+        )
+        .await;
+    setup.browser.close_but_for("403").await;
+}
+
+#[tokio::test]
+async fn what_the_browser_cannot_play_is_said_in_words() {
+    let setup = Setup::start().await;
+    let (torrent, _seed) = slow_seed(&setup, "broken.mp4", &vec![7; 300_000]);
+    setup.browser.add_file(&torrent).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.press("Play broken.mp4").await;
+    setup
+        .browser
+        .wait_for_text("This browser cannot play this file.")
+        .await;
+    setup.browser.close().await;
+}
+
+#[tokio::test]
+async fn a_player_in_a_second_tab_gets_its_data_from_the_first() {
+    let setup = Setup::start().await;
+    let (torrent, _seed) = slow_seed(&setup, "shared.wav", &sound());
+    setup.browser.add_file(&torrent).await;
+    setup.browser.find("button", "Play shared.wav").await;
+    let first = setup.browser.client().window().await.unwrap();
+    let second = setup.browser.client().new_window(true).await.unwrap();
+    let client = setup.browser.client();
+    client.switch_to_window(second.handle).await.unwrap();
+    setup.browser.open(&setup.bridge.url()).await;
+    setup.browser.press("Play shared.wav").await;
+    wait_for_more(
+        &setup.browser,
+        "document.querySelector('audio')?.currentTime ?? 0",
+        0.2,
+    )
+    .await;
+    client.close_window().await.unwrap();
+    client.switch_to_window(first).await.unwrap();
+    setup.browser.close().await;
+}

@@ -1,0 +1,122 @@
+//! Sends files to the page's media elements while they are downloaded.
+
+use aqueduct_core::types::{Piece, TorrentId};
+use aqueduct_core::{Command, OpError};
+use bytes::Bytes;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::MessagePort;
+
+use super::{Driver, enter};
+use crate::browser::clock::now;
+use crate::engine::playback::{Port, Read, StreamEvent, StreamId};
+
+impl Driver {
+    /// Answers a request for a file. `port` is the end of a channel to the service worker.
+    pub(super) fn play(&mut self, folder: &str, file: u32, range: Option<&str>, port: &JsValue) {
+        let Some(port) = port.dyn_ref::<MessagePort>() else {
+            return;
+        };
+        let (me, id) = (self.me.clone(), self.playback.new_id());
+        let port = Port::open(port.clone(), move |event| {
+            enter(&me, |driver| driver.handle_stream(id, event));
+        });
+        let torrents = &self.library.torrents;
+        let torrent = torrents
+            .iter()
+            .find(|torrent| torrent.folder == folder && torrent.delete_at.is_none());
+        let flags = torrent.and_then(|torrent| torrent.wanted.as_ref());
+        let unwanted = flags.and_then(|flags| flags.get(file as usize)) == Some(&false);
+        let found = torrent.and_then(|torrent| Some((torrent.id, torrent.info.clone()?)));
+        let of_torrent = found.as_ref().map(|(torrent, info)| (*torrent, &**info));
+        self.playback.open(id, of_torrent, file, range, port);
+        if let Some((torrent, _)) = found {
+            if unwanted {
+                // Whoever plays a file wants it. Refused only for a torrent that is not in the engine.
+                drop(self.want_file(torrent, file, true));
+            }
+            self.prioritise(torrent);
+        }
+    }
+
+    fn handle_stream(&mut self, id: StreamId, event: StreamEvent) {
+        let Some(torrent) = self.playback.torrent(id) else {
+            return;
+        };
+        self.playback.handle(id, event);
+        match event {
+            StreamEvent::Pull => self.advance(id, torrent),
+            StreamEvent::Cancel => self.prioritise(torrent),
+        }
+    }
+
+    /// Continues the answers that wait for this piece.
+    pub(super) fn handle_playable(&mut self, torrent: TorrentId, piece: Piece) {
+        let torrents = &self.library.torrents;
+        let info = torrents
+            .get(torrent)
+            .and_then(|torrent| torrent.info.as_ref());
+        let waiting = info.map(|info| self.playback.waiting_for(torrent, &info.lengths, piece));
+        for id in waiting.unwrap_or_default() {
+            self.advance(id, torrent);
+        }
+    }
+
+    /// Reads the next chunk of a stream, if it was requested and is there.
+    fn advance(&mut self, id: StreamId, torrent: TorrentId) {
+        let Some(place) = self.library.torrents.get(torrent).and_then(|t| t.place()) else {
+            return;
+        };
+        let Some(snapshot) = self.engine.snapshot_of(torrent) else {
+            return;
+        };
+        let lengths = &place.info.lengths;
+        let Some(Read { offset, length }) = self.playback.next_read(id, lengths, &snapshot.have)
+        else {
+            return;
+        };
+        let me = self.me.clone();
+        self.store.read(place, offset, length, move |read| {
+            enter(&me, |driver| driver.handle_read(id, torrent, read));
+        });
+    }
+
+    fn handle_read(
+        &mut self,
+        id: StreamId,
+        torrent: TorrentId,
+        read: Result<Option<Bytes>, OpError>,
+    ) {
+        let chunk = match &read {
+            Ok(Some(bytes)) => Ok(&bytes[..]),
+            Ok(None) => Err("data are missing from the browser's storage".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        if self.playback.handle_read(id, chunk) {
+            self.prioritise(torrent);
+        }
+    }
+
+    /// Tells the engine of torrents whose metadata became known what of them is played first.
+    pub(super) fn prioritise_new(&mut self) {
+        let torrents = self.library.torrents.iter();
+        let known = torrents.filter(|torrent| torrent.info.is_some());
+        for torrent in self.playback.take_new(known.map(|torrent| torrent.id)) {
+            self.prioritise(torrent);
+        }
+    }
+
+    fn prioritise(&mut self, torrent: TorrentId) {
+        let torrents = &self.library.torrents;
+        if let Some(info) = torrents
+            .get(torrent)
+            .and_then(|torrent| torrent.info.as_ref())
+        {
+            let ranges = self.playback.ranges(torrent, info);
+            // Refused only for a torrent that is not in the engine.
+            drop(
+                self.engine
+                    .command(now(), Command::Prioritise(torrent, ranges)),
+            );
+        }
+    }
+}
