@@ -59,6 +59,11 @@ impl Frames {
         read_so_far
     }
 
+    /// Bytes of the present frame's payload that have not been read.
+    pub(crate) const fn payload_left(&self) -> u64 {
+        self.left
+    }
+
     /// Bytes of an incomplete message, which the library keeps.
     pub(crate) const fn unfinished(&self) -> usize {
         self.frame + self.fragments

@@ -112,6 +112,11 @@ impl Inflow {
         self.memory.set_unfinished(self.frames.unfinished());
     }
 
+    /// Bytes of the present frame's payload that have not been read.
+    pub(crate) const fn payload_left(&self) -> u64 {
+        self.frames.payload_left()
+    }
+
     /// A message contained so many frames of the tunnel.
     pub(crate) fn charge(&mut self, frames: usize) {
         self.budget.charge(frames, Instant::now());

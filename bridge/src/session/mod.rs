@@ -4,6 +4,7 @@ mod close;
 pub(crate) mod context;
 mod frames;
 pub(crate) mod inflow;
+mod read_ahead;
 mod relay;
 mod swarms;
 pub(crate) mod tab_socket;

@@ -90,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
 
     /// Bytes that are on their way, in both directions.
     pub(crate) fn held(&self) -> usize {
-        self.socket.get_ref().unsent() + self.peers.iter().map(Peer::held).sum::<usize>()
+        self.socket.get_ref().held() + self.peers.iter().map(Peer::held).sum::<usize>()
     }
 
     /// Adds the peer of a stream that has just been opened: its number is the highest.

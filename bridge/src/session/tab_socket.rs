@@ -15,6 +15,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::session::inflow::Inflow;
+use crate::session::read_ahead::ReadAhead;
 
 /// A final binary frame.
 const BINARY: u8 = 0x82;
@@ -23,15 +24,17 @@ const BINARY: u8 = 0x82;
 pub(crate) struct TabSocket<S> {
     socket: S,
     inflow: Inflow,
+    ahead: ReadAhead,
     head: Bytes,
     payload: Bytes,
 }
 
 impl<S: AsyncWrite + Unpin> TabSocket<S> {
-    pub(crate) const fn new(socket: S, inflow: Inflow) -> Self {
+    pub(crate) fn new(socket: S, inflow: Inflow) -> Self {
         Self {
             socket,
             inflow,
+            ahead: ReadAhead::default(),
             head: Bytes::new(),
             payload: Bytes::new(),
         }
@@ -41,9 +44,9 @@ impl<S: AsyncWrite + Unpin> TabSocket<S> {
         &mut self.inflow
     }
 
-    /// Bytes that the socket has not taken yet.
-    pub(crate) fn unsent(&self) -> usize {
-        self.payload.len()
+    /// Bytes that the socket has not taken yet, and those that it gave and the library has not taken.
+    pub(crate) fn held(&self) -> usize {
+        self.payload.len() + self.ahead.held()
     }
 
     /// Starts a message. The previous one, and what the library was writing, must be complete.
@@ -92,12 +95,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for TabSocket<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(self.inflow.poll_ready(cx))?;
+        let Self {
+            socket,
+            inflow,
+            ahead,
+            ..
+        } = &mut *self;
+        ready!(inflow.poll_ready(cx))?;
         let before = buf.filled().len();
-        let read = Pin::new(&mut self.socket).poll_read(cx, buf);
+        let read = ahead.poll_read(socket, cx, inflow.payload_left(), buf);
         match &read {
-            Poll::Ready(_) => self.inflow.read(&buf.filled()[before..]),
-            Poll::Pending => self.inflow.poll_due(cx),
+            Poll::Ready(_) => inflow.read(&buf.filled()[before..]),
+            Poll::Pending => inflow.poll_due(cx),
         }
         read
     }
