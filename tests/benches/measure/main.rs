@@ -1,5 +1,5 @@
 //! Compares Aqueduct with other clients: `cargo xtask bench
-//! [download|lines|hash|tab|sessions|tracker|all]`.
+//! [download|lines|hash|relay|tab|sessions|tracker|all]`.
 //!
 //! All figures are from this machine and this run, so only their ratios are meaningful. Every
 //! download is compared with the seeded data.
@@ -13,10 +13,13 @@ mod measured;
 mod namespaces;
 mod payload;
 mod process;
+mod relay;
 mod sessions;
 mod tab;
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -25,7 +28,7 @@ use clap::{Parser, ValueEnum};
 #[derive(Parser)]
 #[command(
     name = "cargo xtask bench",
-    about = "Measure downloads, hashing, the tab and the tracker"
+    about = "Measure downloads, hashing, the bridge, the tab and the tracker"
 )]
 struct Arguments {
     /// What to measure
@@ -53,6 +56,12 @@ struct Arguments {
     /// The lines that `lines` measures
     #[arg(long, value_delimiter = ',', default_value = "tcp,tcp-rc4,utp,utp-rc4")]
     lines: Vec<clients::Line>,
+    /// An earlier build of the bridge, for `relay` to measure in turn
+    #[arg(long)]
+    baseline: Option<PathBuf>,
+    /// Be the bridge's rival: relay between a WebSocket at the first address and the second one
+    #[arg(long, hide = true, num_args = 2)]
+    splice: Vec<SocketAddr>,
     /// cargo's own sign that this is a benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -67,6 +76,8 @@ enum What {
     Lines,
     /// `verify` and `create` beside the speed of SHA-1 itself
     Hash,
+    /// Bytes through the bridge, beside a plain splice
+    Relay,
     /// A tab downloads through the bridge, in Chromium
     Tab,
     /// Idle tabs and slow clients of one bridge
@@ -89,6 +100,9 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let arguments = Arguments::parse();
+    if let [listen, peer] = arguments.splice[..] {
+        return relay::serve(listen, peer);
+    }
     let wanted = |what| arguments.what == what || arguments.what == What::All;
     if wanted(What::Hash) {
         hash::measure(arguments.size, arguments.runs)?;
@@ -98,6 +112,13 @@ fn run() -> Result<()> {
     }
     if wanted(What::Lines) {
         lines::measure(&arguments)?;
+    }
+    if wanted(What::Relay) {
+        relay::measure(
+            arguments.size,
+            arguments.runs,
+            arguments.baseline.as_deref(),
+        )?;
     }
     if wanted(What::Tab) {
         tab::measure(arguments.size, arguments.runs)?;

@@ -95,7 +95,7 @@ async fn idle_tabs(bridge: &Background, page: SocketAddrV4, tabs: u32) -> Result
     let mut ready = 0;
     while ready < tabs {
         while let Some(number) = (opening.len() < AT_ONCE).then(|| left.next()).flatten() {
-            opening.spawn(connect(page, number));
+            opening.spawn(connect(page.into(), number));
         }
         tokio::select! {
             Some(opened) = opening.join_next() => {
@@ -127,13 +127,14 @@ const fn address(number: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 1, 1).to_bits() + number)
 }
 
-async fn dial(from: Ipv4Addr, to: SocketAddrV4) -> Result<TcpStream> {
+async fn dial(from: Ipv4Addr, to: SocketAddr) -> Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::from((from, 0)))?;
-    Ok(socket.connect(to.into()).await?)
+    Ok(socket.connect(to).await?)
 }
 
-async fn connect(page: SocketAddrV4, number: u32) -> Result<WebSocketStream<TcpStream>> {
+/// Opens the WebSocket of a tab with this number.
+pub(crate) async fn connect(page: SocketAddr, number: u32) -> Result<WebSocketStream<TcpStream>> {
     let stream = dial(address(number / PER_ADDRESS), page).await?;
     let request = Request::builder()
         .uri(format!("ws://{page}/v1/session"))
@@ -192,7 +193,7 @@ async fn slow_clients(bridge: &Background, page: SocketAddrV4) -> Result<()> {
 /// Repeatedly sends a request that never ends.
 async fn dawdle(page: SocketAddrV4, number: u32) {
     loop {
-        let Ok(mut stream) = dial(address(number), page).await else {
+        let Ok(mut stream) = dial(address(number), page.into()).await else {
             continue;
         };
         for byte in b"GET / HTTP/1.1\r\nhost: " {

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use aqueduct_tests::process::{cpu, peak as peak_memory};
+use aqueduct_tests::process::{cpu, cpu_by_thread, peak as peak_memory};
 use aqueduct_tests::programs::free_port;
 use aqueduct_tests::tracker::Tracker;
 use fantoccini::wd::Capabilities;
@@ -27,6 +27,8 @@ use crate::process::{self, Background};
 
 const LIMIT: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(200);
+/// The number of threads of the tab that are printed.
+const THREADS: usize = 4;
 const BROWSER: [&str; 8] = [
     "--headless",
     "--no-sandbox",
@@ -189,14 +191,11 @@ impl World {
         processes.add("bridge", self.bridge.id());
         processes.add("seed", self.seed.id());
         for (id, line) in process::descendants(self.driver.id()) {
-            processes.add(
-                if line.contains("--type=renderer") {
-                    "tab"
-                } else {
-                    "browser"
-                },
-                id,
-            );
+            let is_tab = line.contains("--type=renderer");
+            processes.add(if is_tab { "tab" } else { "browser" }, id);
+            if is_tab {
+                processes.add_threads(id);
+            }
         }
         processes
     }
@@ -208,9 +207,35 @@ impl World {
 struct Processes {
     cpu: BTreeMap<&'static str, Duration>,
     peak: BTreeMap<&'static str, u64>,
+    /// Processor time of the tab's threads by name.
+    threads: BTreeMap<String, Duration>,
 }
 
 impl Processes {
+    fn add_threads(&mut self, tab: u32) {
+        for (name, cpu) in cpu_by_thread(tab) {
+            *self.threads.entry(name).or_default() += cpu;
+        }
+    }
+
+    /// Seconds of processor time per thread since then, the busiest first.
+    fn busiest_threads(&self, then: &Self) -> String {
+        let mut spent: Vec<(Duration, &str)> = self
+            .threads
+            .iter()
+            .map(|(name, cpu)| {
+                let before = then.threads.get(name).copied().unwrap_or_default();
+                (cpu.saturating_sub(before), name.as_str())
+            })
+            .collect();
+        spent.sort_unstable();
+        let named = spent.iter().rev().take(THREADS);
+        named
+            .map(|(cpu, name)| format!("{name} {:.2}", cpu.as_secs_f64()))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
     fn add(&mut self, role: &'static str, id: u32) {
         *self.cpu.entry(role).or_default() += cpu(id);
         let peak = self.peak.entry(role).or_default();
@@ -251,5 +276,7 @@ impl Run {
             format!("{kind:?}").to_lowercase(),
             self.gap
         );
+        let threads = self.after.busiest_threads(&self.before);
+        println!("{:<12} threads of the tab, CPU-s: {threads}", "");
     }
 }

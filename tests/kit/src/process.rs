@@ -1,6 +1,7 @@
 //! Resource usage of a running process: times from `/proc/PID/stat`, memory and threads from
 //! `/proc/PID/status` (proc(5)).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -21,7 +22,10 @@ pub struct Times {
 /// Reads the times of a process. `None` if it does not exist.
 #[must_use]
 pub fn times(id: u32) -> Option<Times> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    parse(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
+}
+
+fn parse(stat: &str) -> Option<Times> {
     // The program's name is in parentheses and may itself contain parentheses.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let number = |index: usize| fields.get(index)?.parse::<u32>().ok();
@@ -36,6 +40,23 @@ pub fn times(id: u32) -> Option<Times> {
 #[must_use]
 pub fn cpu(id: u32) -> Duration {
     times(id).map_or(Duration::ZERO, |times| times.cpu)
+}
+
+/// Processor time that the threads of a process have used so far, by their names, and added up where
+/// names are equal. Threads that have ended are missing.
+#[must_use]
+pub fn cpu_by_thread(id: u32) -> BTreeMap<String, Duration> {
+    let threads = fs::read_dir(format!("/proc/{id}/task"));
+    let mut by_name = BTreeMap::new();
+    for thread in threads.into_iter().flatten().flatten() {
+        let read = |name| fs::read_to_string(thread.path().join(name));
+        if let (Ok(name), Ok(stat)) = (read("comm"), read("stat"))
+            && let Some(times) = parse(&stat)
+        {
+            *by_name.entry(name.trim().to_owned()).or_default() += times.cpu;
+        }
+    }
+    by_name
 }
 
 /// Resident memory of the process, in bytes; 0 if it does not exist.
