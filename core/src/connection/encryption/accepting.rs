@@ -4,7 +4,7 @@ use bytes::{Buf as _, BufMut as _, BytesMut};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::key::{KEY, PrivateKey};
+use super::key::{KEY, PrivateKey, Secret};
 use super::protocol::{
     Encrypted, Encryption, MAX_PADDING, RC4, Step, VERIFICATION, cipher_of_accepting,
     cipher_of_dialling, hide, mark, padding_length, put_padding, skip_past, take,
@@ -30,15 +30,15 @@ enum Progress {
     Key,
     /// Waits for the end of the padding.
     Padding {
-        secret: [u8; KEY],
+        secret: Secret,
     },
     /// Waits for the obfuscated info-hash.
     Swarm {
-        secret: [u8; KEY],
+        secret: Secret,
     },
     /// Waits for the driver to look up the info-hash.
     Sought {
-        secret: [u8; KEY],
+        secret: Secret,
     },
     /// Waits for the offered ciphers.
     Offer(Ciphers),
@@ -103,9 +103,9 @@ impl Accepting {
                     self.progress = Progress::Padding { secret };
                 }
                 Progress::Padding { secret } => {
-                    if !skip_past(input, &mark(&secret))? {
+                    let Some(secret) = skip_padding(input, secret)? else {
                         return Ok(self.wait(Progress::Padding { secret }));
-                    }
+                    };
                     self.progress = Progress::Swarm { secret };
                 }
                 Progress::Swarm { secret } => {
@@ -193,4 +193,15 @@ impl Accepting {
         let incoming = Incoming::new(ciphers.theirs, Some(initial));
         Ok(Step::Done(incoming, Encrypted::Handshake))
     }
+}
+
+/// Removes the padding and the mark after it. Returns the secret as the remote side hashes it, or
+/// `None` if the mark has not arrived yet.
+fn skip_padding(input: &mut BytesMut, secret: Secret) -> Result<Option<Secret>, EncryptionError> {
+    let shortened = secret.without_leading_zeros();
+    if shortened != secret && skip_past(input, &mark(&shortened)) == Ok(true) {
+        return Ok(Some(shortened));
+    }
+    let found = skip_past(input, &mark(&secret))?;
+    Ok(found.then_some(secret))
 }

@@ -4,7 +4,7 @@ use bytes::{Buf as _, BufMut as _, BytesMut};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::key::{KEY, PrivateKey};
+use super::key::{KEY, PrivateKey, Secret};
 use super::protocol::{
     Encrypted, Encryption, MAX_PADDING, PLAINTEXT, RC4, Step, VERIFICATION, cipher_of_accepting,
     cipher_of_dialling, hide, mark, obfuscated, padding_length, put_padding, skip_past, take,
@@ -124,7 +124,7 @@ impl Dialling {
     }
 
     /// Sends the obfuscated info-hash, the offered ciphers, and our handshake.
-    fn introduce(&mut self, secret: &[u8], outgoing: &mut Outgoing) -> Progress {
+    fn introduce(&mut self, secret: &Secret, outgoing: &mut Outgoing) -> Progress {
         let info_hash = self.ours.info_hash;
         outgoing.push_bytes(&mark(secret));
         outgoing.push_bytes(&hide(obfuscated(info_hash), secret));

@@ -24,6 +24,27 @@ const_monty_params!(
 
 type Number = ConstMontyForm<Prime, { U768::LIMBS }>;
 
+/// The shared secret, as it is hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Secret {
+    bytes: [u8; KEY],
+    /// The number of leading bytes that are left out.
+    left_out: usize,
+}
+
+impl Secret {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.left_out..).unwrap_or_default()
+    }
+
+    /// The secret as rtorrent 0.9.8 hashes it: without its leading zeros, which one in 256 has. The
+    /// specification hashes all bytes.
+    pub(super) fn without_leading_zeros(self) -> Self {
+        let left_out = self.bytes.iter().take_while(|byte| **byte == 0).count();
+        Self { left_out, ..self }
+    }
+}
+
 /// The private key of one exchange. Each is used for one connection only.
 #[derive(Debug)]
 pub(super) struct PrivateKey(U192);
@@ -50,14 +71,17 @@ impl PrivateKey {
         outgoing.push_bytes(padding.get(..length).unwrap_or_default());
     }
 
-    /// The shared secret.
-    pub(super) fn secret(&self, theirs: &[u8; KEY]) -> Result<[u8; KEY], EncryptionError> {
+    /// The shared secret, with all its bytes.
+    pub(super) fn secret(&self, theirs: &[u8; KEY]) -> Result<Secret, EncryptionError> {
         let theirs = U768::from_be_slice(theirs);
         let largest = Number::MODULUS.get().wrapping_sub(&U768::ONE);
         if theirs <= U768::ONE || theirs >= largest {
             return Err(EncryptionError::PublicKey);
         }
-        Ok(self.raise(&theirs))
+        Ok(Secret {
+            bytes: self.raise(&theirs),
+            left_out: 0,
+        })
     }
 
     fn raise(&self, base: &U768) -> [u8; KEY] {
@@ -99,7 +123,7 @@ mod tests {
         let half = PrivateKey(U192::from(2_u8));
         let power = PrivateKey(U192::from(384_u16)).public();
         assert_eq!(
-            half.secret(&power).unwrap(),
+            half.secret(&power).unwrap().as_bytes(),
             expected.to_be_bytes().as_ref()
         );
     }

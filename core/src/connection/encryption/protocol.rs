@@ -8,6 +8,7 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use sha1::{Digest as _, Sha1};
 
+use super::key::Secret;
 use crate::connection::cipher::{Cipher, Incoming};
 use crate::types::InfoHashV1;
 use crate::wire::EncryptionError;
@@ -106,13 +107,13 @@ pub fn obfuscated(info_hash: InfoHashV1) -> [u8; 20] {
 }
 
 /// The marker with which the dialling side ends its padding.
-pub(super) fn mark(secret: &[u8]) -> [u8; 20] {
-    hash(&[b"req1", secret])
+pub(super) fn mark(secret: &Secret) -> [u8; 20] {
+    hash(&[b"req1", secret.as_bytes()])
 }
 
 /// Applies or removes the mask over the obfuscated info-hash.
-pub(super) fn hide(obfuscated: [u8; 20], secret: &[u8]) -> [u8; 20] {
-    let mut out = hash(&[b"req3", secret]);
+pub(super) fn hide(obfuscated: [u8; 20], secret: &Secret) -> [u8; 20] {
+    let mut out = hash(&[b"req3", secret.as_bytes()]);
     for (byte, other) in out.iter_mut().zip(obfuscated) {
         *byte ^= other;
     }
@@ -174,11 +175,11 @@ pub(super) fn put_padding(rng: &mut ChaCha8Rng, out: &mut BytesMut) {
 }
 
 /// The key stream of the dialling side's output.
-pub(super) fn cipher_of_dialling(secret: &[u8], info_hash: InfoHashV1) -> Cipher {
-    Cipher::new(&hash(&[b"keyA", secret, &info_hash.0]))
+pub(super) fn cipher_of_dialling(secret: &Secret, info_hash: InfoHashV1) -> Cipher {
+    Cipher::new(&hash(&[b"keyA", secret.as_bytes(), &info_hash.0]))
 }
 
 /// The key stream of the accepting side's output.
-pub(super) fn cipher_of_accepting(secret: &[u8], info_hash: InfoHashV1) -> Cipher {
-    Cipher::new(&hash(&[b"keyB", secret, &info_hash.0]))
+pub(super) fn cipher_of_accepting(secret: &Secret, info_hash: InfoHashV1) -> Cipher {
+    Cipher::new(&hash(&[b"keyB", secret.as_bytes(), &info_hash.0]))
 }

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::key::{KEY, PrivateKey};
+use super::key::{PrivateKey, Secret};
 use super::protocol::{
     Encryption, MAX_PADDING, PLAINTEXT, RC4, VERIFICATION, cipher_of_accepting, cipher_of_dialling,
     hide, mark, obfuscated,
@@ -37,17 +37,49 @@ struct Ciphers {
 }
 
 /// Exchanges keys with a connection. Returns the secret and the script's ciphers.
-fn exchange(connection: &mut Connection, input: &mut BytesMut) -> ([u8; KEY], Ciphers) {
+fn exchange(connection: &mut Connection, input: &mut BytesMut) -> (Secret, Ciphers) {
+    exchange_hashing(connection, input, |secret| secret)
+}
+
+/// The same. `hashed` is what the script hashes of the secret.
+fn exchange_hashing(
+    connection: &mut Connection,
+    input: &mut BytesMut,
+    hashed: impl Fn(Secret) -> Secret,
+) -> (Secret, Ciphers) {
     let script = PrivateKey::random(&mut ChaCha8Rng::from_seed([8; 32]));
     input.extend_from_slice(&script.public());
     assert_eq!(connection.poll_event(input), Ok(None));
     let theirs = sent(connection);
-    let secret = script.secret(theirs.first_chunk().unwrap()).unwrap();
+    let secret = hashed(script.secret(theirs.first_chunk().unwrap()).unwrap());
     let ciphers = Ciphers {
         dialling: cipher_of_dialling(&secret, SWARM),
         accepting: cipher_of_accepting(&secret, SWARM),
     };
     (secret, ciphers)
+}
+
+#[test]
+fn a_remote_that_leaves_out_leading_zeros_of_the_secret_is_understood() {
+    let accept = |seed: u8, hashed: fn(Secret) -> Secret| {
+        let seed = [seed; 32];
+        let mut connection = Connection::accept_encrypted(Encryption::Require, seed, Instant::ZERO);
+        let mut input = BytesMut::new();
+        let (secret, _) = exchange_hashing(&mut connection, &mut input, hashed);
+        input.extend_from_slice(&[0xaa; 9]);
+        input.extend_from_slice(&mark(&secret));
+        input.extend_from_slice(&hide(obfuscated(SWARM), &secret));
+        let sought = connection.poll_event(&mut input);
+        assert_eq!(sought, Ok(Some(Event::Sought(obfuscated(SWARM)))));
+        secret
+    };
+    let whole = |seed: &u8| accept(*seed, |secret| secret);
+    let shorter = |seed: &u8| whole(seed).without_leading_zeros() != whole(seed);
+    let seed = (0..=255)
+        .find(shorter)
+        .expect("one secret in 256 begins with a zero");
+    let shortened = accept(seed, Secret::without_leading_zeros);
+    assert!(shortened.as_bytes().len() < whole(&seed).as_bytes().len());
 }
 
 /// A script that dials and sends `offer`: the verification constant, ciphers, padding length,
