@@ -27,10 +27,15 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<()> {
         arguments.size, arguments.seed
     ));
     for _ in 0..arguments.runs {
+        // The client that was named first.
+        let mut rival: Option<(&str, Measured)> = None;
         for client in &arguments.clients {
             let measured = one(&hosts, *client, &payload, Line::Tcp)
                 .with_context(|| format!("measuring {client:?}"))?;
-            measured::row(client.name(), arguments.size.get(), &measured, "");
+            let note = rival.map(|(name, rival)| measured.beside(name, &rival));
+            let note = note.unwrap_or_default();
+            measured::row(client.name(), arguments.size.get(), &measured, &note);
+            rival = rival.or(Some((client.name(), measured)));
         }
     }
     Ok(())

@@ -20,6 +20,8 @@ use crate::payload::Payload;
 use crate::process;
 
 const PIECE: usize = 1 << 20;
+/// The rival of `create` and `verify`.
+const MKTORRENT: &str = "mktorrent";
 
 /// Prints the speed of SHA-1 alone, then one row per program.
 pub(crate) fn measure(size: NonZeroU32, runs: u32) -> Result<()> {
@@ -28,15 +30,17 @@ pub(crate) fn measure(size: NonZeroU32, runs: u32) -> Result<()> {
     measured::head(&format!("Hash {size} MiB in pieces of 1 MiB"));
     for _ in 0..runs {
         let limit = in_memory(threads, size.get())?;
+        let mut rival: Option<Measured> = None;
         for (name, mut command) in commands(&payload, threads)? {
             let measured = process::measure(&mut command)?;
-            let ratio = measured.wall.as_secs_f64() / limit.wall.as_secs_f64();
-            measured::row(
-                name,
-                size.get(),
-                &measured,
-                &format!("{ratio:.2} times the limit"),
-            );
+            let times = |than: &Measured| measured.wall.as_secs_f64() / than.wall.as_secs_f64();
+            let mut note = format!("{:.2} times the limit", times(&limit));
+            if name == MKTORRENT {
+                rival = Some(measured);
+            } else if let Some(rival) = &rival {
+                note += &format!(", {:.2} times {MKTORRENT}'s time", times(rival));
+            }
+            measured::row(name, size.get(), &measured, &note);
         }
         for made in ["again.torrent", "mktorrent.torrent"] {
             // The program that makes it may not be installed.
@@ -64,21 +68,22 @@ fn commands(payload: &Payload, threads: usize) -> Result<Vec<(&'static str, Comm
     check.arg(payload.torrent()).arg(payload.folder());
     let mut make = clients::libtorrent("create");
     make.arg(payload.file()).arg(PIECE.to_string());
-    let mut mktorrent = Command::new("mktorrent");
+    let mut mktorrent = Command::new(MKTORRENT);
     mktorrent
         .args(["--piece-length", "20", "--threads", &threads.to_string()])
         .arg("--output")
         .arg(payload.folder().join("mktorrent.torrent"))
         .arg(payload.file());
     let mut commands = vec![
+        (MKTORRENT, mktorrent),
         ("aqueduct verify", verify),
         ("libtorrent check", check),
         ("aqueduct create", create),
         ("libtorrent create", make),
     ];
     // Only this measurement needs it.
-    if Command::new("mktorrent").arg("-h").output().is_ok() {
-        commands.push(("mktorrent", mktorrent));
+    if Command::new(MKTORRENT).arg("-h").output().is_err() {
+        commands.remove(0);
     }
     Ok(commands)
 }

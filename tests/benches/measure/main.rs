@@ -43,11 +43,11 @@ struct Arguments {
     /// How often each measurement is taken
     #[arg(long, default_value_t = 3)]
     runs: u32,
-    /// The clients that download, by name
+    /// The clients that download, by name; the others are compared with the first
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "aqueduct,libtorrent,aria2"
+        default_value = "libtorrent,aria2,aqueduct"
     )]
     clients: Vec<clients::Client>,
     /// Who serves the payload to downloading clients

@@ -13,6 +13,17 @@ pub(crate) struct Measured {
     pub(crate) peak: u64,
 }
 
+impl Measured {
+    /// Speed and processor time as multiples of a rival's, for the same data in the same run.
+    pub(crate) fn beside(&self, name: &str, rival: &Self) -> String {
+        format!(
+            "{:.2} times {name}'s speed, {:.2} times its CPU",
+            rival.wall.as_secs_f64() / self.wall.as_secs_f64(),
+            self.cpu.as_secs_f64() / rival.cpu.as_secs_f64()
+        )
+    }
+}
+
 /// The header of a table whose rows are printed with [`row`].
 pub(crate) fn head(title: &str) {
     println!(
