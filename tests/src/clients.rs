@@ -1,7 +1,7 @@
 //! Other BitTorrent clients as child processes on loopback. Each has its own folder, no DHT, no
 //! local discovery, and only the test's tracker.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -58,6 +58,50 @@ pub fn libtorrent_dht(nodes: usize, more: &[&str]) -> Program {
 #[must_use]
 pub fn libtorrent_scrape(source: &str, folder: &Path) -> Program {
     Program::start(python("libtorrent_scrape.py").arg(source).arg(folder))
+}
+
+/// A client of several torrents that reports how it is connected to their peers.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<'a> {
+    /// `libtorrent`, `transmission`, `aria2`, `rtorrent` or `qbittorrent`.
+    pub client: &'a str,
+    /// A folder for its settings.
+    pub state: &'a Path,
+    /// Where it accepts peers.
+    pub listen: SocketAddr,
+    /// `off`, `allow`, `prefer` or `require`, as far as it has them.
+    pub encryption: &'a str,
+    /// The folder of its data.
+    pub folder: &'a Path,
+    /// Its .torrent files, each named by its info-hash.
+    pub torrents: &'a [PathBuf],
+}
+
+/// Starts a client that reports its connections. `more` are options of
+/// `clients/observed_client.py`, which documents its output.
+///
+/// # Panics
+/// The client is missing; the message names its package.
+#[must_use]
+pub fn observed_client(observed: &Observed<'_>, more: &[&str]) -> Program {
+    match observed.client {
+        "transmission" => drop(system("transmission-daemon", "transmission-daemon")),
+        "aria2" => drop(system("aria2c", "aria2")),
+        "rtorrent" => drop(system("rtorrent", "rtorrent")),
+        "qbittorrent" => drop(system("qbittorrent-nox", "qbittorrent-nox")),
+        _ => {}
+    }
+    Program::start(
+        python("observed_client.py")
+            .arg(observed.client)
+            .arg(observed.state)
+            .args(["--listen", &observed.listen.to_string()])
+            .args(["--encryption", observed.encryption])
+            .arg("--folder")
+            .arg(observed.folder)
+            .args(more)
+            .args(observed.torrents),
+    )
 }
 
 /// A command that runs a script of `clients`.

@@ -12,7 +12,7 @@ use crate::profile::Profile;
 use crate::{cache, process};
 
 const LIBTORRENT: &str = "2.1.1";
-const NEEDS: [Need; 10] = [
+const NEEDS: [Need; 12] = [
     Need {
         package: "chromium",
         present: || process::find("chromium").is_some(),
@@ -32,6 +32,14 @@ const NEEDS: [Need; 10] = [
     Need {
         package: "aria2",
         present: || process::find("aria2c").is_some(),
+    },
+    Need {
+        package: "rtorrent",
+        present: || process::find("rtorrent").is_some(),
+    },
+    Need {
+        package: "qbittorrent-nox",
+        present: || process::find("qbittorrent-nox").is_some(),
     },
     Need {
         package: "opentracker",

@@ -2,6 +2,7 @@
 //! network.
 
 use std::env;
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -23,6 +24,26 @@ pub fn ran_inside(test: &str, addresses: &[IpAddr], limit: Duration) -> bool {
     if is_inside() {
         return false;
     }
+    finish(&mut start_inside(test, addresses), test, limit, None);
+    true
+}
+
+/// As [`ran_inside`]. Also prints the lines of that run that begin with `mark`, whether it passes
+/// or fails, and although the test program captures what a test that passes prints.
+///
+/// # Panics
+/// As [`ran_inside`].
+#[must_use]
+pub fn ran_inside_showing(test: &str, addresses: &[IpAddr], limit: Duration, mark: &str) -> bool {
+    if is_inside() {
+        return false;
+    }
+    finish(&mut start_inside(test, addresses), test, limit, Some(mark));
+    true
+}
+
+/// Starts the test of this name in a namespace with these addresses.
+fn start_inside(test: &str, addresses: &[IpAddr]) -> Program {
     let _tools = [system("unshare", "util-linux"), system("ip", "iproute2")];
     let add: String = addresses
         .iter()
@@ -44,14 +65,34 @@ pub fn ran_inside(test: &str, addresses: &[IpAddr], limit: Duration) -> bool {
         .arg(program)
         .args(["--exact", test, "--nocapture"])
         .env(INSIDE, "1");
-    let mut run = Program::start(&mut unshare);
-    run.wait_for_success(limit);
+    Program::start(&mut unshare)
+}
+
+/// Waits until the run has passed, and prints its lines that begin with `mark`.
+fn finish(run: &mut Program, test: &str, limit: Duration, mark: Option<&str>) {
+    let ended = run.wait_within(limit);
+    let lines = run.lines();
+    if let Some(mark) = mark {
+        show(lines.iter().filter(|line| line.starts_with(mark)));
+    }
     assert!(
-        run.lines().iter().any(|line| line.contains("1 passed")),
+        ended.is_some_and(|status| status.success()),
+        "{test} did not pass within {limit:?}: {ended:?}; it printed:\n  {}",
+        lines.join("\n  ")
+    );
+    assert!(
+        lines.iter().any(|line| line.contains("1 passed")),
         "there is no test {test}{}",
         run.told()
     );
-    true
+}
+
+/// Prints lines past the test program, which captures what `println` prints.
+fn show<'a>(lines: impl Iterator<Item = &'a String>) {
+    let mut out = std::io::stdout().lock();
+    for line in lines {
+        writeln!(out, "{line}").expect("standard output takes lines");
+    }
 }
 
 /// Whether this process runs inside a namespace without other networks.

@@ -174,6 +174,13 @@ impl Program {
         }
     }
 
+    /// The next line that was not returned or skipped, if there is one.
+    pub fn next_line(&mut self) -> Option<String> {
+        let line = self.lines.wait(self.read, Instant::now()).ok()?;
+        self.read += 1;
+        Some(line)
+    }
+
     /// Waits for the next line that contains `text`. Lines before it count as read.
     ///
     /// # Panics

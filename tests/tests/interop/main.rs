@@ -16,6 +16,7 @@ mod downloading;
 mod encryption;
 mod failure_reports;
 mod holepunching;
+mod matrix;
 mod network_namespace;
 mod outbound;
 mod peer_exchange;

@@ -56,6 +56,9 @@ pub enum ReturnedPeers {
     /// These peers, to every client and for every swarm, with a count of one seed. The interval is
     /// half an hour.
     Only(Vec<SocketAddr>),
+    /// As `Only`, with a count of no seeds. Transmission takes every peer of an answer that counts
+    /// seeds alone for a seed, and never unchokes it.
+    Leechers(Vec<SocketAddr>),
 }
 
 /// The configuration of a tracker.
@@ -269,13 +272,8 @@ impl Shared {
     /// Records an announce and returns its answer.
     fn announce(&self, announce: Announce) -> Answer {
         let answer = match &self.knows {
-            ReturnedPeers::Only(peers) => Answer {
-                seeders: 1,
-                leechers: 0,
-                interval: 1800,
-                min_interval: None,
-                peers: peers.clone(),
-            },
+            ReturnedPeers::Only(peers) => fixed(1, 0, peers),
+            ReturnedPeers::Leechers(peers) => fixed(0, u32::try_from(peers.len()).unwrap(), peers),
             ReturnedPeers::Announcers => self.update(&announce),
         };
         self.announces.push(announce);
@@ -299,6 +297,17 @@ impl Shared {
             min_interval: Some(1),
             peers: others.take(NUMWANT).collect(),
         }
+    }
+}
+
+/// The answer that always names the same peers.
+fn fixed(seeders: u32, leechers: u32, peers: &[SocketAddr]) -> Answer {
+    Answer {
+        seeders,
+        leechers,
+        interval: 1800,
+        min_interval: None,
+        peers: peers.to_vec(),
     }
 }
 
