@@ -232,14 +232,16 @@ fn a_bound_download_continues_when_its_interface_was_removed_and_added_again() {
     let alone = ["--no-dht", "--no-utp", "--no-port-mapping"];
     let _seed = world.outside.within(|| {
         let mut seed = world.ours("seed", &file, "seed");
-        Program::start(seed.arg(&full).args(alone).args(["--port", "7000"]))
+        seed.arg(&full).args(alone).args(["--port", "7000"]);
+        // The download is in progress for some seconds, and the seed, which always has something to
+        // send, notices that its connection is gone.
+        Program::start(seed.args(["--upload-limit", "256K"]))
     });
     let mut get = world.inside.within(|| {
         let mut get = world.ours("get", &file, "get");
         get.args(alone)
             .args(["--bind", "aq0", "--peer", "10.77.0.1:7000"]);
-        // So that it is in progress for some seconds.
-        Program::start(get.args(["--download-limit", "256K"]))
+        Program::start(&mut get)
     });
     get.wait_for("progress", START, |line| {
         let event: Value = serde_json::from_str(line).ok()?;
