@@ -232,6 +232,28 @@ impl Browser {
         }
     }
 
+    /// Opens a torrent of the list, unless it is open.
+    ///
+    /// # Panics
+    /// There is none of this name, or it cannot be clicked.
+    pub async fn open_torrent(&self, name: &str) {
+        let found = format!("//ul[@aria-label='Torrents']//h2/button[contains(., '{name}')]");
+        let button = self.client.wait().for_element(Locator::XPath(&found)).await;
+        let button = button.expect("the torrent is in the list");
+        if button.attr("aria-expanded").await.ok().flatten().as_deref() != Some("true") {
+            button.click().await.expect("the torrent can be opened");
+        }
+    }
+
+    /// Selects a tab of the opened torrent.
+    ///
+    /// # Panics
+    /// There is no such tab.
+    pub async fn open_tab(&self, name: &str) {
+        let tab = self.find("tab", name).await;
+        tab.click().await.expect("the tab can be selected");
+    }
+
     /// Moves the focus to an element with the Tab key alone.
     ///
     /// # Panics

@@ -87,11 +87,38 @@ async fn every_text_has_enough_contrast_in_light_and_dark() {
         })
         .await;
     assert_readable(browser, "torrents").await;
+    every_tab_is_readable(browser).await;
     browser.add_file(&setup.file(&alone)).await;
     browser.press("Remove").await;
     browser.find("button", "Undo").await;
     assert_readable(browser, "something to undo").await;
     setup.browser.close().await;
+}
+
+/// Opens a torrent and each of its tabs, and selects it in the list.
+async fn every_tab_is_readable(browser: &Browser) {
+    browser.open_torrent("complete.bin").await;
+    for tab in ["Peers", "Pieces", "Trackers", "Details", "Files"] {
+        browser.open_tab(tab).await;
+        browser
+            .wait_for(
+                "return document.querySelector('[role=tabpanel]').innerText.length > 10",
+                true.into(),
+            )
+            .await;
+        assert_readable(browser, tab).await;
+    }
+    let select = browser.find("checkbox", "Select all").await;
+    select.click().await.unwrap();
+    browser.find("button", "Pause selected").await;
+    assert_readable(browser, "selected torrents").await;
+    browser
+        .find("checkbox", "Select all")
+        .await
+        .click()
+        .await
+        .unwrap();
+    browser.press("Close").await;
 }
 
 /// The text of the focused element.
@@ -146,13 +173,26 @@ async fn everything_a_torrent_offers_works_with_the_keyboard_alone() {
     setup.browser.close().await;
 }
 
-/// Opens and closes the list of files, and selects, previews and saves files.
+/// Closes and opens the torrent, moves through its tabs, and selects, previews and saves files.
 async fn files_by_keyboard(browser: &Browser) {
     let script = "return document.activeElement.getAttribute('aria-expanded')";
-    browser.tab_to("button", "2 files").await;
+    browser.tab_to("button", "keys").await;
     for state in ["true", "false"] {
         browser.wait_for(script, state.into()).await;
         browser.key(Key::Enter).await;
+    }
+    browser.tab_to("tab", "Files").await;
+    for (key, tab) in [
+        (Key::Right, "Peers"),
+        (Key::End, "Details"),
+        (Key::Right, "Files"),
+        (Key::Left, "Details"),
+        (Key::Home, "Files"),
+    ] {
+        browser.key(key).await;
+        assert_eq!(focused(browser).await, tab);
+        let selected = "return document.activeElement.getAttribute('aria-selected')";
+        browser.wait_for(selected, "true".into()).await;
     }
     browser.tab_to("checkbox", "a.txt").await;
     browser.key(Key::Space).await;

@@ -58,6 +58,7 @@ async fn a_link_opened_in_a_second_tab_is_added_by_the_first_and_shown_in_both()
         setup.bridge.url(),
         "the link has done its work"
     );
+    setup.browser.open_torrent(second.name()).await;
     setup.save_and_verify(&second).await;
     client.switch_to_window(leading.clone()).await.unwrap();
     setup

@@ -15,6 +15,8 @@ mod faults;
 mod files;
 mod form;
 mod messages;
+mod page_list;
+mod page_opened;
 mod persistence;
 mod playing;
 mod saving_all;

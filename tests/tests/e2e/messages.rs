@@ -222,7 +222,7 @@ async fn the_undo_notice_covers_no_button() {
     setup.browser.find("button", "Undo").await;
     let covered = r"
         const covered = [];
-        for (const button of document.querySelectorAll('.card button')) for (const block of ['start', 'end']) {
+        for (const button of document.querySelectorAll('.torrents button')) for (const block of ['start', 'end']) {
             button.scrollIntoView({ block, behavior: 'instant' });
             const box = button.getBoundingClientRect();
             const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
@@ -232,7 +232,7 @@ async fn the_undo_notice_covers_no_button() {
     ";
     assert_eq!(setup.browser.run(covered).await, json!([]));
     // The message is where the torrent was: above the others.
-    let above = "return document.querySelector('.undo p').getBoundingClientRect().bottom <= document.querySelector('.card').getBoundingClientRect().top";
+    let above = "return document.querySelector('.undo p').getBoundingClientRect().bottom <= document.querySelector('.torrent').getBoundingClientRect().top";
     assert_eq!(setup.browser.run(above).await, true);
     setup.browser.close().await;
 }
@@ -291,6 +291,10 @@ async fn nothing_on_the_page_is_wider_than_a_window_of_320_pixels() {
     browser.wait_until_complete(DOWNLOAD).await;
     browser.press("Preview b.txt").await;
     assert_eq!(overhang(browser).await, 0, "a torrent");
+    for tab in ["Peers", "Pieces", "Trackers", "Details", "Files"] {
+        browser.open_tab(tab).await;
+        assert_eq!(overhang(browser).await, 0, "{tab}");
+    }
     browser
         .run("navigator.clipboard.writeText = () => Promise.reject(new Error('no'));")
         .await;

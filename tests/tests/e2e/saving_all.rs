@@ -78,9 +78,11 @@ async fn what_the_user_asked_for_is_saved_by_itself_when_it_is_finished_also_aft
         if torrent.name() == one.name() {
             setup.browser.add_file(&setup.file(torrent)).await;
         }
+        setup.browser.open_torrent(torrent.name()).await;
         let boxed = setup.browser.find("checkbox", "Save when finished").await;
         boxed.click().await.unwrap();
         setup.browser.reload().await;
+        setup.browser.open_torrent(torrent.name()).await;
         let boxed = setup.browser.find("checkbox", "Save when finished").await;
         assert!(
             boxed.is_selected().await.unwrap(),

@@ -87,6 +87,7 @@ async fn dropped_torrent_files_are_added() {
         .wait_for_text("dropped.bin is in the list already.")
         .await;
     for torrent in &both {
+        setup.browser.open_torrent(torrent.name()).await;
         setup.save_and_verify(torrent).await;
     }
     setup.browser.close().await;

@@ -7,12 +7,14 @@
 
 mod amounts;
 mod bridge;
+mod client_names;
 mod creation;
 mod driver;
 mod errors;
 mod fetch;
 mod library;
 mod network;
+mod opened;
 mod page_port;
 mod playback;
 mod requests;

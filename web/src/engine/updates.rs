@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aqueduct_core::Instant;
-use aqueduct_core::types::TorrentId;
 
 use super::tabs::{Tab, post_all};
-use crate::message::{State, ToPage};
+use crate::message::{State, ToPage, View};
 
 /// The interval while a page is visible.
 const VISIBLE_INTERVAL: Duration = Duration::from_millis(250);
@@ -21,15 +20,14 @@ pub(super) struct PageUpdates {
     hidden: BTreeSet<Tab>,
     next: Instant,
     sent: Option<State>,
-    files: BTreeMap<TorrentId, ShownFiles>,
+    views: BTreeMap<Tab, Shown>,
 }
 
-/// Torrents whose files are displayed.
-#[derive(Default)]
-struct ShownFiles {
-    tabs: BTreeSet<Tab>,
-    /// The number of pieces at the time of the last progress update.
-    sent: Option<u32>,
+/// What the page of a tab shows of an opened torrent.
+struct Shown {
+    view: View,
+    /// The version that was sent last.
+    sent: Option<u64>,
 }
 
 impl Default for PageUpdates {
@@ -39,7 +37,7 @@ impl Default for PageUpdates {
             hidden: BTreeSet::new(),
             next: Instant::ZERO,
             sent: None,
-            files: BTreeMap::new(),
+            views: BTreeMap::new(),
         }
     }
 }
@@ -72,20 +70,23 @@ impl PageUpdates {
         self.set_visible(now, tab, true);
     }
 
-    /// Whether the page of a tab shows a torrent's files.
-    pub(super) fn show_files(&mut self, tab: Tab, torrent: TorrentId, shown: bool) {
-        let files = self.files.entry(torrent).or_default();
-        if shown {
-            files.tabs.insert(tab);
-            files.sent = None;
-        } else {
-            files.tabs.remove(&tab);
-        }
+    /// Records what the page of a tab shows of an opened torrent.
+    pub(super) fn show(&mut self, tab: Tab, view: Option<View>) {
+        match view {
+            Some(view) => self.views.insert(tab, Shown { view, sent: None }),
+            None => self.views.remove(&tab),
+        };
     }
 
-    /// Forgets a torrent.
-    pub(super) fn remove(&mut self, torrent: TorrentId) {
-        self.files.remove(&torrent);
+    /// What visible pages show, each view once.
+    pub(super) fn views(&self) -> Vec<View> {
+        let mut views: Vec<View> = Vec::new();
+        for (tab, shown) in &self.views {
+            if !self.hidden.contains(tab) && !views.contains(&shown.view) {
+                views.push(shown.view);
+            }
+        }
+        views
     }
 
     /// Sends the state to all pages if it has changed, and sets the time of the next update.
@@ -102,17 +103,18 @@ impl PageUpdates {
         }
     }
 
-    /// Whether to send the progress of a torrent's files now that it has this many pieces. If so,
-    /// it counts as sent.
-    pub(super) fn take_files_due(&mut self, torrent: TorrentId, have: u32) -> bool {
-        if self.all_hidden() {
-            return false;
-        }
-        let shown = self.files.get_mut(&torrent);
-        shown
-            .filter(|files| !files.tabs.is_empty() && files.sent != Some(have))
-            .map(|files| files.sent = Some(have))
-            .is_some()
+    /// The tabs to which this version of a view must be sent: those whose visible pages show it and
+    /// have another version. It counts as sent.
+    pub(super) fn take_due(&mut self, view: View, version: u64) -> Vec<Tab> {
+        let hidden = &self.hidden;
+        let due = self.views.iter_mut().filter(|(tab, shown)| {
+            shown.view == view && shown.sent != Some(version) && !hidden.contains(tab)
+        });
+        due.map(|(tab, shown)| {
+            shown.sent = Some(version);
+            *tab
+        })
+        .collect()
     }
 
     fn all_hidden(&self) -> bool {
@@ -123,26 +125,31 @@ impl PageUpdates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Pane;
 
     #[test]
-    fn the_progress_of_files_is_sent_once_per_change_and_only_while_they_are_shown() {
-        let (mut updates, torrent) = (PageUpdates::default(), TorrentId(1));
-        assert!(!updates.take_files_due(torrent, 0));
-        updates.show_files(Tab::OWN, torrent, true);
-        assert!(updates.take_files_due(torrent, 5) && !updates.take_files_due(torrent, 5));
-        assert!(updates.take_files_due(torrent, 6));
+    fn what_a_page_shows_is_sent_once_per_change_and_only_while_it_is_visible() {
+        let (mut updates, torrent) = (PageUpdates::default(), 1);
+        let [files, details] = [Pane::Files, Pane::Details].map(|pane| View { torrent, pane });
+        assert!(updates.take_due(files, 0).is_empty() && updates.views().is_empty());
+        updates.show(Tab::OWN, Some(files));
+        assert_eq!(updates.views(), [files]);
+        assert_eq!(updates.take_due(files, 5), [Tab::OWN]);
+        assert_eq!(updates.take_due(files, 5), []);
+        assert_eq!(updates.take_due(files, 6), [Tab::OWN]);
         updates.set_visible(Instant::ZERO, Tab::OWN, false);
-        assert!(!updates.take_files_due(torrent, 7));
+        assert!(updates.take_due(files, 7).is_empty() && updates.views().is_empty());
         updates.set_visible(Instant::ZERO, Tab::OWN, true);
-        updates.show_files(Tab::OWN, torrent, false);
-        assert!(!updates.take_files_due(torrent, 8));
-        updates.show_files(Tab::OWN, torrent, true);
-        assert!(
-            updates.take_files_due(torrent, 8),
-            "the page shows nothing yet"
+        updates.show(Tab::OWN, Some(details));
+        assert_eq!(updates.take_due(files, 8), [], "it shows something else");
+        updates.show(Tab::OWN, Some(files));
+        assert_eq!(
+            updates.take_due(files, 6),
+            [Tab::OWN],
+            "it shows nothing yet"
         );
-        updates.remove(torrent);
-        assert!(!updates.take_files_due(torrent, 9));
+        updates.show(Tab::OWN, None);
+        assert_eq!(updates.take_due(files, 9), []);
     }
 
     #[test]

@@ -1,20 +1,22 @@
 //! The state for the pages, from the engine's snapshot and the worker's own state.
 
-use aqueduct_core::meta::{File, Info};
+use std::collections::BTreeSet;
+
+use aqueduct_core::meta::Info;
 use aqueduct_core::tunnel::TrackerCounts;
 use aqueduct_core::types::visible;
 use aqueduct_core::{Failure, PeerFailure, Snapshot, TorrentSnapshot};
 
 use super::creation::{Creation, Creations};
+use super::opened::shown_files;
 use super::swarms::{Swarm, Swarms};
 use super::torrents::{RunState, Torrent, Torrents};
 use crate::message::{
-    self, BridgeStatus, FileRow, PeerSearch, Peers, Phase, Progress, Removed, Search, State,
+    self, BridgeStatus, Missing, PeerSearch, Peers, Phase, Progress, Removed, Search, State,
     TrackerSearch, Traffic, WaitReason,
 };
-use crate::storage::arrangement::Arrangement;
 use crate::storage::error::CLEARED;
-use crate::storage::layout::amounts;
+use crate::storage::layout::pieces_of;
 
 /// The sources of the state.
 pub(super) struct Sources<'a> {
@@ -79,6 +81,7 @@ fn torrent(torrent: &Torrent, snapshot: &TorrentSnapshot, search: Search) -> mes
             snapshot.failure.as_ref().map(failure)
         },
         files: info.map_or(0, |info| count(shown_files(info).count())),
+        pieces: info.map_or(0, |info| info.lengths.pieces()),
         progress: Progress {
             total: info.map(|info| info.lengths.total()),
             done: snapshot.done,
@@ -97,8 +100,27 @@ fn torrent(torrent: &Torrent, snapshot: &TorrentSnapshot, search: Search) -> mes
             unchoking: count(snapshot.unchoking_us),
             interesting: count(snapshot.interesting),
         },
+        missing: info.and_then(|info| missing(torrent, info, snapshot)),
         search,
     }
+}
+
+/// The pieces that no connected peer has. That is only known if no peer has any of those that are
+/// wanted.
+fn missing(torrent: &Torrent, info: &Info, snapshot: &TorrentSnapshot) -> Option<Missing> {
+    let is_stuck = snapshot.phase == aqueduct_core::Phase::Downloading
+        && snapshot.peers > 0
+        && snapshot.interesting == 0;
+    let wanted = shown_files(info).filter(|(index, _)| is_stuck && torrent.wants(*index));
+    let pieces = wanted.flat_map(|(index, _)| pieces_of(info, index));
+    let missing: BTreeSet<u32> = pieces
+        .filter(|piece| !snapshot.have.has(*piece))
+        .map(|piece| piece.get())
+        .collect();
+    Some(Missing {
+        first: *missing.first()?,
+        number: count(missing.len()),
+    })
 }
 
 fn creation(creation: &Creation) -> message::Torrent {
@@ -124,56 +146,6 @@ fn failure(failure: &Failure) -> String {
             "This torrent is damaged at its source, or of a kind that this page cannot read. Remove it. ({why})"
         ),
     }
-}
-
-/// Files without padding, with their indices.
-fn shown_files(info: &Info) -> impl Iterator<Item = (usize, &File)> {
-    info.files.iter().enumerate().filter(|(_, file)| !file.pad)
-}
-
-/// The files of a torrent; none until its metadata are known.
-pub(super) fn files(torrent: &Torrent) -> Vec<FileRow> {
-    let Some(info) = &torrent.info else {
-        return Vec::new();
-    };
-    let wanted = |index: usize| {
-        torrent
-            .wanted
-            .as_ref()
-            .is_none_or(|flags| flags.get(index).copied().unwrap_or(true))
-    };
-    let arrangement = Arrangement::new(info);
-    let row = |(index, file): (usize, &File)| {
-        let path = if info.multi {
-            file.path.get(1..).unwrap_or_default()
-        } else {
-            &file.path
-        };
-        let slot = arrangement.slot(index);
-        FileRow {
-            index: count(index),
-            path: path.join("/"),
-            name: file.path.last().cloned().unwrap_or_default(),
-            size: file.size,
-            container: slot.shared.then(|| (count(slot.first), slot.at)),
-            wanted: wanted(index),
-        }
-    };
-    shown_files(info).map(row).collect()
-}
-
-/// Verified bytes of each of [`files`].
-pub(super) fn files_done(torrent: &Torrent, snapshot: &TorrentSnapshot) -> Vec<u64> {
-    let Some(info) = &torrent.info else {
-        return Vec::new();
-    };
-    let done = amounts(info, &snapshot.have);
-    info.files
-        .iter()
-        .zip(done)
-        .filter(|(file, _)| !file.pad)
-        .map(|(_, done)| done)
-        .collect()
 }
 
 fn phase(snapshot: &TorrentSnapshot) -> Phase {
@@ -215,6 +187,8 @@ fn tracker_search(torrent: &Torrent, counts: &TrackerCounts) -> TrackerSearch {
         empty: counts.empty.into(),
         answered: counts.answered.saturating_sub(counts.empty).into(),
         failure: counts.failure.map(|failure| failure.to_string()),
+        seeders: counts.seeders,
+        leechers: counts.leechers,
         retry_in: counts
             .next
             .map(|next| u32::try_from(next.as_secs()).unwrap_or(u32::MAX)),

@@ -9,12 +9,14 @@
 //! 3. Worker: [`ToPage::Ready`], as soon as it takes other messages. [`ToPage::Blocked`] says why it
 //!    does not work, or not yet.
 
+mod opened;
 mod torrent;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::opened::{Details, Pane, PeerRow, PieceMap, Route, View};
 pub use self::torrent::{
-    FileRow, PeerSearch, Peers, Phase, Progress, Search, Torrent, TrackerSearch, Traffic,
+    FileRow, Missing, PeerSearch, Peers, Phase, Progress, Search, Torrent, TrackerSearch, Traffic,
     WaitReason,
 };
 
@@ -57,13 +59,10 @@ pub enum ToWorker {
         /// Wanted or not.
         wanted: bool,
     },
-    /// Whether the page shows the torrent's files, so that it needs their progress.
-    ShowFiles {
-        /// The torrent.
-        id: u32,
-        /// Shown or not.
-        shown: bool,
-    },
+    /// What the page shows of the opened torrent, if one is opened. Only that is sent.
+    Show(Option<View>),
+    /// Requests the files of a torrent and their progress once, whether they are shown or not.
+    ListFiles(u32),
     /// Sends a file, or a part of it, to a media element. The attachment is the port of a message
     /// channel to the service worker. Only the page of the leading tab sends this.
     Play {
@@ -105,11 +104,17 @@ pub enum ToPage {
     Unblocked,
     /// The complete state, at most four times per second and only if it has changed.
     State(State),
-    /// The files of a torrent, in answer to [`ToWorker::ShowFiles`].
+    /// The files of a torrent, in answer to a [`ToWorker::Show`] of them or to [`ToWorker::ListFiles`].
     Files(u32, Vec<FileRow>),
     /// Verified bytes of each file of a torrent whose files are shown, in the order of
     /// [`ToPage::Files`].
     FilesDone(u32, Vec<u64>),
+    /// The connected peers of a torrent whose peers are shown.
+    Peers(u32, Vec<PeerRow>),
+    /// The complete pieces of a torrent whose pieces are shown.
+    Pieces(u32, PieceMap),
+    /// The details of a torrent whose details or trackers are shown.
+    Details(u32, Details),
     /// Another tab's worker leads from now on; its torrents have new numbers.
     LeaderChanged,
     /// The result of a message that adds a torrent.

@@ -22,12 +22,16 @@ pub struct Torrent {
     pub failure: Option<String>,
     /// The number of files without padding.
     pub files: u32,
+    /// The number of pieces; 0 until the metadata are known.
+    pub pieces: u32,
     /// Its progress.
     pub progress: Progress,
     /// Its rates and amounts.
     pub traffic: Traffic,
     /// Connected peers.
     pub peers: Peers,
+    /// Wanted pieces that none of the connected peers has, if none of them has any that is wanted.
+    pub missing: Option<Missing>,
     /// The state of the search for peers.
     pub search: Search,
 }
@@ -109,6 +113,15 @@ pub struct Peers {
     pub interesting: u32,
 }
 
+/// Pieces that are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The index of the first one.
+    pub first: u32,
+    /// Their number.
+    pub number: u32,
+}
+
 /// The state of the search for a torrent's peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Search {
@@ -132,7 +145,7 @@ pub enum WaitReason {
     TooFast,
 }
 
-/// The results from a torrent's trackers. All numbers except `retry_in` count trackers.
+/// The results from a torrent's trackers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackerSearch {
     /// Named by the torrent.
@@ -147,6 +160,10 @@ pub struct TrackerSearch {
     pub answered: u32,
     /// The failure of one of them, as a clause.
     pub failure: Option<String>,
+    /// The number of complete peers, from the tracker that knows most.
+    pub seeders: u32,
+    /// The number of incomplete peers, from the tracker that knows most.
+    pub leechers: u32,
     /// Seconds until the next tracker is asked.
     pub retry_in: Option<u32>,
 }

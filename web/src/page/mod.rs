@@ -1,9 +1,12 @@
 //! The page: starts the worker, stores the worker's state in signals, and draws them.
 
+mod arrange;
 mod components;
 mod leaving;
+mod list_view;
 mod model;
 mod offer;
+mod piece_map;
 mod root;
 mod saving;
 mod streaming;

@@ -11,15 +11,16 @@ use wasm_bindgen::JsCast;
 use web_sys::{DataTransfer, DragEvent, File, HtmlElement, HtmlInputElement};
 
 use super::components::{
-    About, AddForm, Empty, Header, Lost, Notices, OfferCard, Player, PlayerDialog, Toast,
-    TokenForm, TorrentList, take_torrents,
+    About, AddForm, Empty, Header, Lost, Notices, OfferCard, Opened, Player, PlayerDialog, Savings,
+    Toast, TokenForm, TorrentList, take_torrents,
 };
+use super::list_view::ListView;
 use super::model::Model;
 use super::offer::{self, is_torrent};
 use super::streaming::Streaming;
 use crate::format::percent;
 use crate::link::{begins_link, links_in, magnet_of_hash};
-use crate::message::{Phase, ToWorker};
+use crate::message::{Phase, ToWorker, View};
 
 /// The whole page.
 #[component]
@@ -28,14 +29,20 @@ pub(crate) fn Page() -> impl IntoView {
     provide_context(model);
     provide_context(Player::new());
     provide_context(Streaming::start(model));
+    let list = ListView::new(model);
+    provide_context(list);
+    report_view(model, list);
     draft_from_address(model);
     window_event_listener(ev::hashchange, move |_| draft_from_address(model));
     report_visibility(model);
     Effect::new(move |_| document().set_title(&title(model)));
     ask_before_leaving(model);
     let over = accept_drops(model);
+    let has_several = Memo::new(move |_| list.has_several());
+    let is_open = Memo::new(move |_| list.opened().is_some());
+    let is_chosen = Memo::new(move |_| list.is_chosen());
     view! {
-        <div class="page" class:dropping=move || over.get()>
+        <div class="page" class:dropping=move || over.get() class:several=move || has_several.get()>
             <Header/>
             <main>
                 <AddForm/>
@@ -43,12 +50,16 @@ pub(crate) fn Page() -> impl IntoView {
                 <Notices/>
                 <TokenForm/>
                 <Lost/>
-                <TorrentList/>
+                <div class="work" class:split=move || has_several.get() && is_open.get() class:chosen=move || is_chosen.get()>
+                    <TorrentList/>
+                    <Opened/>
+                </div>
                 <Show when=move || model.has_state.get() && model.torrents.with(Vec::is_empty)>
                     <Empty/>
                 </Show>
             </main>
             <About/>
+            <Savings/>
             <PlayerDialog/>
             <Toast/>
         </div>
@@ -78,6 +89,19 @@ fn title(model: Model) -> String {
         Some((done, wanted)) => format!("{} % \u{b7} Aqueduct", percent(done, wanted)),
         None => "Aqueduct".to_owned(),
     }
+}
+
+/// Reports to the worker which tab of which torrent is shown, since only that is sent. It is
+/// reported again when the metadata arrive.
+fn report_view(model: Model, list: ListView) {
+    let shown = Memo::new(move |_| {
+        let torrent = list.opened()?;
+        let entry = model.entry(torrent)?;
+        let is_known = entry.torrent.with(|t| t.progress.total.is_some());
+        let pane = list.pane.get();
+        Some((View { torrent, pane }, is_known))
+    });
+    Effect::new(move |_| model.send(&ToWorker::Show(shown.get().map(|(view, _)| view))));
 }
 
 /// Reports to the worker whether the page is visible, since a hidden one needs few updates.

@@ -73,7 +73,6 @@ impl Driver {
         // Its last outputs (leaving the swarm, closing streams) need its state.
         self.pump();
         self.space.reset(torrent);
-        self.updates.remove(torrent);
         self.playback.remove(torrent);
         self.library.torrents.remove(torrent)
     }

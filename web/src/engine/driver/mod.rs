@@ -13,9 +13,9 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use aqueduct_core::types::PeerId;
+use aqueduct_core::types::{PeerId, TorrentId};
 use aqueduct_core::{
-    CloseReason, Config, Engine, Event, Failure, Input, Instant, Output, PeerFailure,
+    CloseReason, Config, Engine, Event, Failure, Input, Instant, Output, PeerFailure, Snapshot,
 };
 
 use super::bridge::address::BridgeAddress;
@@ -23,16 +23,17 @@ use super::bridge::{Bridge, SocketEvent};
 use super::creation::Creations;
 use super::library::Library;
 use super::network::{ForEngine, Network, WANTED_PEERS};
+use super::opened::Content;
 use super::playback::Playback;
 use super::requests::Requests;
 use super::space::SpaceClaims;
-use super::tabs::post_all;
+use super::tabs::post_to;
 use super::timers::{Task, Timers};
 use super::updates::PageUpdates;
 use super::view;
 use crate::browser::clock::now;
 use crate::browser::global::random;
-use crate::message::ToPage;
+use crate::message::View;
 use crate::storage::digest::Digester;
 use crate::storage::store::Store;
 
@@ -179,16 +180,28 @@ impl Driver {
             wait_reason: self.network.wait_reason(),
         });
         self.updates.send_state(now, state);
-        for snapshot in &snapshot.torrents {
-            let torrent = torrents.get(snapshot.torrent);
-            if let Some(torrent) = torrent.filter(|torrent| torrent.info.is_some())
-                && self
-                    .updates
-                    .take_files_due(torrent.id, snapshot.have.count())
-            {
-                let done = view::files_done(torrent, snapshot);
-                post_all(&ToPage::FilesDone(torrent.id.0, done));
-            }
+        for view in self.updates.views() {
+            self.send_view(&snapshot, view);
+        }
+    }
+
+    /// Sends what pages show of an opened torrent, if it has changed.
+    fn send_view(&mut self, snapshot: &Snapshot, view: View) {
+        let id = TorrentId(view.torrent);
+        let snapshot = snapshot.torrents.iter().find(|s| s.torrent == id);
+        let (Some(torrent), Some(snapshot)) = (self.library.torrents.get(id), snapshot) else {
+            return;
+        };
+        let content = Content {
+            torrent,
+            snapshot,
+            engine: &self.engine,
+        };
+        let tabs = self.updates.take_due(view, content.version(view.pane));
+        if !tabs.is_empty()
+            && let Some(message) = content.message(view.pane)
+        {
+            tabs.iter().for_each(|tab| post_to(*tab, &message));
         }
     }
 

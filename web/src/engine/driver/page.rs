@@ -8,11 +8,12 @@ use wasm_bindgen_futures::spawn_local;
 use super::{Driver, enter};
 use crate::browser::clock::now;
 use crate::engine::amounts::outstanding;
+use crate::engine::fetch;
 use crate::engine::library::report_failure;
+use crate::engine::opened::{Content, files};
 use crate::engine::tabs::{FollowerMessage, Tab, post_to};
-use crate::engine::{fetch, view};
 use crate::link::is_web_address;
-use crate::message::{Outcome, ToPage, ToWorker};
+use crate::message::{Outcome, Pane, ToPage, ToWorker, View};
 
 impl Driver {
     /// Handles a message of a tab's page. `attachment` is the .torrent file of
@@ -48,7 +49,8 @@ impl Driver {
             ToWorker::Want { id, file, wanted } => {
                 post_failure(tab, self.want_file(TorrentId(id), file, wanted));
             }
-            ToWorker::ShowFiles { id, shown } => self.show_files(tab, TorrentId(id), shown),
+            ToWorker::Show(view) => self.show(tab, view),
+            ToWorker::ListFiles(id) => self.list_files(tab, TorrentId(id)),
             ToWorker::Play {
                 folder,
                 file,
@@ -127,13 +129,32 @@ impl Driver {
         self.library.remove(&mut self.engine, now(), torrent)
     }
 
-    fn show_files(&mut self, tab: Tab, id: TorrentId, shown: bool) {
-        let Some(torrent) = self.library.torrents.get(id) else {
+    /// Records what a page shows, and sends it what does not change meanwhile.
+    fn show(&mut self, tab: Tab, view: Option<View>) {
+        self.updates.show(tab, view);
+        let shown = view.filter(|view| view.pane == Pane::Files);
+        let Some(id) = shown.map(|view| view.torrent) else {
             return;
         };
-        self.updates.show_files(tab, id, shown);
-        if shown {
-            post_to(tab, &ToPage::Files(id.0, view::files(torrent)));
+        if let Some(torrent) = self.library.torrents.get(TorrentId(id)) {
+            post_to(tab, &ToPage::Files(id, files(torrent)));
+        }
+    }
+
+    /// Sends a page the files of a torrent, and how much of each is there.
+    fn list_files(&self, tab: Tab, id: TorrentId) {
+        let torrent = self.library.torrents.get(id);
+        let snapshot = self.engine.snapshot_of(id);
+        if let Some((torrent, snapshot)) = torrent.zip(snapshot) {
+            let content = Content {
+                torrent,
+                snapshot: &snapshot,
+                engine: &self.engine,
+            };
+            post_to(tab, &ToPage::Files(id.0, files(torrent)));
+            if let Some(done) = content.message(Pane::Files) {
+                post_to(tab, &done);
+            }
         }
     }
 

@@ -175,6 +175,13 @@ impl Torrent {
         self.info.as_ref().is_some_and(|info| info.private)
     }
 
+    /// Whether the user wants a file, as all are unless some were chosen.
+    pub(crate) fn wants(&self, file: usize) -> bool {
+        self.wanted
+            .as_ref()
+            .is_none_or(|flags| flags.get(file).copied().unwrap_or(true))
+    }
+
     /// Whether it is not running.
     pub(crate) fn is_paused(&self) -> bool {
         self.run != RunState::Running

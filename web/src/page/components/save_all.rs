@@ -7,28 +7,32 @@ use web_sys::HtmlInputElement;
 use crate::format::percent;
 use crate::message::{FileRow, ToWorker};
 use crate::page::model::{Entry, Model};
-use crate::page::saving::{Archived, SaveList, archive, save};
+use crate::page::saving::{Archived, SaveList, Saving, archive, save};
 
-/// What this torrent's saving does at present.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Saving {
-    /// Nothing.
-    Idle,
-    /// It waits for the list of files.
-    Requested,
-    /// The archive is being prepared. So many of all bytes are read.
-    Preparing { read: u64, total: u64 },
+/// Carries out the saving of each torrent, whether it is opened or not.
+#[component]
+pub fn Savings() -> impl IntoView {
+    let model = expect_context::<Model>();
+    view! {
+        <For each=move || model.torrents.get() key=|entry| entry.id let:entry>
+            {
+                save_when_finished(entry, is_complete(entry));
+                save_when_listed(model, entry);
+            }
+        </For>
+    }
+}
+
+fn is_complete(entry: Entry) -> Memo<bool> {
+    Memo::new(move |_| entry.torrent.with(|t| t.is_complete() && t.files > 0))
 }
 
 /// "Save all" once everything that is wanted is complete, and before that "Save when finished".
 #[component]
 pub fn SaveAll(entry: Entry) -> impl IntoView {
-    let model = expect_context::<Model>();
-    let saving = RwSignal::new(Saving::Idle);
-    let complete = Memo::new(move |_| entry.torrent.with(|t| t.is_complete() && t.files > 0));
+    let saving = entry.saving;
+    let complete = is_complete(entry);
     let several = Memo::new(move |_| entry.torrent.with(|t| t.files > 1));
-    save_when_finished(entry, complete, saving);
-    save_when_listed(model, entry, saving);
     let busy = move || saving.get() != Saving::Idle;
     view! {
         <div class="save-all">
@@ -62,7 +66,7 @@ fn WhenFinished(entry: Entry) -> impl IntoView {
 fn Preparing(saving: RwSignal<Saving>) -> impl IntoView {
     let done = Memo::new(move |_| match saving.get() {
         Saving::Preparing { read, total } => percent(read, total),
-        Saving::Idle | Saving::Requested => 0,
+        Saving::Idle | Saving::Requested | Saving::Listing => 0,
     });
     view! {
         <span>{move || format!("Preparing the ZIP file: {} %", done.get())}</span>
@@ -77,7 +81,7 @@ fn Preparing(saving: RwSignal<Saving>) -> impl IntoView {
 }
 
 /// Requests saving when the torrent becomes complete and the user has chosen that.
-fn save_when_finished(entry: Entry, complete: Memo<bool>, saving: RwSignal<Saving>) {
+fn save_when_finished(entry: Entry, complete: Memo<bool>) {
     Effect::new(move |_| {
         if !complete.get() {
             return;
@@ -86,46 +90,51 @@ fn save_when_finished(entry: Entry, complete: Memo<bool>, saving: RwSignal<Savin
         let mut list = SaveList::read();
         if list.contains(&folder) {
             list.set(&folder, false);
-            saving.set(Saving::Requested);
+            entry.saving.set(Saving::Requested);
         }
     });
 }
 
 /// Carries out a request as soon as the worker has sent which files are complete.
-fn save_when_listed(model: Model, entry: Entry, saving: RwSignal<Saving>) {
-    Effect::new(move |_| {
-        if saving.get() != Saving::Requested {
-            return;
+fn save_when_listed(model: Model, entry: Entry) {
+    let saving = entry.saving;
+    Effect::new(move |_| match saving.get() {
+        // What is known of the files may be old.
+        Saving::Requested => {
+            entry.files_done.set(Vec::new());
+            saving.set(Saving::Listing);
+            model.send(&ToWorker::ListFiles(entry.id));
         }
-        if entry.files_done.with(Vec::is_empty) {
-            let (id, shown) = (entry.id, true);
-            model.send(&ToWorker::ShowFiles { id, shown });
-            return;
+        Saving::Listing if entry.files_done.with(|done| !done.is_empty()) => {
+            let rows = complete_files(entry);
+            let total = rows.iter().map(|row| row.size).sum();
+            saving.set(Saving::Preparing { read: 0, total });
+            spawn_local(async move {
+                match save_complete_files(entry, &rows, total).await {
+                    Ok(notice) => notice.into_iter().for_each(|text| model.show_notice(text)),
+                    Err(why) => model.show_error(why),
+                }
+                saving.try_set(Saving::Idle);
+            });
         }
-        spawn_local(async move {
-            match save_complete_files(entry, saving).await {
-                Ok(notice) => notice.into_iter().for_each(|text| model.show_notice(text)),
-                Err(why) => model.show_error(why),
-            }
-            saving.try_set(Saving::Idle);
-        });
+        Saving::Idle | Saving::Listing | Saving::Preparing { .. } => {}
     });
 }
 
-/// Saves the files of a torrent that are complete. Returns a message for the user.
+/// Saves the files of a torrent that are complete, of so many bytes in all. Returns a message for
+/// the user.
 async fn save_complete_files(
     entry: Entry,
-    saving: RwSignal<Saving>,
+    rows: &[FileRow],
+    total: u64,
 ) -> Result<Option<String>, String> {
-    let rows = complete_files(entry);
+    let saving = entry.saving;
     let (name, folder, several) = entry
         .torrent
         .with_untracked(|t| (t.name.clone(), t.folder.clone(), t.files > 1));
-    if let (false, [row]) = (several, &rows[..]) {
+    if let (false, [row]) = (several, rows) {
         return save(&folder, row).await;
     }
-    let total = rows.iter().map(|row| row.size).sum();
-    saving.set(Saving::Preparing { read: 0, total });
     // "Cancel" has set another state by the next call. A page without this torrent has none.
     let proceed = |read| {
         let goes_on = saving
@@ -136,7 +145,7 @@ async fn save_complete_files(
         }
         goes_on
     };
-    let archived = archive(&name, &folder, &rows, proceed).await?;
+    let archived = archive(&name, &folder, rows, proceed).await?;
     Ok(match archived {
         Archived::Saving => Some(format!("Your browser saves {name}.zip now.")),
         Archived::Cancelled => None,

@@ -16,9 +16,11 @@ use self::submitted::Submitted;
 use self::worker::{WorkerEvent, WorkerHandle};
 use super::leaving::would_lose;
 use super::offer::{Dropped, Offer};
+use super::saving::Saving;
 use crate::link::{is_web_address, links_in};
 use crate::message::{
-    Blocked, BridgeStatus, FileRow, Outcome, Removed, State, ToPage, ToWorker, Torrent,
+    Blocked, BridgeStatus, Details, FileRow, Outcome, PeerRow, PieceMap, Removed, State, ToPage,
+    ToWorker, Torrent,
 };
 
 /// How long a notice is shown.
@@ -36,6 +38,14 @@ pub(crate) struct Entry {
     pub(crate) files: RwSignal<Vec<FileRow>>,
     /// Verified bytes of each of them.
     pub(crate) files_done: RwSignal<Vec<u64>>,
+    /// What the saving of all its files does.
+    pub(crate) saving: RwSignal<Saving>,
+    /// Its connected peers, while they are shown.
+    pub(crate) peers: RwSignal<Vec<PeerRow>>,
+    /// Its complete pieces, while they are shown.
+    pub(crate) pieces: RwSignal<PieceMap>,
+    /// Its details, while they or the trackers are shown.
+    pub(crate) details: RwSignal<Details>,
 }
 
 /// The complete state of the page. Copies share it.
@@ -228,6 +238,9 @@ impl Model {
             ToPage::State(state) => self.handle_state(state),
             ToPage::Files(id, files) => self.with_entry(id, |entry| entry.files.set(files)),
             ToPage::FilesDone(id, done) => self.with_entry(id, |entry| entry.files_done.set(done)),
+            ToPage::Peers(id, peers) => self.with_entry(id, |entry| entry.peers.set(peers)),
+            ToPage::Pieces(id, pieces) => self.with_entry(id, |entry| entry.pieces.set(pieces)),
+            ToPage::Details(id, details) => self.with_entry(id, |entry| entry.details.set(details)),
             ToPage::AddResult { asked, outcome } => self.handle_outcome(&asked, outcome),
             ToPage::Error(why) => self.show_error(why),
         }
@@ -325,12 +338,17 @@ impl Model {
             torrent: RwSignal::new(torrent),
             files: RwSignal::new(Vec::new()),
             files_done: RwSignal::new(Vec::new()),
+            saving: RwSignal::default(),
+            peers: RwSignal::default(),
+            pieces: RwSignal::default(),
+            details: RwSignal::default(),
         };
         self.torrents
             .update(|all| all.insert(position(all, entry), entry));
     }
 
-    fn entry(self, id: u32) -> Option<Entry> {
+    /// The signals of a torrent in the list.
+    pub(crate) fn entry(self, id: u32) -> Option<Entry> {
         self.torrents
             .with_untracked(|all| all.iter().copied().find(|entry| entry.id == id))
     }

@@ -19,6 +19,20 @@ use self::stored::Folder;
 use crate::browser::error::reason;
 use crate::message::FileRow;
 
+/// What the saving of all files of a torrent does at present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Saving {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// The user has asked for it, or did before the torrent was complete.
+    Requested,
+    /// It waits for the list of files.
+    Listing,
+    /// The archive is being prepared. So many of all bytes are read.
+    Preparing { read: u64, total: u64 },
+}
+
 /// How long the browser may take to start reading before the URL of the data is revoked.
 const URL_LIFETIME: Duration = Duration::from_secs(120);
 

@@ -2,13 +2,19 @@
 //! is no progress.
 
 mod bridge;
+mod details;
+mod numbers;
+mod peers;
 mod search;
 
 use super::leaving::is_only_source;
 use crate::format::{count, duration, percent};
-use crate::message::{BridgeStatus, Peers, Phase, Torrent};
+use crate::message::{BridgeStatus, Missing, Peers, Phase, Torrent};
 
 pub(super) use self::bridge::{blocked, bridge, bridge_retry};
+pub(super) use self::details::{answers, details};
+pub(super) use self::numbers::{Number, progress};
+pub(super) use self::peers::{peer_state, route};
 use self::search::{place, search};
 
 /// The first words of a torrent's status.
@@ -95,10 +101,23 @@ fn stall(torrent: &Torrent) -> String {
         t if t.traffic.down > 0 => String::new(),
         t if connected == 0 => search(&t.search),
         _ if interesting == 0 => {
-            format!("Connected to {peers}, but none has a piece that is missing here.")
+            format!("Connected to {peers}, but {}.", nobody_has(torrent.missing))
         }
         _ if unchoking == 0 => format!("Connected to {peers}; none has let us request yet."),
         _ => format!("Connected to {peers}; waiting for data."),
+    }
+}
+
+/// Which pieces none of the connected peers has, as a clause.
+fn nobody_has(missing: Option<Missing>) -> String {
+    match missing {
+        Some(Missing { first, number: 1 }) => {
+            format!("none has piece {first}, the only one that is missing here")
+        }
+        Some(Missing { first, number }) => {
+            format!("none has piece {first} or another of the {number} that are missing here")
+        }
+        None => "none has a piece that is missing here".to_owned(),
     }
 }
 
@@ -185,7 +204,16 @@ mod tests {
             reason(&t, &CONNECTED),
             "Connected to 3 peers; none has let us request yet."
         );
-        t.traffic.down = 1;
+        t.peers.interesting = 0;
+        t.missing = Some(Missing {
+            first: 17,
+            number: 1,
+        });
+        assert_eq!(
+            reason(&t, &CONNECTED),
+            "Connected to 3 peers, but none has piece 17, the only one that is missing here."
+        );
+        t.traffic.down = 1 << 20;
         assert_eq!(reason(&t, &CONNECTED), "");
     }
 

@@ -1,7 +1,7 @@
 //! Messages about the search for a torrent's peers.
 
 use crate::format::count;
-use crate::message::{Search, WaitReason};
+use crate::message::{PeerSearch, Search, WaitReason};
 
 /// The results of the search, for a torrent without peers.
 pub(super) fn search(search: &Search) -> String {
@@ -31,15 +31,47 @@ pub(super) fn place(search: &Search) -> String {
     }
 }
 
-/// The state of the addresses that were found.
+/// The answers of the trackers, as a sentence.
+pub(super) fn trackers(search: &Search) -> String {
+    match &search.trackers {
+        trackers if trackers.named == 0 => "This torrent names no tracker.".to_owned(),
+        trackers if trackers.heard() == 0 => {
+            format!("Asking {} for peers.", count(trackers.named, "tracker"))
+        }
+        _ => format!("{}.", answers(search)),
+    }
+}
+
+/// The state of the addresses that were found, as a sentence. Unlike [`search`], it is also shown
+/// while peers are connected.
+pub(super) fn addresses(search: &Search) -> String {
+    match (search.peers.found, fates(&search.peers)) {
+        (0, _) => "None found yet.".to_owned(),
+        (n, fates) if fates.is_empty() => format!("Found {}.", number(n)),
+        (n, fates) => format!("Found {}: {fates}.", number(n)),
+    }
+}
+
+/// The state of the addresses that were found, and the trackers that failed.
 fn found(search: &Search) -> String {
-    let peers = &search.peers;
-    let addresses = if peers.found == 1 {
-        "1 address".to_owned()
-    } else {
-        format!("{} addresses", peers.found)
-    };
-    let fates = [
+    let trackers = failed_trackers(search);
+    let addresses = number(search.peers.found);
+    match fates(&search.peers) {
+        fates if fates.is_empty() => format!("Found {addresses}, none connected yet.{trackers}"),
+        fates => format!("Found {addresses}: {fates}.{trackers}"),
+    }
+}
+
+fn number(addresses: u32) -> String {
+    match addresses {
+        1 => "1 address".to_owned(),
+        n => format!("{n} addresses"),
+    }
+}
+
+/// What became of addresses that are not connected; empty if nothing is known.
+fn fates(peers: &PeerSearch) -> String {
+    join(&[
         part(peers.dialling, "being dialled", "being dialled"),
         part(
             peers.unreachable,
@@ -58,12 +90,7 @@ fn found(search: &Search) -> String {
             "sent wrong data and is banned",
             "sent wrong data and are banned",
         ),
-    ];
-    let trackers = failed_trackers(search);
-    match join(&fates) {
-        fates if fates.is_empty() => format!("Found {addresses}, none connected yet.{trackers}"),
-        fates => format!("Found {addresses}: {fates}.{trackers}"),
-    }
+    ])
 }
 
 /// Shown beside the results, since the tracker that fails may be the one that knows more peers.
@@ -97,6 +124,11 @@ fn trackerless(search: &Search) -> String {
 
 /// The results from the trackers and the DHT.
 fn asked(search: &Search) -> String {
+    format!("{}{}.", answers(search), dht(search))
+}
+
+/// The results from the trackers.
+fn answers(search: &Search) -> String {
     let answers = [
         part(search.trackers.failed, "failed", "failed").map(|text| text + &why(search)),
         part(search.trackers.empty, "knows no peers", "know no peers"),
@@ -108,12 +140,7 @@ fn asked(search: &Search) -> String {
         ),
     ];
     let asked = search.trackers.heard() + search.trackers.asking;
-    format!(
-        "Asked {}: {}{}.",
-        count(asked, "tracker"),
-        join(&answers),
-        dht(search)
-    )
+    format!("Asked {}: {}", count(asked, "tracker"), join(&answers))
 }
 
 fn dht(search: &Search) -> String {
@@ -141,7 +168,7 @@ mod tests {
     use aqueduct_core::tunnel::DhtCounts;
 
     use super::*;
-    use crate::message::{PeerSearch, TrackerSearch};
+    use crate::message::TrackerSearch;
 
     const FAILURE: &str = "it gave no usable answer";
 
@@ -208,6 +235,11 @@ mod tests {
             ..PeerSearch::default()
         };
         assert_eq!(of_peers(found(1)), "Found 1 address, none connected yet.");
+        let connected = Search {
+            peers: found(1),
+            ..Search::default()
+        };
+        assert_eq!(addresses(&connected), "Found 1 address.");
         let unreached = PeerSearch {
             unreachable: 3,
             refused: 2,

@@ -5,56 +5,29 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::HtmlInputElement;
 
-use super::player::Play;
 use super::preview::Preview;
-use super::save_all::SaveAll;
-use crate::format::{count, percent, size};
+use crate::format::{percent, size};
 use crate::message::{FileRow, ToWorker};
+use crate::page::components::player::Play;
+use crate::page::components::save_all::SaveAll;
 use crate::page::model::{Entry, Model};
 use crate::page::saving::save;
 
 /// Rows shown at first, and added by each "Show more".
 const STEP: usize = 100;
 
-/// A disclosure with the list of files: initially open, absent until the metadata are known.
+/// The list of files, once the metadata are known.
 #[component]
 pub fn Files(entry: Entry) -> impl IntoView {
-    let model = expect_context::<Model>();
-    let number = Memo::new(move |_| {
-        entry.torrent.with(|t| {
-            if t.progress.total.is_some() {
-                t.files
-            } else {
-                0
-            }
-        })
-    });
-    let open = RwSignal::new(true);
-    Effect::new(move |_| {
-        if number.get() > 0 {
-            model.send(&ToWorker::ShowFiles {
-                id: entry.id,
-                shown: open.get(),
-            });
-        }
-    });
-    let panel = format!("files-{}", entry.id);
-    let controls = panel.clone();
+    let is_known = Memo::new(move |_| entry.torrent.with(|t| t.progress.total.is_some()));
+    let unknown = || {
+        view! { <p class="soft">"The files are not known yet. They are listed as soon as a peer has sent the metadata."</p> }
+    };
     view! {
-        <Show when=move || { number.get() > 0 }>
-            <button
-                type="button" class="disclose" aria-controls=controls.clone() aria-expanded=move || open.get().to_string()
-                on:click=move |_| open.update(|open| *open = !*open)
-            >
-                {move || count(number.get(), "file")}
-            </button>
+        <Show when=move || is_known.get() fallback=unknown>
+            <SaveAll entry/>
+            <Rows entry/>
         </Show>
-        <div id=panel>
-            <Show when=move || { number.get() > 0 }><SaveAll entry/></Show>
-            <Show when=move || open.get() && number.get() != 0>
-                <Rows entry/>
-            </Show>
-        </div>
     }
 }
 

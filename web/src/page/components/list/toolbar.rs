@@ -1,0 +1,103 @@
+//! Above the list: the totals, the filter, the order, and what the selection can do.
+
+use leptos::ev::Event;
+use leptos::prelude::*;
+use web_sys::HtmlInputElement;
+
+use super::selection::Selection;
+use crate::page::arrange::{Group, SortKey};
+use crate::page::list_view::ListView;
+
+/// Shown while there are several torrents.
+#[component]
+pub fn Toolbar() -> impl IntoView {
+    view! {
+        <div class="toolbar">
+            <Totals/>
+            <div class="filters" role="group" aria-label="Filter and order of the list">
+                <TextFilter/>
+                <GroupFilter/>
+                <SortBy/>
+            </div>
+            <Selection/>
+        </div>
+    }
+}
+
+#[component]
+fn Totals() -> impl IntoView {
+    let list = expect_context::<ListView>();
+    let totals = Memo::new(move |_| list.totals());
+    view! {
+        <p class="totals" id="totals">
+            <span class="down"><span class="unseen">"Down "</span>{move || totals.with(|t| t.rates().0)}</span>
+            <span class="up"><span class="unseen">"Up "</span>{move || totals.with(|t| t.rates().1)}</span>
+            <span>{move || totals.with(|t| t.numbers())}</span>
+        </p>
+    }
+}
+
+#[component]
+fn TextFilter() -> impl IntoView {
+    let list = expect_context::<ListView>();
+    let text = move || list.filter.with(|filter| filter.text.clone());
+    view! {
+        <input
+            type="search" class="filter-text" aria-label="Filter by name" placeholder="Filter by name" autocomplete="off" spellcheck="false"
+            prop:value=text
+            on:input=move |event| list.filter.update(|filter| filter.text = event_target_value(&event))
+        />
+    }
+}
+
+#[component]
+fn GroupFilter() -> impl IntoView {
+    let list = expect_context::<ListView>();
+    let numbers = Memo::new(move |_| list.totals());
+    let option = move |group: Option<Group>| {
+        let word = group.map_or("All states", Group::word);
+        let text = move || format!("{word} ({})", numbers.with(|n| n.number(group)));
+        let is_chosen = move || list.filter.with(|filter| filter.group == group);
+        view! { <option value=word prop:selected=is_chosen>{text}</option> }
+    };
+    let change = move |event: Event| {
+        let word = event_target_value(&event);
+        let group = Group::ALL.into_iter().find(|group| group.word() == word);
+        list.filter.update(|filter| filter.group = group);
+    };
+    view! {
+        <select aria-label="State" on:change=change>
+            {option(None)}
+            {Group::ALL.map(|group| option(Some(group))).collect_view()}
+        </select>
+    }
+}
+
+#[component]
+fn SortBy() -> impl IntoView {
+    let list = expect_context::<ListView>();
+    let change = move |event: Event| {
+        let name = event_target_value(&event);
+        let key = SortKey::ALL.into_iter().find(|(_, n)| *n == name);
+        list.order
+            .update(|order| order.key = key.map(|(key, _)| key).unwrap_or_default());
+    };
+    let reverse = move |event: Event| {
+        let reversed = event_target::<HtmlInputElement>(&event).checked();
+        list.order.update(|order| order.reversed = reversed);
+    };
+    let options = SortKey::ALL.map(|(key, name)| {
+        let is_chosen = move || list.order.with(|order| order.key == key);
+        view! { <option value=name prop:selected=is_chosen>{name}</option> }
+    });
+    view! {
+        <label class="sort">
+            <span>"Sort by"</span>
+            <select on:change=change>{options.collect_view()}</select>
+        </label>
+        <label class="reverse">
+            <input type="checkbox" prop:checked=move || list.order.with(|order| order.reversed) on:change=reverse/>
+            <span>"Reverse"</span>
+        </label>
+    }
+}

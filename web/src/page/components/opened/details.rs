@@ -1,0 +1,49 @@
+//! Hashes, sizes, amounts and links of a torrent.
+
+use leptos::prelude::*;
+
+use crate::page::model::Entry;
+use crate::page::words;
+
+/// The details, as far as they are known.
+#[component]
+pub fn Details(entry: Entry) -> impl IntoView {
+    let rows = Memo::new(move |_| {
+        let page = page_address();
+        entry
+            .details
+            .with(|details| entry.torrent.with(|t| words::details(t, details, &page)))
+    });
+    view! { <Rows rows/> }
+}
+
+/// The address of this page without a link.
+fn page_address() -> String {
+    let location = window().location();
+    location.origin().unwrap_or_default() + &location.pathname().unwrap_or_default()
+}
+
+/// Names and values.
+#[component]
+pub fn Rows(rows: Memo<Vec<(&'static str, String)>>) -> impl IntoView {
+    let names = move || rows.with(|rows| rows.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let value = move |name: &'static str| {
+        move || {
+            rows.with(|rows| {
+                rows.iter()
+                    .find(|(other, _)| *other == name)
+                    .map(|(_, value)| value.clone())
+            })
+        }
+    };
+    view! {
+        <dl class="facts">
+            <For each=names key=|name| *name let:name>
+                <div>
+                    <dt>{name}</dt>
+                    <dd>{value(name)}</dd>
+                </div>
+            </For>
+        </dl>
+    }
+}

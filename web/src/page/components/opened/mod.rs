@@ -1,0 +1,56 @@
+//! The opened torrent, with tabs.
+
+mod details;
+mod files;
+mod peers;
+mod pieces;
+mod preview;
+mod tabs;
+mod trackers;
+
+use leptos::ev::KeyboardEvent;
+use leptos::prelude::*;
+
+use self::tabs::Tabs;
+use crate::page::list_view::ListView;
+use crate::page::model::{Entry, Model};
+
+/// The opened torrent, if there is one.
+#[component]
+pub fn Opened() -> impl IntoView {
+    let (model, list) = (expect_context::<Model>(), expect_context::<ListView>());
+    move || {
+        let entry = list.opened().and_then(|id| model.entry(id));
+        entry.map(|entry| view! { <Panel entry/> })
+    }
+}
+
+#[component]
+fn Panel(entry: Entry) -> impl IntoView {
+    let list = expect_context::<ListView>();
+    let name = Memo::new(move |_| entry.torrent.with(|t| t.name.clone()));
+    let close = move |event: KeyboardEvent| {
+        if event.key() == "Escape" && list.has_several() {
+            list.close();
+            super::list::focus(entry.id, "open");
+        }
+    };
+    view! {
+        <section
+            class="opened-torrent" aria-label=move || name.get()
+            on:focusin=move |_| list.keep_open(entry) on:keydown=close
+        >
+            <div class="opened-head">
+                <h2>{move || name.get()}</h2>
+                <button type="button" on:click=move |_| close_from(list, entry)>"Close"</button>
+            </div>
+            <Tabs entry/>
+        </section>
+    }
+}
+
+/// Closes the opened torrent; the focus returns to its row.
+fn close_from(list: ListView, entry: Entry) {
+    list.close();
+    super::list::focus(entry.id, "open");
+}

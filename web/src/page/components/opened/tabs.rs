@@ -1,0 +1,87 @@
+//! The tabs of an opened torrent, after the pattern of the WAI-ARIA authoring practices: arrow keys
+//! move between them, and the one that has the focus is selected.
+
+use leptos::ev::KeyboardEvent;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::HtmlElement;
+
+use super::details::Details;
+use super::files::Files;
+use super::peers::Peers;
+use super::pieces::Pieces;
+use super::trackers::Trackers;
+use crate::message::Pane;
+use crate::page::list_view::ListView;
+use crate::page::model::Entry;
+
+/// All tabs, with their names.
+const TABS: [(Pane, &str); 5] = [
+    (Pane::Files, "Files"),
+    (Pane::Peers, "Peers"),
+    (Pane::Pieces, "Pieces"),
+    (Pane::Trackers, "Trackers"),
+    (Pane::Details, "Details"),
+];
+
+/// The tabs, and what the selected one shows.
+#[component]
+pub fn Tabs(entry: Entry) -> impl IntoView {
+    let list = expect_context::<ListView>();
+    let labelled_by = move || tab_id(list.pane.get());
+    view! {
+        <div class="tabs" role="tablist" aria-label="About this torrent" on:keydown=move |event| move_between(list, &event)>
+            {TABS.map(|(pane, name)| view! { <Tab pane name/> }).collect_view()}
+        </div>
+        <div class="pane" id="pane" role="tabpanel" tabindex="0" aria-labelledby=labelled_by>
+            {move || match list.pane.get() {
+                Pane::Files => view! { <Files entry/> }.into_any(),
+                Pane::Peers => view! { <Peers entry/> }.into_any(),
+                Pane::Pieces => view! { <Pieces entry/> }.into_any(),
+                Pane::Trackers => view! { <Trackers entry/> }.into_any(),
+                Pane::Details => view! { <Details entry/> }.into_any(),
+            }}
+        </div>
+    }
+}
+
+#[component]
+fn Tab(pane: Pane, name: &'static str) -> impl IntoView {
+    let list = expect_context::<ListView>();
+    let is_selected = move || list.pane.get() == pane;
+    view! {
+        <button
+            type="button" role="tab" id=tab_id(pane) aria-controls="pane" aria-selected=move || is_selected().to_string()
+            tabindex=move || if is_selected() { "0" } else { "-1" } on:click=move |_| list.pane.set(pane)
+        >
+            {name}
+        </button>
+    }
+}
+
+fn tab_id(pane: Pane) -> String {
+    let name = TABS.iter().find(|(other, _)| *other == pane);
+    format!("tab-{}", name.map_or("", |(_, name)| name))
+}
+
+fn move_between(list: ListView, event: &KeyboardEvent) {
+    let at = TABS
+        .iter()
+        .position(|(pane, _)| *pane == list.pane.get_untracked())
+        .unwrap_or(0);
+    let to = match event.key().as_str() {
+        "ArrowRight" => (at + 1) % TABS.len(),
+        "ArrowLeft" => (at + TABS.len() - 1) % TABS.len(),
+        "Home" => 0,
+        "End" => TABS.len() - 1,
+        _ => return,
+    };
+    event.prevent_default();
+    let pane = TABS[to].0;
+    list.pane.set(pane);
+    let tab = document().get_element_by_id(&tab_id(pane));
+    if let Some(tab) = tab.and_then(|tab| tab.dyn_into::<HtmlElement>().ok()) {
+        // If the browser refuses, the focus stays where it is.
+        drop(tab.focus());
+    }
+}
