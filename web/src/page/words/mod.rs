@@ -88,7 +88,35 @@ fn retry(torrent: &Torrent) -> String {
     })
 }
 
-/// Why a download makes no progress; empty if it does.
+/// A download below this rate, in bytes per second, that takes longer than [`LONG`] is slow.
+const SLOW: u64 = 64 << 10;
+/// A long time, in seconds.
+const LONG: u64 = 600;
+
+/// Why a download that makes progress is slow; empty if it is not.
+fn slowness(torrent: &Torrent) -> String {
+    let Peers {
+        interesting,
+        unchoking,
+        ..
+    } = torrent.peers;
+    let is_slow =
+        torrent.traffic.down < SLOW && torrent.progress.eta.is_none_or(|left| left > LONG);
+    let holders = match interesting {
+        1 => "The only peer that has missing pieces".to_owned(),
+        n => format!("{n} peers have missing pieces"),
+    };
+    match (is_slow, interesting, unchoking) {
+        (false, ..) | (true, 0, _) => String::new(),
+        (true, 1, _) => format!("{holders} sends slowly."),
+        (true, all, some) if some < all => {
+            format!("{holders}, but only {some} of them let us request.")
+        }
+        (true, ..) => format!("{holders} and let us request, but send slowly."),
+    }
+}
+
+/// Why a download makes no progress, or little; empty if it does.
 fn stall(torrent: &Torrent) -> String {
     let Peers {
         connected,
@@ -98,7 +126,7 @@ fn stall(torrent: &Torrent) -> String {
     } = torrent.peers;
     let peers = count(connected, "peer");
     match torrent {
-        t if t.traffic.down > 0 => String::new(),
+        t if t.traffic.down > 0 => slowness(t),
         t if connected == 0 => search(&t.search),
         _ if interesting == 0 => {
             format!("Connected to {peers}, but {}.", nobody_has(torrent.missing))
@@ -215,6 +243,29 @@ mod tests {
         );
         t.traffic.down = 1 << 20;
         assert_eq!(reason(&t, &CONNECTED), "");
+    }
+
+    #[test]
+    fn a_slow_download_says_how_many_peers_send() {
+        let mut t = torrent(Phase::Downloading);
+        (t.traffic.down, t.progress.eta) = (1000, Some(7200));
+        (t.peers.connected, t.peers.interesting, t.peers.unchoking) = (9, 5, 2);
+        assert_eq!(
+            reason(&t, &CONNECTED),
+            "5 peers have missing pieces, but only 2 of them let us request."
+        );
+        t.peers.unchoking = 5;
+        assert_eq!(
+            reason(&t, &CONNECTED),
+            "5 peers have missing pieces and let us request, but send slowly."
+        );
+        t.peers.interesting = 1;
+        assert_eq!(
+            reason(&t, &CONNECTED),
+            "The only peer that has missing pieces sends slowly."
+        );
+        t.progress.eta = Some(20);
+        assert_eq!(reason(&t, &CONNECTED), "", "it ends soon");
     }
 
     #[test]
