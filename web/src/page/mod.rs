@@ -2,11 +2,13 @@
 
 mod arrange;
 mod components;
+mod icon;
 mod leaving;
 mod list_view;
 mod model;
 mod offer;
 mod piece_map;
+mod rates;
 mod root;
 mod saving;
 mod streaming;

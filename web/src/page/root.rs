@@ -14,13 +14,14 @@ use super::components::{
     About, AddForm, Empty, Header, Lost, Notices, OfferCard, Opened, Player, PlayerDialog, Savings,
     Toast, TokenForm, TorrentList, take_torrents,
 };
+use super::icon::show_progress;
 use super::list_view::ListView;
 use super::model::Model;
 use super::offer::{self, is_torrent};
+use super::rates::Rates;
 use super::streaming::Streaming;
-use crate::format::percent;
 use crate::link::{begins_link, links_in, magnet_of_hash};
-use crate::message::{Phase, ToWorker, View};
+use crate::message::{ToWorker, View};
 
 /// The whole page.
 #[component]
@@ -35,7 +36,8 @@ pub(crate) fn Page() -> impl IntoView {
     draft_from_address(model);
     window_event_listener(ev::hashchange, move |_| draft_from_address(model));
     report_visibility(model);
-    Effect::new(move |_| document().set_title(&title(model)));
+    provide_context(Rates::new(model));
+    show_progress(model);
     ask_before_leaving(model);
     let over = accept_drops(model);
     let has_several = Memo::new(move |_| list.has_several());
@@ -74,20 +76,6 @@ fn draft_from_address(model: Model) {
     };
     if let Some(magnet) = magnet_of_hash(&hash) {
         model.draft.set(magnet.to_owned());
-    }
-}
-
-/// The window's title: the progress of all downloads, while there are any.
-fn title(model: Model) -> String {
-    let entries = model.torrents.get();
-    let sums = entries.iter().filter_map(|entry| {
-        entry.torrent.with(|t| {
-            (t.phase == Phase::Downloading).then_some((t.progress.done, t.progress.wanted))
-        })
-    });
-    match sums.reduce(|(done, wanted), (d, w)| (done + d, wanted + w)) {
-        Some((done, wanted)) => format!("{} % \u{b7} Aqueduct", percent(done, wanted)),
-        None => "Aqueduct".to_owned(),
     }
 }
 

@@ -14,6 +14,7 @@ mod notices;
 mod offer;
 mod opened;
 mod player;
+mod plot;
 mod save_all;
 mod token;
 

@@ -6,6 +6,7 @@ use web_sys::HtmlInputElement;
 
 use super::selection::Selection;
 use crate::page::arrange::{Group, SortKey};
+use crate::page::components::plot::Plot;
 use crate::page::list_view::ListView;
 
 /// Shown while there are several torrents.
@@ -14,6 +15,7 @@ pub fn Toolbar() -> impl IntoView {
     view! {
         <div class="toolbar">
             <Totals/>
+            <Plot of=None/>
             <div class="filters" role="group" aria-label="Filter and order of the list">
                 <TextFilter/>
                 <GroupFilter/>

@@ -12,6 +12,7 @@ use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 
 use self::tabs::Tabs;
+use super::plot::Plot;
 use crate::page::list_view::ListView;
 use crate::page::model::{Entry, Model};
 
@@ -44,6 +45,7 @@ fn Panel(entry: Entry) -> impl IntoView {
                 <h2>{move || name.get()}</h2>
                 <button type="button" on:click=move |_| close_from(list, entry)>"Close"</button>
             </div>
+            <Plot of=Some(entry.id)/>
             <Tabs entry/>
         </section>
     }

@@ -1,0 +1,91 @@
+//! The page's title and icon, which show the progress of what is being downloaded.
+
+use leptos::prelude::*;
+use wasm_bindgen::JsValue;
+use web_sys::{Blob, BlobPropertyBag, Url};
+
+use super::model::Model;
+use crate::format::percent;
+use crate::message::Phase;
+
+/// The icon while nothing is downloaded.
+const PLAIN: &str = "/icon.svg";
+/// The icon is drawn anew in steps of this many percent.
+const STEP: u8 = 4;
+
+/// Keeps title and icon up to date.
+pub(super) fn show_progress(model: Model) {
+    let progress = Memo::new(move |_| progress(model));
+    Effect::new(move |_| document().set_title(&title(progress.get())));
+    let step = Memo::new(move |_| progress.get().map(|percent| percent / STEP * STEP));
+    Effect::new(move |old: Option<Option<String>>| {
+        let url = step.get().and_then(|percent| drawn(percent).ok());
+        set_icon(url.as_deref().unwrap_or(PLAIN));
+        if let Some(old) = old.flatten() {
+            // Fails only for something that is not a URL.
+            drop(Url::revoke_object_url(&old));
+        }
+        url
+    });
+}
+
+/// The progress of all downloads in percent; `None` while there are none.
+fn progress(model: Model) -> Option<u8> {
+    let sums = model.torrents.with(|all| {
+        let each = all.iter().filter_map(|entry| {
+            entry.torrent.with(|t| {
+                (t.phase == Phase::Downloading).then_some((t.progress.done, t.progress.wanted))
+            })
+        });
+        each.reduce(|(done, wanted), (d, w)| (done + d, wanted + w))
+    });
+    sums.map(|(done, wanted)| percent(done, wanted))
+}
+
+fn title(progress: Option<u8>) -> String {
+    match progress {
+        Some(percent) => format!("{percent} % \u{b7} Aqueduct"),
+        None => "Aqueduct".to_owned(),
+    }
+}
+
+/// A ring that is closed as far as the download is. Its URL must be revoked.
+fn drawn(percent: u8) -> Result<String, JsValue> {
+    let kind = BlobPropertyBag::new();
+    kind.set_type("image/svg+xml");
+    let parts = js_sys::Array::of1(&svg(percent).into());
+    let blob = Blob::new_with_str_sequence_and_options(&parts, &kind)?;
+    Url::create_object_url_with_blob(&blob)
+}
+
+fn svg(percent: u8) -> String {
+    let ring = |colour: &str, part: u8| {
+        format!(
+            "<circle cx=\"16\" cy=\"16\" r=\"12\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"7\" pathLength=\"100\" stroke-dasharray=\"{part} 100\" transform=\"rotate(-90 16 16)\"/>"
+        )
+    };
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\">{}{}</svg>",
+        ring("#9fb0b8", 100),
+        ring("#0b6f7c", percent)
+    )
+}
+
+fn set_icon(url: &str) {
+    if let Ok(Some(link)) = document().query_selector("link[rel=icon]") {
+        // Fails only for an invalid name.
+        drop(link.set_attribute("href", url));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn title_and_icon_show_the_progress() {
+        assert_eq!(title(Some(42)), "42 % \u{b7} Aqueduct");
+        assert_eq!(title(None), "Aqueduct");
+        assert!(svg(40).contains("stroke-dasharray=\"40 100\""));
+    }
+}
