@@ -34,7 +34,7 @@ impl Driver {
                 // Whoever plays a file wants it. Refused only for a torrent that is not in the engine.
                 drop(self.want_file(torrent, file, true));
             }
-            self.prioritise(torrent);
+            prioritise(self, torrent);
         }
     }
 
@@ -45,7 +45,7 @@ impl Driver {
         self.playback.handle(id, event);
         match event {
             StreamEvent::Pull => self.advance(id, torrent),
-            StreamEvent::Cancel => self.prioritise(torrent),
+            StreamEvent::Cancel => prioritise(self, torrent),
         }
     }
 
@@ -92,7 +92,7 @@ impl Driver {
             Err(error) => Err(error.to_string()),
         };
         if self.playback.handle_read(id, chunk) {
-            self.prioritise(torrent);
+            prioritise(self, torrent);
         }
     }
 
@@ -101,22 +101,21 @@ impl Driver {
         let torrents = self.library.torrents.iter();
         let known = torrents.filter(|torrent| torrent.info.is_some());
         for torrent in self.playback.take_new(known.map(|torrent| torrent.id)) {
-            self.prioritise(torrent);
+            prioritise(self, torrent);
         }
     }
+}
 
-    fn prioritise(&mut self, torrent: TorrentId) {
-        let torrents = &self.library.torrents;
-        if let Some(info) = torrents
-            .get(torrent)
-            .and_then(|torrent| torrent.info.as_ref())
-        {
-            let ranges = self.playback.ranges(torrent, info);
-            // Refused only for a torrent that is not in the engine.
-            drop(
-                self.engine
-                    .command(now(), Command::Prioritise(torrent, ranges)),
-            );
-        }
+/// Tells the engine what of a torrent is played next.
+fn prioritise(driver: &mut Driver, torrent: TorrentId) {
+    let torrents = &driver.library.torrents;
+    let info = torrents
+        .get(torrent)
+        .and_then(|torrent| torrent.info.as_ref());
+    if let Some(info) = info {
+        let ranges = driver.playback.ranges(torrent, info);
+        let command = Command::Prioritise(torrent, ranges);
+        // Refused only for a torrent that is not in the engine.
+        drop(driver.engine.command(now(), command));
     }
 }
