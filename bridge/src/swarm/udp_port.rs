@@ -44,7 +44,6 @@ fn bind(
     };
     let limits = utp::Config {
         max_connections: config.limits.utp_connections,
-        max_half_open: config.limits.incoming_half_open,
         first_receive_buffer: STRANGERS_BUFFER,
         send_buffer: SEND_BUFFER,
         ..utp::Config::default()

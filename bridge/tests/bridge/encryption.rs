@@ -221,7 +221,7 @@ async fn one_address_begins_so_many_key_exchanges_and_others_are_served() {
 async fn peers_exchange_keys_in_time_while_an_attacker_begins_exchanges_from_many_addresses() {
     const RATE: u32 = 60;
     const ADDRESSES: u16 = 60;
-    const EACH: u16 = 5;
+    const EACH: u16 = 10;
     let limits = Limits {
         encrypted_handshakes: RATE,
         incoming_half_open: 1000,
@@ -252,7 +252,8 @@ async fn peers_exchange_keys_in_time_while_an_attacker_begins_exchanges_from_man
     let before = computed.load(Ordering::Relaxed);
     let allowed = RATE + RATE * u32::try_from(begun.elapsed().as_secs() + 1).unwrap();
     assert!(before <= allowed, "{before} exchanges, {allowed} allowed");
-    assert!(before < 240, "{before} of the attacker's came first");
+    // If the first came first, all 600 of the attacker's would.
+    assert!(before < 480, "{before} of the attacker's came first");
     remote.talk(&mut tab, stream).await;
 }
 

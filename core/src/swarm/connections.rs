@@ -94,7 +94,7 @@ impl Transfer {
             addr,
             peer_id: handshake.peer_id,
         };
-        self.end_crossing(cx, who, true);
+        self.end_older(cx, who, true);
         match self.refuse(cx, &who) {
             None => self.take_on(
                 cx,
@@ -130,7 +130,7 @@ impl Transfer {
             addr,
             peer_id: handshake.peer_id,
         };
-        self.end_crossing(cx, who, dialled);
+        self.end_older(cx, who, dialled);
         let mut refused = self.refuse(cx, &who);
         if refused == Some(CloseReason::Full) && self.make_room(cx, addr) {
             refused = self.refuse(cx, &who);
@@ -159,9 +159,11 @@ impl Transfer {
         );
     }
 
-    fn end_crossing(&mut self, cx: &mut Context, who: PeerIdentity, dialled: bool) {
-        if let Some(other) = self.peers.crossing(cx, who, dialled) {
-            self.disconnect(cx, other, CloseReason::Duplicate);
+    /// Ends an older connection of a peer, if the new one is kept instead.
+    fn end_older(&mut self, cx: &mut Context, who: PeerIdentity, dialled: bool) {
+        let crossing = self.peers.crossing(cx, who, dialled);
+        if let Some(older) = crossing.or_else(|| self.peers.superseded(cx.now, who)) {
+            self.disconnect(cx, older, CloseReason::Duplicate);
         }
     }
 

@@ -9,9 +9,12 @@ use super::sequence::Sequence;
 use crate::net::AnswerLimiter;
 use crate::types::Instant;
 
-/// The maximum rate in bytes per second: 200 answers. It limits the traffic that datagrams with
-/// forged senders can cause.
+/// The maximum rate of resets in bytes per second: 200 of them. It limits the traffic that datagrams
+/// with forged senders can cause.
 pub(super) const RATE: u32 = 4000;
+/// The same for answers to SYNs: 1000 of them. Whoever sends SYNs with forged senders keeps others
+/// out for as long as this is used up.
+const ACCEPT_RATE: u32 = 20_000;
 /// The maximum number of answers per second and address (/64 for IPv6).
 pub(super) const PER_ADDRESS: u32 = 5;
 /// The maximum number of queued answers.
@@ -20,21 +23,23 @@ const MAX_WAITING: usize = 1024;
 /// Queued answers, and their rate limits.
 #[derive(Debug)]
 pub(super) struct Answers {
-    limiter: AnswerLimiter,
+    accepts: AnswerLimiter,
+    resets: AnswerLimiter,
     waiting: VecDeque<(SocketAddr, [u8; Header::LENGTH])>,
 }
 
 impl Answers {
     pub(super) fn new() -> Self {
         Self {
-            limiter: AnswerLimiter::new(RATE, PER_ADDRESS),
+            accepts: AnswerLimiter::new(ACCEPT_RATE, PER_ADDRESS),
+            resets: AnswerLimiter::new(RATE, PER_ADDRESS),
             waiting: VecDeque::new(),
         }
     }
 
-    /// Whether an answer to this address may be sent; if so, it is counted.
-    pub(super) fn admits(&mut self, now: Instant, to: SocketAddr) -> bool {
-        self.limiter.admits(now, to) && self.limiter.spends(now, Header::LENGTH)
+    /// Whether a SYN from this address may be answered; if so, that is counted.
+    pub(super) fn admits(&mut self, now: Instant, from: SocketAddr) -> bool {
+        self.accepts.admits(now, from) && self.accepts.spends(now, Header::LENGTH)
     }
 
     /// The answer to an admitted SYN. `sequence`: the number of our first DATA. `window`: our free
@@ -57,7 +62,7 @@ impl Answers {
 
     /// Tells the sender of a datagram that the connection does not exist, within the rate limits.
     pub(super) fn reset(&mut self, now: Instant, to: SocketAddr, unknown: &Header) {
-        if self.admits(now, to) {
+        if self.resets.admits(now, to) && self.resets.spends(now, Header::LENGTH) {
             self.push(to, &reset(now, unknown));
         }
     }
@@ -85,5 +90,31 @@ pub(super) fn reset(now: Instant, of: &Header) -> Header {
         window: 0,
         sequence: 0,
         acknowledgement: of.sequence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn datagrams_of_unknown_connections_do_not_use_up_the_answers_to_syns() {
+        let (mut answers, now) = (Answers::new(), Instant::ZERO);
+        let unknown = Header {
+            kind: Kind::Data,
+            connection_id: 1,
+            timestamp: 0,
+            timestamp_difference: 0,
+            window: 0,
+            sequence: 1,
+            acknowledgement: 0,
+        };
+        for n in 0..1000_u16 {
+            let [high, low] = n.to_be_bytes();
+            answers.reset(now, ([11, 1, high, low], 6881).into(), &unknown);
+        }
+        let resets = std::iter::from_fn(|| answers.poll()).count();
+        assert_eq!(resets, 400, "two seconds at 200 per second");
+        assert!(answers.admits(now, ([11, 2, 0, 1], 6881).into()));
     }
 }

@@ -169,7 +169,7 @@ fn a_syn_is_answered_once_per_copy_with_no_more_bytes_and_makes_no_connection() 
 }
 
 #[test]
-fn a_flood_of_syns_takes_bounded_memory_and_is_hardly_answered() {
+fn a_flood_of_syns_takes_bounded_memory_and_is_answered_within_a_rate() {
     let (mut a, mut b) = pair();
     a.connect(at(0), addr(2)).unwrap();
     let syn = sent(&mut a, at(0)).remove(0);
@@ -179,7 +179,8 @@ fn a_flood_of_syns_takes_bounded_memory_and_is_hardly_answered() {
         b.handle_datagram(at(u64::from(n / 2)), from, &syn);
         answers += sent(&mut b, at(u64::from(n / 2))).len();
     }
-    assert!((1900..2500).contains(&answers), "{answers} in ten seconds");
+    // 1,000 per second, and as many of two seconds at once.
+    assert!((9_000..12_100).contains(&answers), "{answers} in ten seconds");
     assert_eq!(b.connections(), 0);
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aqueduct_core::types::{ConnId, PeerAddr, PeerSource};
+use aqueduct_core::types::{ConnId, PeerAddr, PeerId, PeerSource};
 use aqueduct_core::wire::{Message, RawBlock};
 use aqueduct_core::{CloseReason, Input, Instant};
 use bytes::Bytes;
@@ -153,6 +153,30 @@ fn an_address_outside_private_networks_has_one_connection() {
         [None, Some(CloseReason::Duplicate)]
     );
     assert_eq!(neighbours.map(|conn| harness.parted(conn)), [None, None]);
+}
+
+#[test]
+fn a_peer_that_connects_again_replaces_its_connection_only_if_that_is_silent() {
+    let mut harness = Harness::seed();
+    let who = PeerId(*b"-XX0001-the same one");
+    let first = harness.accept_as(1, "9.9.9.1:1000", who);
+    let at_once = harness.accept_as(2, "9.9.9.1:1001", who);
+    harness.run(Duration::from_secs(11));
+    assert_eq!(harness.parted(at_once), Some(CloseReason::Duplicate));
+    assert_eq!(harness.parted(first), None);
+
+    let elsewhere = harness.accept_as(3, "9.9.9.2:1000", who);
+    let later = harness.accept_as(4, "9.9.9.1:1002", who);
+    assert_eq!(harness.parted(elsewhere), Some(CloseReason::Duplicate));
+    assert_eq!(harness.parted(first), Some(CloseReason::Duplicate));
+    assert_eq!(harness.parted(later), None);
+
+    harness.run(Duration::from_secs(6));
+    harness.say(later, Message::KeepAlive);
+    harness.run(Duration::from_secs(6));
+    let again = harness.accept_as(5, "9.9.9.1:1003", who);
+    assert_eq!(harness.parted(again), Some(CloseReason::Duplicate));
+    assert_eq!(harness.parted(later), None);
 }
 
 #[test]

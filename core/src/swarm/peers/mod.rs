@@ -30,6 +30,8 @@ const REST: Duration = Duration::from_secs(30);
 const REST_REDUNDANT: Duration = Duration::from_secs(3600);
 /// The time for which a new peer is not replaced by another.
 const SETTLED: Duration = Duration::from_secs(60);
+/// A connection that was silent for so long is replaced when its peer connects again.
+const SUPERSEDED_AFTER: Duration = Duration::from_secs(10);
 
 /// Addresses that are connected or being dialled.
 #[derive(Default)]
@@ -303,6 +305,16 @@ impl Peers {
         };
         self.iter()
             .find(|(_, p)| better && crossed(p))
+            .map(|(conn, _)| conn)
+    }
+
+    /// The silent connection of a peer that connects again. Its network has changed or failed, which
+    /// the peer notices before we do: without something to send, we would learn of it minutes later.
+    /// Only a peer at the same address can be the same peer.
+    pub(crate) fn superseded(&self, now: Instant, who: PeerIdentity) -> Option<ConnId> {
+        let is_silent = |p: &Peer| p.outgoing.is_silent(now, SUPERSEDED_AFTER);
+        self.iter()
+            .find(|(_, p)| p.peer_id == who.peer_id && p.addr.ip() == who.addr.ip() && is_silent(p))
             .map(|(conn, _)| conn)
     }
 
