@@ -17,7 +17,7 @@ use crate::devtools::Worker;
 use crate::programs::Program;
 pub use shown::Shown;
 use shown::{NEWS, read};
-use webdriver::{Extended, capabilities, selector, start_driver};
+use webdriver::{Extended, capabilities, is_role, selector, start_driver};
 
 /// The limit for everything on the page that needs no network. These limits only end tests that
 /// hang; a busy machine must not reach them.
@@ -128,7 +128,7 @@ impl Browser {
             .await
             .ok()?
         {
-            if self.computed(&element, "role").await == role
+            if is_role(&self.computed(&element, "role").await, role)
                 && self.computed(&element, "label").await.contains(name)
             {
                 return Some(element);

@@ -180,7 +180,10 @@ fn a_flood_of_syns_takes_bounded_memory_and_is_answered_within_a_rate() {
         answers += sent(&mut b, at(u64::from(n / 2))).len();
     }
     // 1,000 per second, and as many of two seconds at once.
-    assert!((9_000..12_100).contains(&answers), "{answers} in ten seconds");
+    assert!(
+        (9_000..12_100).contains(&answers),
+        "{answers} in ten seconds"
+    );
     assert_eq!(b.connections(), 0);
 }
 

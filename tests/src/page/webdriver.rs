@@ -43,6 +43,12 @@ pub(super) fn selector(role: &str) -> &'static str {
     }
 }
 
+/// Whether a role that the browser computed is this one. `image` is the newer name of `img` (ARIA
+/// 1.3).
+pub(super) fn is_role(computed: &str, role: &str) -> bool {
+    computed == role || (computed, role) == ("image", "img")
+}
+
 pub(super) fn capabilities(profile: &Path, downloads: &Path) -> serde_json::Map<String, Value> {
     let arguments = [
         "--headless".to_owned(),

@@ -192,10 +192,10 @@ async fn system_files_are_left_out_of_a_share_and_listed() {
     setup.browser.wait_until_complete(DOWNLOAD).await;
     let listed =
         "return Array.from(document.querySelectorAll('.files li .want'), row => row.textContent)";
-    assert_eq!(
-        setup.browser.run(listed).await,
-        json!(["beach.jpg", "sea/waves.jpg"])
-    );
+    setup
+        .browser
+        .wait_for(listed, json!(["beach.jpg", "sea/waves.jpg"]))
+        .await;
     setup.browser.close().await;
 }
 
