@@ -62,7 +62,7 @@ impl Search {
             format!("{peers} banned for wrong data")
         });
         let alone = self.is_alone.then(|| {
-            "no way to find peers is in use: name a --peer, or leave out --no-trackers, --no-dht or --no-lsd"
+            "no way to find peers is in use: name a --peer, or leave out --no-trackers (or, without --proxy, --no-dht or --no-lsd)"
                 .to_owned()
         });
         let trackers = self.trackers.as_deref().map(describe_trackers);
