@@ -131,7 +131,9 @@ impl JoinRefusal {
     pub(super) fn write(self, out: &mut BytesMut) {
         out.put_u8(self.number());
         if let Self::TooFast { retry_after } = self {
-            out.put_u32(u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX));
+            // Rounded up: whoever waits for exactly that long must not come too early.
+            let millis = retry_after.as_nanos().div_ceil(1_000_000);
+            out.put_u32(u32::try_from(millis).unwrap_or(u32::MAX));
         }
     }
 

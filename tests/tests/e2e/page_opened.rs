@@ -58,7 +58,7 @@ async fn each_tab_of_an_opened_torrent_tells_its_part() {
         &[&torrent.hex(), "16.0 MiB", "65 of 256 KiB", "magnet:?"],
     )
     .await;
-    let title = "return /^[0-9]+ % /.test(document.title) && document.querySelector('link[rel=icon]').href.startsWith('blob:')";
+    let title = "return /^[0-9]+ % /.test(document.title) && document.querySelector('link[rel=icon]').href.startsWith('data:image/svg')";
     browser.wait_for(title, true.into()).await;
     browser.wait_until_complete(DOWNLOAD).await;
     pane_says(browser, "Pieces", &["All 65 pieces are complete."]).await;

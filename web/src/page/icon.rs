@@ -1,8 +1,7 @@
 //! The page's title and icon, which show the progress of what is being downloaded.
 
+use js_sys::encode_uri_component;
 use leptos::prelude::*;
-use wasm_bindgen::JsValue;
-use web_sys::{Blob, BlobPropertyBag, Url};
 
 use super::model::Model;
 use crate::format::percent;
@@ -18,14 +17,9 @@ pub(super) fn show_progress(model: Model) {
     let progress = Memo::new(move |_| progress(model));
     Effect::new(move |_| document().set_title(&title(progress.get())));
     let step = Memo::new(move |_| progress.get().map(|percent| percent / STEP * STEP));
-    Effect::new(move |old: Option<Option<String>>| {
-        let url = step.get().and_then(|percent| drawn(percent).ok());
+    Effect::new(move |_| {
+        let url = step.get().map(drawn);
         set_icon(url.as_deref().unwrap_or(PLAIN));
-        if let Some(old) = old.flatten() {
-            // Fails only for something that is not a URL.
-            drop(Url::revoke_object_url(&old));
-        }
-        url
     });
 }
 
@@ -49,13 +43,10 @@ fn title(progress: Option<u8>) -> String {
     }
 }
 
-/// A ring that is closed as far as the download is. Its URL must be revoked.
-fn drawn(percent: u8) -> Result<String, JsValue> {
-    let kind = BlobPropertyBag::new();
-    kind.set_type("image/svg+xml");
-    let parts = js_sys::Array::of1(&svg(percent).into());
-    let blob = Blob::new_with_str_sequence_and_options(&parts, &kind)?;
-    Url::create_object_url_with_blob(&blob)
+/// A ring that is closed as far as the download is, as a URL that contains it: browsers load an icon
+/// some time after it was set, when a temporary URL may be gone.
+fn drawn(percent: u8) -> String {
+    format!("data:image/svg+xml,{}", encode_uri_component(&svg(percent)))
 }
 
 fn svg(percent: u8) -> String {

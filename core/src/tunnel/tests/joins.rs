@@ -51,6 +51,21 @@ fn a_refused_join_tells_why_and_when_to_try_again() {
 }
 
 #[test]
+fn a_tab_that_waits_as_long_as_it_is_told_does_not_come_too_early() {
+    let wait = std::time::Duration::from_micros(1_900_001);
+    let mut world = World::new(Windows::default(), 1);
+    let refusal = JoinRefusal::TooFast { retry_after: wait };
+    world.server.refuse_join(1, refusal);
+    world.settle();
+    let told = std::time::Duration::from_millis(1901);
+    let refusal = JoinRefusal::TooFast { retry_after: told };
+    assert_eq!(
+        *world.news.last().unwrap(),
+        format!("{:?}", Event::JoinRefused { join: 1, refusal })
+    );
+}
+
+#[test]
 fn a_tab_that_asks_without_reading_is_cut_off() {
     let mut server = Server::new(
         ServerConfig {
