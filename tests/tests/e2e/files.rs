@@ -1,12 +1,11 @@
 //! A torrent's files: which are downloaded, and which can be previewed in the page.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use aqueduct_tests::clients::libtorrent;
 use aqueduct_tests::page::{Browser, SOON};
 use aqueduct_tests::peer::Manner;
-use aqueduct_tests::programs::{Program, START, aqueduct, command};
+use aqueduct_tests::programs::{Program, START};
 use aqueduct_tests::sample::picture;
 use aqueduct_tests::torrent::Recipe;
 
@@ -142,17 +141,7 @@ fn seed_of_media(setup: &Setup) -> Program {
     {
         std::fs::write(folder.join(name), content).unwrap();
     }
-    let file = setup.place("data").join("media.torrent");
-    let tracker = setup.tracker.http();
-    let made = [
-        Path::new("create"),
-        &folder,
-        Path::new("--tracker"),
-        Path::new(&tracker),
-        Path::new("-o"),
-        &file,
-    ];
-    Program::start(&mut command(aqueduct(), made)).wait_for_success(START);
+    let file = setup.create_torrent(&folder);
     libtorrent(file.to_str().unwrap(), &setup.place("data"))
 }
 

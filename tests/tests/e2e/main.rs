@@ -34,6 +34,7 @@ use std::time::Duration;
 use aqueduct_tests::bridge::Bridge;
 use aqueduct_tests::page::Browser;
 use aqueduct_tests::peer::{Manner, ScriptedSeed};
+use aqueduct_tests::programs::{Program, START, aqueduct, command};
 use aqueduct_tests::torrent::{Computed, Recipe};
 use aqueduct_tests::tracker::Tracker;
 use tempfile::TempDir;
@@ -108,6 +109,21 @@ impl Setup {
             .join(format!("{}.torrent", torrent.name()));
         std::fs::write(&path, torrent.metainfo(&[self.tracker.http()])).unwrap();
         path
+    }
+
+    /// Creates a .torrent file beside the data, which names the test's tracker.
+    fn create_torrent(&self, data: &Path) -> PathBuf {
+        let (file, tracker) = (data.with_extension("torrent"), self.tracker.http());
+        let made = [
+            Path::new("create"),
+            data,
+            Path::new("--tracker"),
+            Path::new(&tracker),
+            Path::new("-o"),
+            &file,
+        ];
+        Program::start(&mut command(aqueduct(), made)).wait_for_success(START);
+        file
     }
 
     fn magnet(&self, torrent: &Computed) -> String {

@@ -30,18 +30,9 @@ fn sound() -> Vec<u8> {
 /// Writes a file, creates its torrent and starts a slow seed.
 fn slow_seed(setup: &Setup, name: &str, content: &[u8]) -> (PathBuf, Program) {
     let folder = setup.place("data");
-    let (data, torrent) = (folder.join(name), folder.join("one.torrent"));
+    let data = folder.join(name);
     std::fs::write(&data, content).unwrap();
-    let tracker = setup.tracker.http();
-    let made = [
-        Path::new("create"),
-        &data,
-        Path::new("--tracker"),
-        Path::new(&tracker),
-        Path::new("-o"),
-        &torrent,
-    ];
-    Program::start(&mut command(aqueduct(), made)).wait_for_success(START);
+    let torrent = setup.create_torrent(&data);
     let seed = [
         Path::new("seed"),
         &torrent,

@@ -35,6 +35,16 @@ async fn saved(setup: &Setup, torrent: &Computed) -> PathBuf {
     setup.browser.saved(&name, DOWNLOAD, |size| size > 0).await
 }
 
+/// Downloads the torrent, saves all of it and compares every file.
+async fn all_is_saved(setup: Setup, torrent: Arc<Computed>) {
+    let _seed = setup.seed(&torrent, Manner::Honest);
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.press("Save all").await;
+    verify_archive(&saved(&setup, &torrent).await, &torrent);
+    setup.browser.close().await;
+}
+
 #[tokio::test]
 async fn all_files_are_saved_as_one_archive_with_their_paths() {
     let setup = Setup::start().await;
@@ -45,12 +55,7 @@ async fn all_files_are_saved_as_one_archive_with_their_paths() {
         ("readme.txt", 17),
     ];
     let torrent = Arc::new(Recipe::folder("all of it", 201, &files, 64 * 1024).build());
-    let _seed = setup.seed(&torrent, Manner::Honest);
-    setup.browser.add_file(&setup.file(&torrent)).await;
-    setup.browser.wait_until_complete(DOWNLOAD).await;
-    setup.browser.press("Save all").await;
-    verify_archive(&saved(&setup, &torrent).await, &torrent);
-    setup.browser.close().await;
+    all_is_saved(setup, torrent).await;
 }
 
 #[tokio::test]
@@ -59,12 +64,7 @@ async fn small_files_that_are_stored_together_are_in_the_archive_too() {
     let names: Vec<String> = (0..300).map(|n| format!("{}/{n}.bin", n % 7)).collect();
     let files: Vec<(&str, u64)> = names.iter().map(|name| (&name[..], 3001)).collect();
     let torrent = Arc::new(Recipe::folder("crumbs", 202, &files, 64 * 1024).build());
-    let _seed = setup.seed(&torrent, Manner::Honest);
-    setup.browser.add_file(&setup.file(&torrent)).await;
-    setup.browser.wait_until_complete(DOWNLOAD).await;
-    setup.browser.press("Save all").await;
-    verify_archive(&saved(&setup, &torrent).await, &torrent);
-    setup.browser.close().await;
+    all_is_saved(setup, torrent).await;
 }
 
 #[tokio::test]

@@ -4,10 +4,10 @@ use bytes::{Buf as _, BufMut as _, BytesMut};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::key::{KEY, PrivateKey, Secret};
+use super::key::{KEY, MAX_PADDING, PrivateKey, Secret};
 use super::protocol::{
-    Encrypted, Encryption, MAX_PADDING, RC4, Step, VERIFICATION, cipher_of_accepting,
-    cipher_of_dialling, hide, mark, padding_length, put_padding, skip_past, take,
+    Encrypted, Encryption, RC4, Step, VERIFICATION, cipher_of_accepting, cipher_of_dialling, hide,
+    mark, padding_length, put_padding, skip_past, take,
 };
 use crate::connection::cipher::{Cipher, Incoming};
 use crate::connection::outgoing::Outgoing;

@@ -4,9 +4,9 @@ use bytes::{Buf as _, BufMut as _, BytesMut};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::key::{KEY, PrivateKey, Secret};
+use super::key::{KEY, MAX_PADDING, PrivateKey, Secret};
 use super::protocol::{
-    Encrypted, Encryption, MAX_PADDING, PLAINTEXT, RC4, Step, VERIFICATION, cipher_of_accepting,
+    Encrypted, Encryption, PLAINTEXT, RC4, Step, VERIFICATION, cipher_of_accepting,
     cipher_of_dialling, hide, mark, obfuscated, padding_length, put_padding, skip_past, take,
 };
 use crate::connection::cipher::{Cipher, Incoming};

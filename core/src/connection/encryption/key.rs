@@ -5,12 +5,13 @@ use crypto_bigint::{U192, U768, const_monty_params};
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::protocol::MAX_PADDING;
 use crate::connection::outgoing::Outgoing;
 use crate::wire::EncryptionError;
 
 /// The length of a public key and of the shared secret in bytes.
 pub(super) const KEY: usize = 96;
+/// The maximum padding in bytes that each side may send, after its key and in one later place.
+pub(super) const MAX_PADDING: usize = 512;
 /// The length of a private key in bits, according to the specification.
 const PRIVATE_BITS: u32 = 160;
 const PRIVATE: usize = 20;

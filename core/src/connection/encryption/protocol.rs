@@ -8,13 +8,10 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use sha1::{Digest as _, Sha1};
 
-use super::key::Secret;
+use super::key::{MAX_PADDING, Secret};
 use crate::connection::cipher::{Cipher, Incoming};
 use crate::types::InfoHashV1;
 use crate::wire::EncryptionError;
-
-/// The maximum padding in bytes that each side may send, in each of two places.
-pub(super) const MAX_PADDING: usize = 512;
 
 /// The verification constant before the choice of ciphers. It shows that both sides have the same
 /// key.

@@ -4,10 +4,10 @@ use bytes::BytesMut;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::key::{PrivateKey, Secret};
+use super::key::{MAX_PADDING, PrivateKey, Secret};
 use super::protocol::{
-    Encryption, MAX_PADDING, PLAINTEXT, RC4, VERIFICATION, cipher_of_accepting, cipher_of_dialling,
-    hide, mark, obfuscated,
+    Encryption, PLAINTEXT, RC4, VERIFICATION, cipher_of_accepting, cipher_of_dialling, hide, mark,
+    obfuscated,
 };
 use crate::connection::cipher::Cipher;
 use crate::connection::{Connection, Event};
