@@ -12,8 +12,8 @@ use crate::types::Instant;
 /// The maximum rate of resets in bytes per second: 200 of them. It limits the traffic that datagrams
 /// with forged senders can cause.
 pub(super) const RATE: u32 = 4000;
-/// The same for answers to SYNs: 1000 of them. Whoever sends SYNs with forged senders keeps others
-/// out for as long as this is used up.
+/// The same for answers to SYNs: 1000 of them. While SYNs with forged senders use this up, others are
+/// hardly answered.
 const ACCEPT_RATE: u32 = 20_000;
 /// The maximum number of answers per second and address (/64 for IPv6).
 pub(super) const PER_ADDRESS: u32 = 5;

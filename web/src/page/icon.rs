@@ -7,8 +7,8 @@ use super::model::Model;
 use crate::format::percent;
 use crate::message::Phase;
 
-/// The icon while nothing is downloaded.
-const PLAIN: &str = "/icon.svg";
+/// The icon while nothing is downloaded. It is not fetched, since the bridge may be unreachable.
+const PLAIN: &str = include_str!("../../icon.svg");
 /// The icon is drawn anew in steps of this many percent.
 const STEP: u8 = 4;
 
@@ -18,8 +18,8 @@ pub(super) fn show_progress(model: Model) {
     Effect::new(move |_| document().set_title(&title(progress.get())));
     let step = Memo::new(move |_| progress.get().map(|percent| percent / STEP * STEP));
     Effect::new(move |_| {
-        let url = step.get().map(drawn);
-        set_icon(url.as_deref().unwrap_or(PLAIN));
+        let drawn = step.get().map(ring);
+        set_icon(drawn.as_deref().unwrap_or(PLAIN));
     });
 }
 
@@ -43,29 +43,27 @@ fn title(progress: Option<u8>) -> String {
     }
 }
 
-/// A ring that is closed as far as the download is, as a URL that contains it: browsers load an icon
-/// some time after it was set, when a temporary URL may be gone.
-fn drawn(percent: u8) -> String {
-    format!("data:image/svg+xml,{}", encode_uri_component(&svg(percent)))
-}
-
-fn svg(percent: u8) -> String {
-    let ring = |colour: &str, part: u8| {
+/// A ring that is closed as far as the download is, as SVG.
+fn ring(percent: u8) -> String {
+    let circle = |colour: &str, part: u8| {
         format!(
             "<circle cx=\"16\" cy=\"16\" r=\"12\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"7\" pathLength=\"100\" stroke-dasharray=\"{part} 100\" transform=\"rotate(-90 16 16)\"/>"
         )
     };
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\">{}{}</svg>",
-        ring("#9fb0b8", 100),
-        ring("#0b6f7c", percent)
+        circle("#9fb0b8", 100),
+        circle("#0b6f7c", percent)
     )
 }
 
-fn set_icon(url: &str) {
+/// Sets the icon to a URL that contains it: browsers load an icon some time after it was set, when a
+/// temporary URL may be gone.
+fn set_icon(svg: &str) {
+    let url = format!("data:image/svg+xml,{}", encode_uri_component(svg));
     if let Ok(Some(link)) = document().query_selector("link[rel=icon]") {
         // Fails only for an invalid name.
-        drop(link.set_attribute("href", url));
+        drop(link.set_attribute("href", &url));
     }
 }
 
@@ -77,6 +75,6 @@ mod tests {
     fn title_and_icon_show_the_progress() {
         assert_eq!(title(Some(42)), "42 % \u{b7} Aqueduct");
         assert_eq!(title(None), "Aqueduct");
-        assert!(svg(40).contains("stroke-dasharray=\"40 100\""));
+        assert!(ring(40).contains("stroke-dasharray=\"40 100\""));
     }
 }
