@@ -80,12 +80,14 @@ fn draft_from_address(model: Model) {
 }
 
 /// Reports to the worker which tab of which torrent is shown, since only that is sent. It is
-/// reported again when the metadata arrive.
+/// reported again when the metadata arrive, or the torrent has been created of the user's own files.
 fn report_view(model: Model, list: ListView) {
     let shown = Memo::new(move |_| {
         let torrent = list.opened()?;
         let entry = model.entry(torrent)?;
-        let is_known = entry.torrent.with(|t| t.progress.total.is_some());
+        let is_known = entry
+            .torrent
+            .with(|t| t.progress.total.is_some() && t.magnet.is_some());
         let pane = list.pane.get();
         Some((View { torrent, pane }, is_known))
     });
