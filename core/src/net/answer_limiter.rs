@@ -35,6 +35,12 @@ impl AnswerLimiter {
         self.questions.take(now, counted(from), 1)
     }
 
+    /// Whether a query from this address may be answered with this many bytes; if so, both are
+    /// counted.
+    pub(crate) fn takes(&mut self, now: Instant, from: SocketAddr, bytes: usize) -> bool {
+        self.admits(now, from) && self.spends(now, bytes)
+    }
+
     /// Whether an answer of this many bytes may be sent; if so, it is counted.
     pub(crate) fn spends(&mut self, now: Instant, bytes: usize) -> bool {
         self.bytes.take(now, bytes as u64).is_ok()

@@ -39,7 +39,7 @@ impl Answers {
 
     /// Whether a SYN from this address may be answered; if so, that is counted.
     pub(super) fn admits(&mut self, now: Instant, from: SocketAddr) -> bool {
-        self.accepts.admits(now, from) && self.accepts.spends(now, Header::LENGTH)
+        self.accepts.takes(now, from, Header::LENGTH)
     }
 
     /// The answer to an admitted SYN. `sequence`: the number of our first DATA. `window`: our free
@@ -62,7 +62,7 @@ impl Answers {
 
     /// Tells the sender of a datagram that the connection does not exist, within the rate limits.
     pub(super) fn reset(&mut self, now: Instant, to: SocketAddr, unknown: &Header) {
-        if self.resets.admits(now, to) && self.resets.spends(now, Header::LENGTH) {
+        if self.resets.takes(now, to, Header::LENGTH) {
             self.push(to, &reset(now, unknown));
         }
     }

@@ -40,7 +40,7 @@ impl Resets {
         let packet = Packet::parse(datagram).ok()?;
         let is_syn =
             packet.header.kind == Kind::Syn && packet.payload.is_empty() && from.port() != 0;
-        if !is_syn || !self.limiter.admits(now, from) || !self.limiter.spends(now, Header::LENGTH) {
+        if !is_syn || !self.limiter.takes(now, from, Header::LENGTH) {
             return None;
         }
         Some(reset(now, &packet.header).encode())

@@ -289,8 +289,7 @@ impl Peers {
 
     /// Handles simultaneous dials: two peers that dial each other end up with two connections. Both
     /// keep the one that was dialled by the peer with the greater id; if each kept the older one,
-    /// both could be lost. Only a peer at the same address can be the same peer. Returns the
-    /// connection to close.
+    /// both could be lost. Returns the connection to close.
     pub(crate) fn crossing(
         &self,
         cx: &Context,
@@ -298,23 +297,22 @@ impl Peers {
         dialled: bool,
     ) -> Option<ConnId> {
         let better = dialled == (cx.shared.peer_id > who.peer_id);
-        let crossed = |p: &Peer| {
-            p.peer_id == who.peer_id
-                && (p.opened != Opened::Accepted) != dialled
-                && p.addr.ip() == who.addr.ip()
-        };
-        self.iter()
-            .find(|(_, p)| better && crossed(p))
-            .map(|(conn, _)| conn)
+        let crossed = |p: &Peer| (p.opened != Opened::Accepted) != dialled;
+        self.earlier(who, |p| better && crossed(p))
     }
 
     /// The silent connection of a peer that connects again. Its network has changed or failed, which
     /// the peer notices before we do: without something to send, we would learn of it minutes later.
-    /// Only a peer at the same address can be the same peer.
     pub(crate) fn superseded(&self, now: Instant, who: PeerIdentity) -> Option<ConnId> {
-        let is_silent = |p: &Peer| p.outgoing.is_silent(now, SUPERSEDED_AFTER);
+        self.earlier(who, |p| p.outgoing.is_silent(now, SUPERSEDED_AFTER))
+    }
+
+    /// An earlier connection of this peer that fulfils `holds`. Only a peer at the same address can
+    /// be the same peer.
+    fn earlier(&self, who: PeerIdentity, holds: impl Fn(&Peer) -> bool) -> Option<ConnId> {
+        let is_same = |p: &Peer| p.peer_id == who.peer_id && p.addr.ip() == who.addr.ip();
         self.iter()
-            .find(|(_, p)| p.peer_id == who.peer_id && p.addr.ip() == who.addr.ip() && is_silent(p))
+            .find(|(_, p)| is_same(p) && holds(p))
             .map(|(conn, _)| conn)
     }
 
