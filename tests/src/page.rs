@@ -163,6 +163,18 @@ impl Browser {
             .unwrap_or_else(|e| panic!("{button} cannot be clicked: {e}"));
     }
 
+    /// Clicks the checkbox of this name.
+    ///
+    /// # Panics
+    /// There is none, or it cannot be clicked.
+    pub async fn toggle(&self, checkbox: &str) {
+        self.find("checkbox", checkbox)
+            .await
+            .click()
+            .await
+            .unwrap_or_else(|e| panic!("{checkbox} cannot be clicked: {e}"));
+    }
+
     /// Enters a link or an info-hash and presses "Download".
     ///
     /// # Panics

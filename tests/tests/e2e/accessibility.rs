@@ -108,16 +108,10 @@ async fn every_tab_is_readable(browser: &Browser) {
             .await;
         assert_readable(browser, tab).await;
     }
-    let select = browser.find("checkbox", "Select all").await;
-    select.click().await.unwrap();
+    browser.toggle("Select all").await;
     browser.find("button", "Pause selected").await;
     assert_readable(browser, "selected torrents").await;
-    browser
-        .find("checkbox", "Select all")
-        .await
-        .click()
-        .await
-        .unwrap();
+    browser.toggle("Select all").await;
     browser.press("Close").await;
 }
 

@@ -23,13 +23,7 @@ async fn a_file_whose_box_is_unticked_is_not_fetched_until_it_is_ticked() {
     ];
     let torrent = Arc::new(Recipe::folder("chosen", 71, &files, 16 * 1024).build());
     setup.browser.add_file(&setup.file(&torrent)).await;
-    setup
-        .browser
-        .find("checkbox", "second.bin")
-        .await
-        .click()
-        .await
-        .unwrap();
+    setup.browser.toggle("second.bin").await;
     setup.browser.press("Pause").await;
     setup
         .browser
@@ -70,13 +64,7 @@ async fn a_file_whose_box_is_unticked_is_not_fetched_until_it_is_ticked() {
         "the choice was forgotten"
     );
     assert!(ticked(setup.browser.find("checkbox", "third.bin").await).await);
-    setup
-        .browser
-        .find("checkbox", "second.bin")
-        .await
-        .click()
-        .await
-        .unwrap();
+    setup.browser.toggle("second.bin").await;
     setup
         .browser
         .wait_until(DOWNLOAD, "all is there", |shown| {
@@ -95,13 +83,7 @@ async fn a_torrent_without_a_selected_file_says_so() {
     let torrent = Arc::new(Recipe::single("nothing.bin", 72, PIECE * 4, 16 * 1024).build());
     let seed = setup.seed(&torrent, Manner::Stall);
     setup.browser.add_file(&setup.file(&torrent)).await;
-    setup
-        .browser
-        .find("checkbox", "nothing.bin")
-        .await
-        .click()
-        .await
-        .unwrap();
+    setup.browser.toggle("nothing.bin").await;
     setup
         .browser
         .wait_until(SOON, "it says so", |shown| {

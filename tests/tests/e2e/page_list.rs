@@ -95,12 +95,7 @@ async fn the_list_is_filtered_by_text_and_state_and_sorted() {
     browser
         .wait_until(SOON, "the list is sorted", |shown| names(shown) == sorted)
         .await;
-    browser
-        .find("checkbox", "Reverse")
-        .await
-        .click()
-        .await
-        .unwrap();
+    browser.toggle("Reverse").await;
     browser
         .wait_until(SOON, "the order is reversed", |shown| {
             names(shown).into_iter().rev().eq(sorted)
@@ -147,12 +142,7 @@ async fn selected_torrents_are_paused_resumed_and_removed_together() {
     browser
         .wait_until(SOON, "three are shown", |shown| shown.len() == 3)
         .await;
-    browser
-        .find("checkbox", "Select all")
-        .await
-        .click()
-        .await
-        .unwrap();
+    browser.toggle("Select all").await;
     browser.wait_for_text("3 selected").await;
     browser.press("Pause selected").await;
     browser
@@ -172,12 +162,7 @@ async fn selected_torrents_are_paused_resumed_and_removed_together() {
             shown.iter().all(|t| !t.status.starts_with("Paused"))
         })
         .await;
-    browser
-        .find("checkbox", "Select all")
-        .await
-        .click()
-        .await
-        .unwrap();
+    browser.toggle("Select all").await;
     browser.wait_for_text("6 selected").await;
     browser.press("Remove selected").await;
     browser

@@ -1,7 +1,5 @@
 //! The state for the pages, from the engine's snapshot and the worker's own state.
 
-use std::collections::BTreeSet;
-
 use aqueduct_core::meta::Info;
 use aqueduct_core::tunnel::TrackerCounts;
 use aqueduct_core::types::visible;
@@ -111,12 +109,17 @@ fn missing(torrent: &Torrent, info: &Info, snapshot: &TorrentSnapshot) -> Option
     let is_stuck = snapshot.phase == aqueduct_core::Phase::Downloading
         && snapshot.peers > 0
         && snapshot.interesting == 0;
-    let wanted = shown_files(info).filter(|(index, _)| is_stuck && torrent.wants(*index));
+    if !is_stuck {
+        return None;
+    }
+    let wanted = shown_files(info).filter(|(index, _)| torrent.wants(*index));
     let pieces = wanted.flat_map(|(index, _)| pieces_of(info, index));
-    let missing: BTreeSet<u32> = pieces
+    let mut missing: Vec<u32> = pieces
         .filter(|piece| !snapshot.have.has(*piece))
         .map(|piece| piece.get())
         .collect();
+    // In order; neighbouring files share a piece.
+    missing.dedup();
     Some(Missing {
         first: *missing.first()?,
         number: count(missing.len()),

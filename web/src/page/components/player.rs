@@ -13,7 +13,7 @@ use crate::format::{part, rate};
 use crate::media::{Kind, kind};
 use crate::message::{FileRow, Phase};
 use crate::page::model::{Entry, Model};
-use crate::page::saving::data;
+use crate::page::saving::{data, object_url};
 use crate::page::streaming::Streaming;
 
 /// A file in the player.
@@ -93,16 +93,13 @@ async fn address(
         return Ok(address);
     }
     let data = data(&folder, row).await?;
-    let typed = data.slice_with_f64_and_f64_and_content_type(0.0, data.size(), media_type);
-    typed
-        .and_then(|typed| Url::create_object_url_with_blob(&typed))
-        .map_err(|error| {
-            format!(
-                "{} cannot be played: {}.",
-                visible(&row.name),
-                reason(&error)
-            )
-        })
+    object_url(&data, media_type).map_err(|error| {
+        format!(
+            "{} cannot be played: {}.",
+            visible(&row.name),
+            reason(&error)
+        )
+    })
 }
 
 /// The dialog. It exists while a file is played.

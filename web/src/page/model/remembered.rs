@@ -1,10 +1,10 @@
 //! What the page stores about its torrents outside the storage that contains them, so that it can
 //! detect that the browser has deleted that.
 
-use leptos::prelude::window;
 use serde::{Deserialize, Serialize};
 
 use crate::message::Torrent;
+use crate::page::local_storage;
 
 /// The key in the origin's local storage.
 const KEY: &str = "aqueduct.torrents";
@@ -39,23 +39,13 @@ pub(super) fn missing(earlier: Vec<Remembered>, present: &[Remembered]) -> Vec<R
 
 /// The remembered torrents; none if the browser stores nothing for the page.
 pub(super) fn read() -> Vec<Remembered> {
-    let text = window()
-        .local_storage()
-        .ok()
-        .flatten()
-        .and_then(|storage| storage.get_item(KEY).ok().flatten());
-    text.and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_default()
+    local_storage::read(KEY)
 }
 
 /// Remembers exactly these torrents. In a browser that stores nothing for the page, lost torrents
 /// are not detected later.
 pub(super) fn write(torrents: &[Remembered]) {
-    if let (Ok(Some(storage)), Ok(text)) =
-        (window().local_storage(), serde_json::to_string(torrents))
-    {
-        drop(storage.set_item(KEY, &text));
-    }
+    local_storage::write(KEY, &torrents);
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The torrents whose files are saved by themselves when they are complete.
 
-use leptos::prelude::window;
+use crate::page::local_storage;
 
 /// The key in the origin's local storage.
 const KEY: &str = "aqueduct.save-when-finished";
@@ -13,15 +13,7 @@ pub(in crate::page) struct SaveList(Vec<String>);
 impl SaveList {
     /// The list as it was written last.
     pub(in crate::page) fn read() -> Self {
-        let text = window()
-            .local_storage()
-            .ok()
-            .flatten()
-            .and_then(|storage| storage.get_item(KEY).ok().flatten());
-        Self(
-            text.and_then(|text| serde_json::from_str(&text).ok())
-                .unwrap_or_default(),
-        )
+        Self(local_storage::read(KEY))
     }
 
     /// Whether this torrent is saved when it is complete.
@@ -35,10 +27,6 @@ impl SaveList {
         if listed {
             self.0.push(folder.to_owned());
         }
-        if let (Ok(Some(storage)), Ok(text)) =
-            (window().local_storage(), serde_json::to_string(&self.0))
-        {
-            drop(storage.set_item(KEY, &text));
-        }
+        local_storage::write(KEY, &self.0);
     }
 }

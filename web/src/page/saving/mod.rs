@@ -86,6 +86,15 @@ fn is_changed_by_browsers(name: &str) -> bool {
         || name.contains([':', '?', '"', '<', '>', '|', '*', '\\'])
 }
 
+/// A URL of the data with this media type, whatever their content. It must be revoked.
+///
+/// # Errors
+/// The browser's error.
+pub(super) fn object_url(data: &Blob, media_type: &str) -> Result<String, JsValue> {
+    let typed = data.slice_with_f64_and_f64_and_content_type(0.0, data.size(), media_type)?;
+    Url::create_object_url_with_blob(&typed)
+}
+
 /// Saves data through a link with a `download` attribute, which is never opened, so a stored HTML
 /// file cannot run here. The data have no specific type, since browsers add an extension that
 /// matches the type to a name without one.
@@ -93,9 +102,7 @@ fn download(data: &Blob, name: &str) -> Result<(), JsValue> {
     let document = web_sys::window()
         .and_then(|w| w.document())
         .ok_or(JsValue::NULL)?;
-    let untyped =
-        data.slice_with_f64_and_f64_and_content_type(0.0, data.size(), "application/octet-stream")?;
-    let url = Url::create_object_url_with_blob(&untyped)?;
+    let url = object_url(data, "application/octet-stream")?;
     let link: HtmlAnchorElement = document.create_element("a")?.dyn_into()?;
     link.set_href(&url);
     link.set_download(name);

@@ -11,6 +11,7 @@ use crate::link::to_share;
 use crate::message::{Phase, ToWorker};
 use crate::page::list_view::ListView;
 use crate::page::model::{Entry, Model};
+use crate::page::page_address;
 use crate::page::words::{Number, progress};
 
 /// The row of a torrent. Its name opens and closes the torrent.
@@ -185,12 +186,11 @@ fn Buttons(entry: Entry, heading: String) -> impl IntoView {
 /// Copies a link to this page with the torrent's magnet link, or shows it if the browser withholds
 /// the clipboard.
 fn share(model: Model, entry: Entry) {
-    let location = window().location();
-    let page = location.origin().unwrap_or_default() + &location.pathname().unwrap_or_default();
-    let Some(link) = entry
-        .torrent
-        .with_untracked(|t| t.magnet.as_ref().map(|magnet| to_share(&page, magnet)))
-    else {
+    let Some(link) = entry.torrent.with_untracked(|t| {
+        t.magnet
+            .as_ref()
+            .map(|magnet| to_share(&page_address(), magnet))
+    }) else {
         return;
     };
     if !window().is_secure_context() {

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::page::model::Entry;
-use crate::page::words;
+use crate::page::{page_address, words};
 
 /// The details, as far as they are known.
 #[component]
@@ -15,12 +15,6 @@ pub fn Details(entry: Entry) -> impl IntoView {
             .with(|details| entry.torrent.with(|t| words::details(t, details, &page)))
     });
     view! { <Rows rows/> }
-}
-
-/// The address of this page without a link.
-fn page_address() -> String {
-    let location = window().location();
-    location.origin().unwrap_or_default() + &location.pathname().unwrap_or_default()
 }
 
 /// Names and values.

@@ -11,7 +11,7 @@ use crate::browser::error::reason;
 use crate::media::{Kind, kind};
 use crate::message::FileRow;
 use crate::page::model::{Entry, Model};
-use crate::page::saving::data;
+use crate::page::saving::{data, object_url};
 
 /// The maximum number of bytes of a text that are shown.
 const MAX_TEXT: f64 = 256.0 * 1024.0;
@@ -80,7 +80,7 @@ async fn load(folder: &str, row: &FileRow, kind: Kind, media_type: &str) -> Resu
     let shown = if kind == Kind::Text {
         text(&data).await
     } else {
-        url(&data, media_type)
+        object_url(&data, media_type).map(Shown::Url)
     };
     shown.map_err(|error| format!("{} cannot be read: {}.", visible(&row.name), reason(&error)))
 }
@@ -89,12 +89,6 @@ async fn text(data: &Blob) -> Result<Shown, JsValue> {
     let beginning = data.slice_with_f64_and_f64(0.0, MAX_TEXT)?;
     let text = JsFuture::from(beginning.text()).await?;
     Ok(Shown::Text(text.as_string().unwrap_or_default()))
-}
-
-/// A URL of the data with this media type, whatever their content.
-fn url(data: &Blob, media_type: &str) -> Result<Shown, JsValue> {
-    let typed = data.slice_with_f64_and_f64_and_content_type(0.0, data.size(), media_type)?;
-    Url::create_object_url_with_blob(&typed).map(Shown::Url)
 }
 
 fn stage(shown: Shown, name: &str) -> AnyView {
