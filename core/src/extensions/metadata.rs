@@ -24,10 +24,13 @@ pub(super) fn handle(ids: &RemoteIds, view: &View<'_>, payload: &Bytes) -> Effec
 fn serve(ids: &RemoteIds, view: &View<'_>, block: u32) -> Effect {
     let raw = view.metadata.cloned().unwrap_or_default();
     let data = MetadataMessage::serve(&raw, block).filter(|_| view.has_room);
-    let payload = data
-        .unwrap_or(MetadataMessage::Reject(block))
-        .encode(raw.len() as u64);
-    let answer = ids.message(Extension::Metadata, payload);
+    let message = |message: MetadataMessage| {
+        ids.message(Extension::Metadata, message.encode(raw.len() as u64))
+    };
+    let Some(data) = data else {
+        return Effect::Refuse(message(MetadataMessage::Reject(block)));
+    };
+    let answer = message(data);
     Effect::Send(
         answer
             .into_iter()

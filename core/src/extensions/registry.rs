@@ -64,6 +64,8 @@ pub(crate) struct View<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Nothing,
+    /// The peer's request is answered with this refusal, if it understands one.
+    Refuse(Option<Message>),
     /// Messages for peers.
     Send(Vec<(ConnId, Message)>),
     /// An extended handshake was processed; it may contain our address.

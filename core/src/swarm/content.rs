@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::completion::Completion;
 use super::download::{Download, FollowUp};
-use super::peers::Peers;
+use super::peers::{Peers, Progress};
 use super::storage::{Checking, Pieces, Recheck, Store, Written, check_range};
 use crate::context::{Context, Pending, Verdict};
-use crate::io::{Event, Failure, FileChange, Op, OpError, OpResult, PriorityRange, Resumed, Rope};
+use crate::io::{
+    CloseReason, Event, Failure, FileChange, Op, OpError, OpResult, PriorityRange, Resumed, Rope,
+};
 use crate::meta::Info;
 use crate::types::{Bitfield, ConnId, Instant, PeerIdentity, Piece};
 use crate::wire::Message;
@@ -110,10 +112,11 @@ impl Content {
         peers: &mut Peers,
         conn: ConnId,
         message: Message,
-    ) -> Verdict {
-        let follow_up = self
-            .download
-            .handle_message(cx, &self.pieces, peers, (conn, message))?;
+    ) -> Result<Progress, CloseReason> {
+        let message = (conn, message);
+        let (follow_up, progress) =
+            self.download
+                .handle_message(cx, &self.pieces, peers, message)?;
         match follow_up {
             FollowUp::Nothing => {}
             FollowUp::Has => {
@@ -129,7 +132,7 @@ impl Content {
                 self.fill(cx, peers, conn);
             }
         }
-        Ok(())
+        Ok(progress)
     }
 
     /// BEP 54: handles a peer's loss of a piece.
@@ -137,16 +140,15 @@ impl Content {
         &mut self,
         cx: &mut Context,
         peers: &mut Peers,
-        conn: ConnId,
-        index: u32,
-    ) -> Verdict {
-        if self
+        lost: (ConnId, u32),
+    ) -> Result<Progress, CloseReason> {
+        let (fetched, progress) = self
             .download
-            .handle_dont_have(cx, &self.pieces, peers, (conn, index))?
-        {
+            .handle_dont_have(cx, &self.pieces, peers, lost)?;
+        if fetched {
             self.fill_all(cx, peers);
         }
-        Ok(())
+        Ok(progress)
     }
 
     /// Processes what a peer announced before the storage was open.
@@ -175,7 +177,7 @@ impl Content {
             .get(conn)
             .is_some_and(super::peers::Peer::is_upload_only);
         if self.is_complete() && useless {
-            return Err(crate::io::CloseReason::Redundant);
+            return Err(CloseReason::Redundant);
         }
         Ok(())
     }

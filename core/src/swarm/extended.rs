@@ -5,12 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
 
-use super::peers::Peer;
+use super::peers::{Peer, Progress};
 use super::state::State;
 use super::transfer::Transfer;
-use crate::context::{Context, Verdict};
+use crate::context::Context;
 use crate::extensions::{Effect, View};
-use crate::io::{Event, Failure};
+use crate::io::{CloseReason, Event, Failure};
 use crate::meta::Info;
 use crate::types::{ConnId, InfoHashV1, PeerAddr, PeerSource, Sha1Digest};
 
@@ -21,12 +21,12 @@ impl Transfer {
         conn: ConnId,
         id: u8,
         payload: &Bytes,
-    ) -> Verdict {
+    ) -> Result<Progress, CloseReason> {
         let (exchanges, complete) = (self.state.exchanges(cx), self.state.is_complete());
         let introduces = self.state.introduces(cx);
         let metadata = self.state.info().map(|info| info.raw.clone());
         let Some(peer) = self.peers.get_mut(conn) else {
-            return Ok(());
+            return Ok(Progress::None);
         };
         // Removed during the call, which may access other peers.
         let mut extensions = std::mem::take(&mut peer.extensions);
@@ -48,27 +48,32 @@ impl Transfer {
         };
         let effect = extensions.handle(&view, id, payload);
         let Some(peer) = self.peers.get_mut(conn) else {
-            return Ok(());
+            return Ok(Progress::None);
         };
         peer.extensions = extensions;
         match effect? {
             Effect::Nothing => {}
+            Effect::Refuse(refusal) => {
+                if let Some(message) = refusal {
+                    peer.send(cx, conn, message);
+                }
+            }
             Effect::Send(messages) => {
                 for (conn, message) in messages {
                     if let Some(peer) = self.peers.get_mut(conn) {
                         peer.send(cx, conn, message);
                     }
                 }
+                return Ok(Progress::Made);
             }
             Effect::Handshake { our_ip } => {
                 if let (Some(ip), Some(voter)) = (our_ip, peer.addr.ip()) {
                     cx.shared.external.add_vote(voter, ip);
                 }
                 self.handle_extended_handshake(cx, conn);
-                return self
-                    .state
-                    .content()
-                    .map_or(Ok(()), |c| c.check_redundant(&self.peers, conn));
+                if let Some(content) = self.state.content() {
+                    content.check_redundant(&self.peers, conn)?;
+                }
             }
             Effect::MetadataBlock { block, data } => {
                 return self.handle_metadata_block(cx, conn, (block, data));
@@ -85,6 +90,7 @@ impl Transfer {
                 let new = told.into_iter().filter(is_new);
                 let new = new.map(|(addr, _)| PeerAddr::from(addr)).collect();
                 self.handle_new_candidates(cx, PeerSource::Pex, new);
+                return Ok(Progress::Made);
             }
             Effect::Introduced(addr) => {
                 if let Some(mut holepunching) = self.holepunching(cx) {
@@ -97,11 +103,12 @@ impl Transfer {
                 }
             }
             Effect::DontHave(index) => {
-                let lost = self.with_content(|c, peers| c.handle_dont_have(cx, peers, conn, index));
-                return lost.unwrap_or(Ok(()));
+                let lost = (conn, index);
+                let handled = self.with_content(|c, peers| c.handle_dont_have(cx, peers, lost));
+                return handled.unwrap_or(Ok(Progress::None));
             }
         }
-        Ok(())
+        Ok(Progress::None)
     }
 
     fn handle_extended_handshake(&mut self, cx: &mut Context, conn: ConnId) {
@@ -124,19 +131,22 @@ impl Transfer {
         cx: &mut Context,
         conn: ConnId,
         block: (u32, Bytes),
-    ) -> Verdict {
+    ) -> Result<Progress, CloseReason> {
         let State::Metadata(fetch) = &mut self.state else {
-            return Ok(());
+            return Ok(Progress::None);
         };
+        if !fetch.expects(conn) {
+            return Ok(Progress::None);
+        }
         let Some(raw) = fetch.handle_block(cx, &mut self.peers, conn, block)? else {
-            return Ok(());
+            return Ok(Progress::Made);
         };
         // A copy is parsed only if its hash matches.
         let hash: Sha1Digest = Sha1::digest(&raw).into();
         if self.info_hash.v1() != Some(InfoHashV1(hash)) {
             let liar = self.peers.get(conn).map(Peer::identity);
             liar.into_iter().for_each(|who| self.ban(cx, who));
-            return Ok(());
+            return Ok(Progress::None);
         }
         match Info::parse(raw) {
             Ok(info) => self.handle_metadata(cx, Arc::new(info)),
@@ -146,7 +156,7 @@ impl Transfer {
                 self.state = State::Invalid(error.to_string());
             }
         }
-        Ok(())
+        Ok(Progress::Made)
     }
 
     fn handle_metadata(&mut self, cx: &mut Context, info: Arc<Info>) {

@@ -3,12 +3,12 @@
 
 use super::content::Content;
 use super::metadata::MetadataFetch;
-use super::peers::Peers;
+use super::peers::{Peers, Progress};
 use super::state::State;
 use super::upload::Upload;
 use crate::config::Config;
-use crate::context::{Context, Pending, Verdict, misbehaved};
-use crate::io::{OpError, OpResult};
+use crate::context::{Context, Pending};
+use crate::io::{CloseReason, OpError, OpResult};
 use crate::types::{Block, ConnId, InfoHash};
 use crate::wire::Message;
 
@@ -48,18 +48,26 @@ impl Transfer {
             return;
         };
         peer.outgoing.handle_message(cx.now);
-        let verdict = self.dispatch(cx, conn, message).and_then(|()| {
-            let peer = self.peers.get(conn);
-            peer.map_or(Ok(()), |peer| peer.check_reading(cx.config().max_unsent))
+        let verdict = self.dispatch(cx, conn, message).and_then(|progress| {
+            let Some(peer) = self.peers.get_mut(conn) else {
+                return Ok(());
+            };
+            peer.count_message(cx.now, progress)?;
+            peer.check_reading(cx.config().max_unsent)
         });
         if let Err(reason) = verdict {
             self.disconnect(cx, conn, reason);
         }
     }
 
-    fn dispatch(&mut self, cx: &mut Context, conn: ConnId, message: Message) -> Verdict {
+    fn dispatch(
+        &mut self,
+        cx: &mut Context,
+        conn: ConnId,
+        message: Message,
+    ) -> Result<Progress, CloseReason> {
         let Some(peer) = self.peers.get_mut(conn) else {
-            return Ok(());
+            return Ok(Progress::None);
         };
         let pieces = match &self.state {
             State::Open(content) => Some(&content.pieces),
@@ -67,7 +75,9 @@ impl Transfer {
         };
         // BEP 6: these may be sent only if both sides announced the extension.
         if message.is_fast() && !peer.fast {
-            return misbehaved("a fast-extension message without the extension");
+            return Err(CloseReason::Misbehaved(
+                "a fast-extension message without the extension",
+            ));
         }
         match message {
             Message::Extended { id, payload } => {
@@ -78,8 +88,9 @@ impl Transfer {
             Message::Interested => self.upload.handle_interested(cx, &mut self.peers, conn),
             Message::NotInterested => peer.peer_interested = false,
             Message::Request(raw) => {
-                self.upload.handle_request(cx, pieces, (conn, peer), raw)?;
+                let progress = self.upload.handle_request(cx, pieces, (conn, peer), raw)?;
                 self.serve(cx, conn);
+                return Ok(progress);
             }
             Message::Cancel(raw) => {
                 if let Some(pieces) = pieces {
@@ -94,7 +105,7 @@ impl Transfer {
                 _ => return peer.handle_early(other),
             },
         }
-        Ok(())
+        Ok(Progress::None)
     }
 
     /// Handles bytes that left the driver's queue for this peer.

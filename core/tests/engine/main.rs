@@ -8,6 +8,7 @@
 
 mod harness;
 mod holepunching;
+mod idle_messages;
 mod info_hashes;
 mod peer_limits;
 mod rechecks;

@@ -32,6 +32,8 @@ pub enum Misbehavior {
     /// Ten times per second it sends invalid messages: indices out of range, unrequested blocks,
     /// requests for ranges that do not exist.
     InvalidMessages,
+    /// It sends 3,000 messages per second that change nothing.
+    IdleMessages,
 }
 
 impl Misbehavior {
@@ -78,12 +80,35 @@ impl Misbehavior {
         }
     }
 
-    /// An additional message, sent at regular intervals.
-    pub(super) fn unprompted(self, rng: &mut ChaCha8Rng) -> Option<Message> {
+    /// Whether it sends messages unprompted.
+    pub(super) const fn is_talkative(self) -> bool {
+        matches!(
+            self,
+            Self::InvalidMessages | Self::InventedPeers | Self::IdleMessages
+        )
+    }
+
+    /// Additional messages, sent ten times per second.
+    pub(super) fn unprompted(self, rng: &mut ChaCha8Rng) -> Vec<Message> {
         match self {
-            Self::InvalidMessages => Some(Self::nonsense(rng)),
-            Self::InventedPeers => Some(Self::gossip(rng)),
-            _ => None,
+            Self::InvalidMessages => vec![Self::nonsense(rng)],
+            Self::InventedPeers => vec![Self::gossip(rng)],
+            Self::IdleMessages => (0..300).map(|_| Self::idle(rng)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// A valid message that changes nothing.
+    fn idle(rng: &mut ChaCha8Rng) -> Message {
+        match rng.random_range(0..5) {
+            0 => Message::KeepAlive,
+            1 => Message::Have(0),
+            2 => Message::NotInterested,
+            3 => Message::Port(6881),
+            _ => Message::Extended {
+                id: 99,
+                payload: Bytes::from_static(b"de"),
+            },
         }
     }
 

@@ -17,7 +17,6 @@ use sha1::{Digest, Sha1};
 use super::clock::Agenda;
 use super::conn::{Arrival, Link};
 use super::host::{Host, HostId, TORRENT};
-use super::misbehavior::Misbehavior;
 use super::plan::Plan;
 use super::tracker::SimTracker;
 use super::udp::Udp;
@@ -167,10 +166,7 @@ impl World {
             self.command(id, Command::Prioritise(TORRENT, vec![PriorityRange::ALL]))
                 .expect("the torrent is there");
         }
-        if matches!(
-            self.hosts[id.0].plan.misbehavior,
-            Misbehavior::InvalidMessages | Misbehavior::InventedPeers
-        ) {
+        if self.hosts[id.0].plan.misbehavior.is_talkative() {
             let life = self.hosts[id.0].life;
             self.agenda.after(
                 Duration::from_millis(100),

@@ -149,6 +149,24 @@ fn malformed_messages_harm_only_their_sender() {
 }
 
 #[test]
+fn a_peer_that_sends_nothing_but_idle_messages_is_disconnected_and_delays_nobody() {
+    let torrent = torrent(96, 64);
+    let mut world = World::encoded(144);
+    world.add(Plan::seed(&torrent).access(line()));
+    let idle = Misbehavior::IdleMessages;
+    world.add(Plan::leech(&torrent).misbehavior(idle));
+    let leech = world.add(Plan::leech(&torrent));
+    let peers = |world: &World| world.host(leech).snapshot().map(|view| view.peers);
+    world.run_until(secs(5), "both are connected", |world| {
+        peers(world) == Some(2)
+    });
+    world.run_until(secs(10), "the idle one is disconnected", |world| {
+        peers(world) == Some(1)
+    });
+    world.run_until_finished(secs(60), &[leech]);
+}
+
+#[test]
 fn forged_metadata_delay_a_magnet_by_at_most_ten_seconds() {
     let torrent = torrent(2000, 1);
     let start = |forgers: usize| {

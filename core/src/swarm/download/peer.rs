@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::pipeline::Pipeline;
 use super::refusals::Refusals;
 use crate::net::Rate;
-use crate::swarm::peers::Peer;
+use crate::swarm::peers::{Peer, Progress};
 use crate::types::{Block, Instant, Piece};
 
 /// The maximum number of allowed-fast pieces per peer (BEP 6). More are ignored.
@@ -49,6 +49,8 @@ pub(crate) struct PeerDownload {
     pub(super) last_block_at: Instant,
     pub(crate) snubbed: bool,
     unsolicited: u64,
+    /// The number of its pieces that it lost (BEP 54).
+    losses: u32,
     pub(crate) rate: Rate,
     /// Payload bytes received in this choking round and in the previous one.
     received: [u64; 2],
@@ -70,6 +72,7 @@ impl PeerDownload {
             last_block_at: now,
             snubbed: false,
             unsolicited: 0,
+            losses: 0,
             rate: Rate::default(),
             received: [0; 2],
         }
@@ -201,6 +204,16 @@ impl PeerDownload {
     pub(super) fn count_unsolicited(&mut self, bytes: u64) -> bool {
         self.unsolicited += bytes;
         self.unsolicited > MAX_UNSOLICITED
+    }
+
+    /// Counts a piece that it lost. `pieces`: of the torrent.
+    pub(super) fn count_loss(&mut self, pieces: u32) -> Progress {
+        self.losses = self.losses.saturating_add(1);
+        if self.losses <= pieces {
+            Progress::Made
+        } else {
+            Progress::None
+        }
     }
 
     /// Payload bytes received in this choking round and in the previous one.

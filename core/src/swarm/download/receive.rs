@@ -6,7 +6,7 @@ use super::Download;
 use super::in_progress::Arrival;
 use crate::context::{Context, Verdict};
 use crate::io::CloseReason;
-use crate::swarm::peers::{EarlyHave, Peer, Peers};
+use crate::swarm::peers::{EarlyHave, Peer, Peers, Progress};
 use crate::swarm::storage::Pieces;
 use crate::types::{Bitfield, Block, ConnId, Piece};
 use crate::wire::{Message, RawBlock};
@@ -25,33 +25,41 @@ pub(crate) enum FollowUp {
 }
 
 impl Download {
-    /// Handles a message about pieces.
+    /// Handles a message about pieces. Those that only set a flag make no progress, since they can be
+    /// repeated without end.
     pub(crate) fn handle_message(
         &mut self,
         cx: &mut Context,
         pieces: &Pieces,
         peers: &mut Peers,
         (conn, message): (ConnId, Message),
-    ) -> Result<FollowUp, CloseReason> {
+    ) -> Result<(FollowUp, Progress), CloseReason> {
         let news = match message {
             Message::Piece { index, begin, data } => {
                 let block = (conn, (index, begin), data);
                 let complete = self.handle_block(cx, pieces, peers, block)?;
-                return Ok(FollowUp::Block(complete));
+                return Ok((FollowUp::Block(complete), Progress::Made));
             }
             Message::Reject(raw) => {
-                let other = self.handle_reject(cx, pieces, peers, (conn, raw));
-                return Ok(other.map_or(FollowUp::Nothing, FollowUp::Fill));
+                return Ok(self.handle_reject(cx, pieces, peers, (conn, raw)));
             }
             Message::Choke => {
                 let freed = self.handle_choke(cx, peers, conn);
-                return Ok(if freed {
+                let follow_up = if freed {
                     FollowUp::FillAll
                 } else {
                     FollowUp::Nothing
+                };
+                return Ok((follow_up, Progress::None));
+            }
+            Message::Have(index) => {
+                let is_new = self.handle_have(cx, pieces, peers, (conn, index))?;
+                return Ok(if is_new {
+                    (FollowUp::Has, Progress::Made)
+                } else {
+                    (FollowUp::Nothing, Progress::None)
                 });
             }
-            Message::Have(index) => self.handle_have(cx, pieces, peers, (conn, index))?,
             Message::AllowedFast(index) => self.handle_allowed_fast(pieces, conn, index)?,
             Message::Bitfield(bytes) => {
                 self.handle_bitfield(cx, pieces, peers, (conn, &bytes))?;
@@ -73,11 +81,12 @@ impl Download {
             }
             _ => false,
         };
-        Ok(if news {
+        let follow_up = if news {
             FollowUp::Has
         } else {
             FollowUp::Nothing
-        })
+        };
+        Ok((follow_up, Progress::None))
     }
 
     /// Handles a complete set of a peer's pieces.
@@ -191,16 +200,17 @@ impl Download {
     }
 
     /// BEP 54: handles the loss of a peer's piece. Its pending blocks are requested elsewhere.
-    /// Returns whether there were any.
+    /// Returns whether there were any. Progress is made once per piece of the torrent: a peer could
+    /// lose and gain one without end.
     pub(crate) fn handle_dont_have(
         &mut self,
         cx: &mut Context,
         pieces: &Pieces,
         peers: &mut Peers,
         (conn, index): (ConnId, u32),
-    ) -> Result<bool, CloseReason> {
+    ) -> Result<(bool, Progress), CloseReason> {
         let (Some(known), Some(peer)) = (self.peers.get_mut(&conn), peers.get_mut(conn)) else {
-            return Ok(false);
+            return Ok((false, Progress::None));
         };
         let piece = named(pieces, index, "it lost a piece that the torrent lacks")?;
         if std::mem::take(&mut known.counted_as_seed) {
@@ -210,18 +220,19 @@ impl Download {
                 .for_each(|piece| self.picker.gained(piece));
         }
         if !peer.have.clear(piece) {
-            return Ok(false);
+            return Ok((false, Progress::None));
         }
         self.picker.lost(piece);
         known.useful = known.useful.saturating_sub(u32::from(pieces.lacks(piece)));
         let open = u32::from(self.picker.is_open(piece));
         known.pickable = known.pickable.saturating_sub(open);
+        let progress = known.count_loss(pieces.lengths.pieces());
         self.update_interest(cx, conn, peer);
         let fetches = self.fetches(conn, piece);
         if fetches {
             self.release_piece(cx, conn, piece);
         }
-        Ok(fetches)
+        Ok((fetches, progress))
     }
 
     /// Handles `choke`. BEP 6: with the fast extension every pending request is still answered, by
@@ -270,17 +281,22 @@ impl Download {
     }
 
     /// Handles a rejected request (BEP 6). The peer is asked for the piece again only after a
-    /// pause, to avoid a loop. Returns the peers that can be asked for the block immediately.
+    /// pause, to avoid a loop. Another peer that can be asked for the block immediately is.
     fn handle_reject(
         &mut self,
         cx: &Context,
         pieces: &Pieces,
         peers: &Peers,
         (conn, raw): (ConnId, RawBlock),
-    ) -> Option<ConnId> {
-        let (known, peer) = self.peers.get_mut(&conn).zip(peers.get(conn))?;
-        let block = pieces.lengths.block(raw.index, raw.begin, raw.length)?;
-        let request = known.take_request(block)?;
+    ) -> (FollowUp, Progress) {
+        let (Some(known), Some(peer)) = (self.peers.get_mut(&conn), peers.get(conn)) else {
+            return (FollowUp::Nothing, Progress::None);
+        };
+        let block = pieces.lengths.block(raw.index, raw.begin, raw.length);
+        let taken = block.and_then(|block| Some((block, known.take_request(block)?)));
+        let Some((block, request)) = taken else {
+            return (FollowUp::Nothing, Progress::None);
+        };
         let piece = block.piece();
         known.allowed_fast.remove(&piece);
         if !peer.peer_choking {
@@ -302,7 +318,10 @@ impl Download {
         let mut others = peers
             .iter()
             .filter(|(other, peer)| !request.late && idle(*other, peer));
-        others.next().map(|(other, _)| other)
+        let follow_up = others
+            .next()
+            .map_or(FollowUp::Nothing, |(other, _)| FollowUp::Fill(other));
+        (follow_up, Progress::Made)
     }
 
     /// Handles a block of data; this is the hot path. Returns its piece if that is complete now.

@@ -70,6 +70,11 @@ impl MetadataFetch {
         self.copies.remove(&conn);
     }
 
+    /// Whether blocks of this peer are expected.
+    pub(crate) fn expects(&self, conn: ConnId) -> bool {
+        self.copies.contains_key(&conn)
+    }
+
     /// Stores a block. Returns the complete copy if it was the last one.
     pub(crate) fn handle_block(
         &mut self,

@@ -3,6 +3,7 @@
 
 mod candidates;
 mod dials;
+mod idle_messages;
 mod introductions;
 mod outgoing;
 mod peer;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub(crate) use candidates::{Candidates, Refused};
 pub(crate) use dials::Dial;
+pub(crate) use idle_messages::Progress;
 pub(crate) use peer::{EarlyHave, Opened, Peer};
 
 use self::dials::Dials;

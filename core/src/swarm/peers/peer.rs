@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 
+use super::idle_messages::{IdleMessages, Progress};
 use super::outgoing::Outgoing;
 use crate::connection::Transport;
 use crate::context::{Context, Verdict, misbehaved};
 use crate::extensions::Extensions;
-use crate::io::{Handshaken, Output};
+use crate::io::{CloseReason, Handshaken, Output};
 use crate::net::disclosure;
 use crate::types::{Bitfield, ConnId, Instant, PeerAddr, PeerId, PeerIdentity};
 use crate::wire::{Message, RawBlock};
@@ -21,6 +22,14 @@ pub(crate) struct EarlyHave {
     pub(crate) all: bool,
     pub(crate) bitfield: Option<Bytes>,
     pub(crate) indices: Vec<u32>,
+}
+
+/// What it announced.
+#[derive(Debug, Default)]
+struct Announced {
+    /// Whether it has announced its pieces, which is permitted once, as the first message.
+    any: bool,
+    early: EarlyHave,
 }
 
 /// How a connection came about.
@@ -54,10 +63,9 @@ pub(crate) struct Peer {
     pub(crate) peer_interested: bool,
 
     pub(crate) have: Bitfield,
-    /// Whether it has announced its pieces, which is permitted once, as the first message.
-    sent_have: bool,
-    early: EarlyHave,
+    announced: Announced,
 
+    idle: IdleMessages,
     pub(crate) outgoing: Outgoing,
     pub(crate) extensions: Extensions,
 }
@@ -84,8 +92,8 @@ impl Peer {
             peer_choking: true,
             peer_interested: false,
             have: Bitfield::none(pieces),
-            sent_have: false,
-            early: EarlyHave::default(),
+            announced: Announced::default(),
+            idle: IdleMessages::new(),
             outgoing: Outgoing::new(now),
             extensions: Extensions::new(handshake.reserved),
         }
@@ -131,6 +139,11 @@ impl Peer {
         }
     }
 
+    /// Counts a message against the budget for those that move nothing forward.
+    pub(crate) fn count_message(&mut self, now: Instant, progress: Progress) -> Verdict {
+        self.idle.count(now, progress)
+    }
+
     /// Checks the send queue: a peer that keeps requesting and does not read the answers would fill
     /// memory. `max_unsent`: [`crate::Config::max_unsent`].
     pub(crate) fn check_reading(&self, max_unsent: u64) -> Verdict {
@@ -151,7 +164,7 @@ impl Peer {
 
     /// Records that the peer announced its pieces. Returns whether it is the first time.
     pub(crate) fn note_have(&mut self) -> bool {
-        !std::mem::replace(&mut self.sent_have, true)
+        !std::mem::replace(&mut self.announced.any, true)
     }
 
     /// BEP 6: `have all` and `have none` must come first.
@@ -165,32 +178,34 @@ impl Peer {
 
     /// Handles a message that arrived before the torrent's size was known. Announcements of pieces
     /// are stored until then.
-    pub(crate) fn handle_early(&mut self, message: Message) -> Verdict {
+    pub(crate) fn handle_early(&mut self, message: Message) -> Result<Progress, CloseReason> {
         match message {
             Message::Choke => self.peer_choking = true,
             Message::Unchoke => self.peer_choking = false,
             Message::HaveNone => self.note_first_have()?,
             Message::HaveAll => {
                 self.note_first_have()?;
-                self.early.all = true;
+                self.announced.early.all = true;
             }
             Message::Bitfield(bytes) => {
                 self.note_have();
-                self.early.bitfield = Some(bytes);
+                self.announced.early.bitfield = Some(bytes);
             }
             Message::Have(index) => {
                 self.note_have();
-                if self.early.indices.len() < MAX_EARLY_HAVES {
-                    self.early.indices.push(index);
+                let indices = &mut self.announced.early.indices;
+                if indices.len() < MAX_EARLY_HAVES {
+                    indices.push(index);
+                    return Ok(Progress::Made);
                 }
             }
             _ => {}
         }
-        Ok(())
+        Ok(Progress::None)
     }
 
     /// What it announced before the torrent's size was known.
     pub(crate) fn take_early_have(&mut self) -> EarlyHave {
-        std::mem::take(&mut self.early)
+        std::mem::take(&mut self.announced.early)
     }
 }

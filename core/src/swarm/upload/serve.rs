@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::Upload;
 use super::peer::PeerUpload;
-use crate::context::{Context, Pending, Verdict, misbehaved};
-use crate::io::Op;
-use crate::swarm::peers::{Peer, Peers};
+use crate::context::{Context, Pending};
+use crate::io::{CloseReason, Op};
+use crate::swarm::peers::{Peer, Peers, Progress};
 use crate::swarm::storage::Pieces;
 use crate::types::{Block, ConnId, Piece};
 use crate::wire::{Message, RawBlock};
@@ -22,14 +22,15 @@ const MAX_INVALID: u32 = 300;
 const SILENT_EXCESS: usize = 4;
 
 impl Upload {
-    /// Handles a request. `pieces` is `None` while the torrent's size is unknown.
+    /// Handles a request. `pieces` is `None` while the torrent's size is unknown. Progress is made
+    /// if the request is going to be served.
     pub(crate) fn handle_request(
         &mut self,
         cx: &mut Context,
         pieces: Option<&Pieces>,
         (conn, peer): (ConnId, &mut Peer),
         raw: RawBlock,
-    ) -> Verdict {
+    ) -> Result<Progress, CloseReason> {
         let known = self.peers.entry(conn).or_default();
         let valid = |pieces: &Pieces| {
             let block = pieces.lengths.block(raw.index, raw.begin, raw.length);
@@ -38,29 +39,29 @@ impl Upload {
         let Some(block) = pieces.and_then(valid) else {
             peer.reject(cx, conn, raw);
             return match known.count_invalid() > MAX_INVALID {
-                true => misbehaved("it asked for what is not there"),
-                false => Ok(()),
+                true => Err(CloseReason::Misbehaved("it asked for what is not there")),
+                false => Ok(Progress::None),
             };
         };
         if peer.am_choking && !known.allowed_fast.contains(&block.piece()) {
             peer.reject(cx, conn, raw);
-            return Ok(());
+            return Ok(Progress::None);
         }
         if known.waits_for(block) {
-            return Ok(());
+            return Ok(Progress::None);
         }
         let (waiting, limit) = (known.waiting(), cx.config().max_requests_in);
         if waiting >= limit {
             peer.reject(cx, conn, raw);
             if peer.fast {
-                return Ok(());
+                return Ok(Progress::None);
             }
             if waiting >= limit * SILENT_EXCESS {
-                return misbehaved("it has too many requests waiting");
+                return Err(CloseReason::Misbehaved("it has too many requests waiting"));
             }
         }
         known.queue(block);
-        Ok(())
+        Ok(Progress::Made)
     }
 
     /// BEP 6: a cancelled request is still answered, by a reject or by the block.
