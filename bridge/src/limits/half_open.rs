@@ -8,20 +8,19 @@ use aqueduct_native::half_open::{HalfOpenPeers, Slot};
 use tokio::task::AbortHandle;
 
 use crate::limits::Limits;
-use crate::limits::network::{Network, Networks};
 use crate::limits::quota::{Quota, Share};
 
 /// All half-open connections of dialling peers.
 #[derive(Debug)]
 pub(crate) struct HalfOpen {
-    slots: Arc<HalfOpenPeers<Network>>,
+    slots: Arc<HalfOpenPeers>,
     quota: Arc<Quota>,
 }
 
 /// A connection's slot, which is freed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct HalfOpenPlace {
-    slot: Slot<Network>,
+    slot: Slot,
     _share: Share,
 }
 
@@ -38,10 +37,11 @@ impl HalfOpen {
     }
 
     /// A slot for a connection from this address; `None` if the address has its share already. If
-    /// all slots are in use, the task of another site's or address's connection is aborted.
+    /// all slots are in use, the task of another connection is aborted: the oldest of the address
+    /// range that has most.
     pub(crate) fn admit(&self, ip: IpAddr) -> Option<HalfOpenPlace> {
         let share = self.quota.take(ip)?;
-        let slot = self.slots.admit(Networks::of(ip).site())?;
+        let slot = self.slots.admit(ip)?;
         Some(HalfOpenPlace {
             slot,
             _share: share,

@@ -134,7 +134,7 @@ options! {
         /// ignored.
         asks_per_minute: u32 = 6;
         /// Connections to the peer port that have not named an info-hash yet. When there is one
-        /// more, the oldest connection of the address that has the most is closed.
+        /// more, the oldest connection of the address range that has the most is closed.
         incoming_half_open: usize = 200;
         /// Such connections from one address (/64 for IPv6). Further ones are closed at once.
         incoming_half_open_per_address: u32 = 20;

@@ -1,12 +1,11 @@
 //! Listening for peers.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_core::net::ip_network;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
@@ -93,13 +92,13 @@ impl Listener {
 /// handshake. `half_open` has a slot for each until then.
 pub(super) async fn accept<F: Future<Output = ()> + 'static>(
     listener: Listener,
-    half_open: Arc<HalfOpenPeers<IpAddr>>,
+    half_open: Arc<HalfOpenPeers>,
     welcome: impl Fn(PeerStream, SocketAddr) -> F,
 ) {
     loop {
         match listener.accept().await {
             Ok((stream, addr)) => {
-                let Some(slot) = half_open.admit(ip_network(addr.ip())).map(Rc::new) else {
+                let Some(slot) = half_open.admit(addr.ip()).map(Rc::new) else {
                     continue;
                 };
                 let (welcoming, held) = (welcome(stream, addr), Rc::clone(&slot));
