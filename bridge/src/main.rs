@@ -1,6 +1,7 @@
 //! `aqueduct-bridge`: flags, file, sockets, signals, exit code.
 
 mod flags;
+mod log;
 mod release_memory;
 
 use std::io;
@@ -14,8 +15,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format;
 
 use flags::Flags;
+use log::Limited;
 
 fn main() -> ExitCode {
     match start(&Flags::parse()) {
@@ -36,6 +39,7 @@ fn start(flags: &Flags) -> Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .event_format(Limited::new(format()))
         .with_writer(io::stderr)
         .init();
     descriptors::raise_limit();
