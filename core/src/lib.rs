@@ -115,6 +115,7 @@ pub mod net;
 mod peer_failure;
 pub mod resume;
 pub mod session;
+mod siphash;
 pub mod socks;
 mod swarm;
 pub mod tracker;

@@ -47,9 +47,9 @@ impl AnswerLimiter {
     }
 }
 
-/// The key under which a query is counted: its address, and on a local network, where several nodes
-/// may share a host, also its port.
-fn counted(from: SocketAddr) -> SocketAddr {
+/// The key under which a query is counted: its address (/64 for IPv6), and on a local network, where
+/// several nodes may share a host, also its port.
+pub(crate) fn counted(from: SocketAddr) -> SocketAddr {
     let ip = from.ip().to_canonical();
     if is_local(ip) {
         SocketAddr::new(ip, from.port())

@@ -15,7 +15,7 @@ mod votes;
 
 pub(crate) use addr::{Network, is_shared, network};
 pub use addr::{ip_network, is_local, is_usable};
-pub(crate) use answer_limiter::AnswerLimiter;
+pub(crate) use answer_limiter::{AnswerLimiter, counted};
 pub use blocklist::Blocklist;
 pub(crate) use external::ExternalAddress;
 pub use history::{DialHistory, takes_more};

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::siphash::SipHash;
+use crate::siphash::SipHash;
 use crate::types::Instant;
 
 /// The length of a time span in microseconds. An id is valid during the span in which it was made

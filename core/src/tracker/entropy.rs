@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::siphash::SipHash;
+use crate::siphash::SipHash;
 
 /// A generator that is initialised from one seed.
 #[derive(Debug)]

@@ -15,7 +15,6 @@ mod machine;
 mod peers;
 mod rates;
 mod request;
-mod siphash;
 mod swarms;
 #[cfg(test)]
 mod tests;

@@ -1,45 +1,48 @@
 //! Datagrams to unverified addresses, and resets. They carry no payload, are sent once, and are
 //! never longer than the datagram that they answer.
+//!
+//! The total rate of resets is limited, that of answers to SYNs is not: a flood of forged SYNs would
+//! use up any limit, and nobody else could connect. It gains nothing from the answers, since they
+//! have no more bytes than the SYNs.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::packet::{Header, Kind, clock};
 use super::sequence::Sequence;
+use super::syn_limiter::SynLimiter;
 use crate::net::AnswerLimiter;
 use crate::types::Instant;
 
 /// The maximum rate of resets in bytes per second: 200 of them. It limits the traffic that datagrams
 /// with forged senders can cause.
 pub(super) const RATE: u32 = 4000;
-/// The same for answers to SYNs: 1000 of them. While SYNs with forged senders use this up, others are
-/// hardly answered.
-const ACCEPT_RATE: u32 = 20_000;
-/// The maximum number of answers per second and address (/64 for IPv6).
-pub(super) const PER_ADDRESS: u32 = 5;
+/// The maximum number of answers of each kind per second and address (/64 for IPv6).
+pub(super) const PER_ADDRESS: u8 = 5;
 /// The maximum number of queued answers.
 const MAX_WAITING: usize = 1024;
 
 /// Queued answers, and their rate limits.
 #[derive(Debug)]
 pub(super) struct Answers {
-    accepts: AnswerLimiter,
+    syns: SynLimiter,
     resets: AnswerLimiter,
     waiting: VecDeque<(SocketAddr, [u8; Header::LENGTH])>,
 }
 
 impl Answers {
-    pub(super) fn new() -> Self {
+    /// `key`: for a hash of addresses, which others must not be able to guess.
+    pub(super) fn new(key: [u64; 2]) -> Self {
         Self {
-            accepts: AnswerLimiter::new(ACCEPT_RATE, PER_ADDRESS),
-            resets: AnswerLimiter::new(RATE, PER_ADDRESS),
+            syns: SynLimiter::new(key, PER_ADDRESS),
+            resets: AnswerLimiter::new(RATE, PER_ADDRESS.into()),
             waiting: VecDeque::new(),
         }
     }
 
     /// Whether a SYN from this address may be answered; if so, that is counted.
     pub(super) fn admits(&mut self, now: Instant, from: SocketAddr) -> bool {
-        self.accepts.takes(now, from, Header::LENGTH)
+        self.syns.takes(now, from)
     }
 
     /// The answer to an admitted SYN. `sequence`: the number of our first DATA. `window`: our free
@@ -99,7 +102,7 @@ mod tests {
 
     #[test]
     fn datagrams_of_unknown_connections_do_not_use_up_the_answers_to_syns() {
-        let (mut answers, now) = (Answers::new(), Instant::ZERO);
+        let (mut answers, now) = (Answers::new([1, 2]), Instant::ZERO);
         let unknown = Header {
             kind: Kind::Data,
             connection_id: 1,

@@ -9,9 +9,6 @@ pub struct Config {
     /// dials fail and SYNs are answered with resets, so that their senders switch to TCP
     /// immediately.
     pub max_connections: usize,
-    /// The maximum number of incoming connections whose sender has not verified its address.
-    /// Default: 2,048. At the limit, a new one replaces the oldest.
-    pub max_half_open: usize,
     /// The size of a connection's receive buffer in bytes. Default: 1 MiB. It bounds the download
     /// rate to this many bytes per round trip.
     pub receive_buffer: usize,
@@ -43,7 +40,6 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_connections: 1000,
-            max_half_open: 2048,
             receive_buffer: 1 << 20,
             first_receive_buffer: 1 << 20,
             send_buffer: 1 << 20,

@@ -7,12 +7,12 @@ use bytes::Bytes;
 
 use super::close::CloseReason;
 use super::config::Config;
-use super::half_open::InitialNumbers;
 use super::packet::{Header, Kind, Packet, clock};
 use super::receive_buffer::{Body, ReceiveBuffer};
 use super::send_buffer::Segment;
 use super::sender::Sender;
 use super::sequence::Sequence;
+use super::syn_cookies::InitialNumbers;
 use super::timers::Timers;
 use crate::types::Instant;
 

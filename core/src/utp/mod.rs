@@ -1,15 +1,15 @@
 //! uTP (BEP 29): connections over datagrams that give way to other traffic.
 //!
-//! [`Socket`] holds all connections of one UDP port. Its parts own their fields: `half_open` and
-//! `answers` handle unverified addresses, and each `connection` has a `sender`, a `receive_buffer`
-//! and `timers`. A sender has a `send_buffer`, `rtt`, `delay`, `congestion` (LEDBAT), `reordering`
-//! (which packets are lost), `tail_loss` and `mtu`.
+//! [`Socket`] holds all connections of one UDP port. Its parts own their fields: `syn_cookies`,
+//! `syn_limiter` and `answers` handle unverified addresses, and each `connection` has a `sender`, a
+//! `receive_buffer` and `timers`. A sender has a `send_buffer`, `rtt`, `delay`, `congestion`
+//! (LEDBAT), `reordering` (which packets are lost), `tail_loss` and `mtu`.
 //!
 //! Guarantees against hostile datagrams:
 //!
 //! - No answer to an address that is not proven is longer than what it answers, or repeated.
-//! - Memory follows what came, never a declared length, and is bounded per connection, for all
-//!   connections, and for those that are not yet proven.
+//! - Memory follows what came, never a declared length, and is bounded per connection and for all
+//!   connections. Those that are not yet proven take none, so that forged SYNs displace nobody.
 //! - A reset is believed only if it names one of three of the 65,536 numbers, and one of two ids.
 
 mod answers;
@@ -18,7 +18,6 @@ mod config;
 mod congestion;
 mod connection;
 mod delay;
-mod half_open;
 mod mtu;
 mod packet;
 mod receive_buffer;
@@ -29,6 +28,8 @@ mod send_buffer;
 mod sender;
 mod sequence;
 mod socket;
+mod syn_cookies;
+mod syn_limiter;
 mod tail_loss;
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ impl Resets {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            limiter: AnswerLimiter::new(RATE, PER_ADDRESS),
+            limiter: AnswerLimiter::new(RATE, PER_ADDRESS.into()),
         }
     }
 

@@ -11,9 +11,9 @@ use super::answers::Answers;
 use super::close::CloseReason;
 use super::config::Config;
 use super::connection::{Route, UtpConnection};
-use super::half_open::{HalfOpen, InitialNumbers};
 use super::packet::{Header, Kind, Packet};
 use super::sequence::Sequence;
+use super::syn_cookies::{InitialNumbers, SynCookies};
 use crate::types::Instant;
 
 /// The number of datagrams that a connection may send before others get their turn.
@@ -80,7 +80,7 @@ pub struct Socket {
     connections: BTreeMap<ConnectionId, Slot>,
     /// By address, and the id on which we receive.
     routes: BTreeMap<(SocketAddr, u16), ConnectionId>,
-    half_open: HalfOpen,
+    cookies: SynCookies,
     answers: Answers,
     events: VecDeque<Event>,
     /// Connections that may have something to send, whose turn comes in this order.
@@ -103,13 +103,14 @@ impl Socket {
     /// hosts must not be able to guess.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let mut random = ChaCha8Rng::from_seed(seed);
         Self {
-            half_open: HalfOpen::new(config.max_half_open),
             config,
-            random: ChaCha8Rng::from_seed(seed),
+            cookies: SynCookies::new(random.random()),
+            answers: Answers::new(random.random()),
+            random,
             connections: BTreeMap::new(),
             routes: BTreeMap::new(),
-            answers: Answers::new(),
             events: VecDeque::new(),
             ready: VecDeque::new(),
             turn: 0,
@@ -230,7 +231,7 @@ impl Socket {
             self.handle_packet(now, id, &packet);
         } else if header.kind == Kind::Syn {
             self.handle_syn(now, from, &packet);
-        } else if let Some(proven) = self.half_open.prove(from, header) {
+        } else if let Some(proven) = self.cookies.verify(now, from, header) {
             self.accept(now, from, proven, &packet);
         } else if header.kind != Kind::Reset {
             self.answers.reset(now, from, header);
@@ -360,8 +361,7 @@ impl Socket {
         if self.connections.len() >= self.config.max_connections {
             self.answers.reset(now, from, syn);
         } else if self.answers.admits(now, from) {
-            let random = self.random.random();
-            let ours = self.half_open.handle_syn(from, syn, random);
+            let ours = self.cookies.number(now, from, syn);
             let window = u32::try_from(self.config.first_window()).unwrap_or(u32::MAX);
             self.answers.accept(now, from, syn, (ours, window));
         }

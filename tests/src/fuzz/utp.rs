@@ -46,7 +46,6 @@ struct Scene {
 /// Small buffers, so that their limits are met.
 const CONFIG: Config = Config {
     max_connections: 4,
-    max_half_open: 3,
     receive_buffer: 4000,
     first_receive_buffer: 4000,
     send_buffer: 3000,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aqueduct_core::Instant;
-use aqueduct_core::utp::{Config, ConnectionId, Event, Read, Socket};
+use aqueduct_core::utp::{Config, ConnectionId, Event, Header, Kind, Read, Socket};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -104,8 +104,13 @@ struct Host {
 }
 
 enum ScheduledEvent {
-    Datagram { at: usize, bytes: Vec<u8> },
+    Datagram {
+        at: usize,
+        bytes: Vec<u8>,
+    },
     Timer(usize),
+    /// A SYN with a forged source address, and more of them at this interval.
+    ForgedSyn(Duration),
     Segment(u64),
     TcpAck(u64),
     TcpStart,
@@ -189,6 +194,13 @@ impl UtpWorld {
         self.hosts[1].reads_from = Instant::ZERO + at;
     }
 
+    /// SYNs with forged source addresses reach the second host from now on.
+    pub fn flood(&mut self, per_second: u32) {
+        let interval = Duration::from_secs(1) / per_second;
+        let now = self.agenda.now();
+        self.agenda.at(now, ScheduledEvent::ForgedSyn(interval));
+    }
+
     /// The first host dials.
     pub fn dial(&mut self) {
         let now = self.clock(0);
@@ -217,6 +229,12 @@ impl UtpWorld {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.hosts.iter().all(|host| host.ended)
+    }
+
+    /// Whether both hosts have a connection.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.hosts.iter().all(|host| host.id.is_some())
     }
 
     /// The time since the start.
@@ -262,6 +280,14 @@ impl UtpWorld {
                 self.hosts[at].socket.handle_timeout(now);
                 self.drain(at);
             }
+            ScheduledEvent::ForgedSyn(interval) => {
+                let (from, syn) = self.forge();
+                let now = self.clock(1);
+                self.hosts[1].socket.handle_datagram(now, from, &syn);
+                self.drain(1);
+                let next = self.agenda.now() + interval;
+                self.agenda.at(next, ScheduledEvent::ForgedSyn(interval));
+            }
             ScheduledEvent::Segment(number) => {
                 let acks = self.lines[1].send(self.agenda.now(), 40);
                 for at in acks {
@@ -280,6 +306,21 @@ impl UtpWorld {
                 self.pump_tcp();
             }
         }
+    }
+
+    fn forge(&mut self) -> (SocketAddr, [u8; Header::LENGTH]) {
+        let random = &mut self.lines[1].random;
+        let ip = random.random_range(0x1000_0000..0x2000_0000_u32);
+        let syn = Header {
+            kind: Kind::Syn,
+            connection_id: random.random(),
+            timestamp: random.random(),
+            timestamp_difference: 0,
+            window: 1 << 20,
+            sequence: random.random(),
+            acknowledgement: 0,
+        };
+        ((ip.to_be_bytes(), 6881).into(), syn.encode())
     }
 
     fn pump_tcp(&mut self) {
@@ -302,10 +343,14 @@ impl UtpWorld {
         self.hosts[at].act(&self.pattern, reads);
         let mut out = Vec::new();
         while let Some(transmit) = self.hosts[at].socket.poll_transmit(now, &mut out) {
-            assert_eq!(transmit.to, address(1 - at));
-            self.datagrams += 1;
-            self.note(&out);
             let datagram = std::mem::take(&mut out);
+            if transmit.to != address(1 - at) {
+                // To the owner of a forged address.
+                assert_eq!(datagram.len(), Header::LENGTH);
+                continue;
+            }
+            self.datagrams += 1;
+            self.note(&datagram);
             if transmit.is_probe && datagram.len() > self.max_datagram {
                 continue;
             }

@@ -91,6 +91,18 @@ fn the_same_seed_sends_the_same_datagrams_at_the_same_times() {
     assert_ne!(run(1), run(2));
 }
 
+#[test]
+fn a_flood_of_forged_syns_delays_no_dial() {
+    let mut world = UtpWorld::new(Path::clean(), (MIB, 0), 7);
+    world.flood(20_000);
+    world.run(secs(2));
+    world.dial();
+    world.run(secs(3));
+    assert!(world.is_connected());
+    world.run(secs(10));
+    assert!(world.is_done(), "{:?}", world.delivered());
+}
+
 /// From the fifth second on, since the duration of the start depends only on the round trip.
 #[test]
 fn alone_on_a_line_it_fills_nine_tenths() {

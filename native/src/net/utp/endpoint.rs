@@ -9,7 +9,7 @@ use aqueduct_core::utp::{Config, Socket};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 
-use super::port::{Port, State};
+use super::port::{Port, SYN, State};
 use super::readiness::Readiness;
 use super::stream::UtpStream;
 use crate::net::udp::{MAX_RECEIVED, Sockets};
@@ -144,7 +144,10 @@ fn receive(port: &Port, rest: &mpsc::Sender<(SocketAddr, Bytes)>, buffer: &mut [
         && let Some(received) = port.sockets.try_receive(buffer)
     {
         let bytes = buffer.get(..received.length).unwrap_or_default();
-        state.local_addresses.note(received.from, received.local);
+        let is_syn = bytes.first() == Some(&SYN);
+        state
+            .local_addresses
+            .note(received.from, received.local, is_syn);
         for datagram in bytes.chunks(received.segment.max(1)) {
             handled += 1;
             if !state.handle(port, received.from, datagram) {

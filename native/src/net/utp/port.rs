@@ -22,7 +22,7 @@ const MAX_INCOMING: usize = 64;
 /// The pause after the system's buffer was full.
 const PAUSE: Duration = Duration::from_millis(1);
 /// The first byte of a datagram that opens a connection: type 4, version 1.
-const SYN: u8 = 0x41;
+pub(super) const SYN: u8 = 0x41;
 
 #[derive(Debug)]
 pub(super) struct Port {

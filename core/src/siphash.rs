@@ -4,16 +4,16 @@
 /// A key for SipHash with `C` rounds per word and `D` final rounds: 2 and 4 for authentication, 1
 /// and 3 for hash tables.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SipHash<const C: usize, const D: usize> {
+pub(crate) struct SipHash<const C: usize, const D: usize> {
     key: [u64; 2],
 }
 
 impl<const C: usize, const D: usize> SipHash<C, D> {
-    pub(super) const fn new(key: [u64; 2]) -> Self {
+    pub(crate) const fn new(key: [u64; 2]) -> Self {
         Self { key }
     }
 
-    pub(super) fn hash(&self, bytes: &[u8]) -> u64 {
+    pub(crate) fn hash(&self, bytes: &[u8]) -> u64 {
         let [k0, k1] = self.key;
         let mut state = [
             k0 ^ 0x736f_6d65_7073_6575,
