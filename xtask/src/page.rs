@@ -109,8 +109,8 @@ fn compress(path: &Path) -> Result<()> {
     let mut from = BufReader::new(File::open(path)?);
     let mut to = BufWriter::new(File::create(PathBuf::from(name))?);
     let parameters = BrotliEncoderParams {
-        quality: 9,
-        lgwin: 22,
+        quality: 11,
+        lgwin: 24,
         ..BrotliEncoderParams::default()
     };
     brotli::BrotliCompress(&mut from, &mut to, &parameters)?;
