@@ -166,8 +166,9 @@ pub(crate) struct NetworkFlags {
     /// Do not ask the gateway (router) to forward the listening port to this machine
     #[arg(long)]
     pub(crate) no_port_mapping: bool,
-    /// The gateway to ask, instead of that of the default route. By PCP, NAT-PMP and UPnP; the
-    /// mapping is removed at the end. With --bind to loopback none is asked
+    /// The gateway to ask, instead of that of the default route. By PCP, NAT-PMP and UPnP, with IPv6
+    /// for a pinhole in its firewall by PCP and UPnP; what it does is undone at the end. With --bind
+    /// to loopback none is asked
     #[arg(long, value_name = "ADDR", conflicts_with = "no_port_mapping")]
     pub(crate) port_mapping_gateway: Option<IpAddr>,
 }

@@ -11,7 +11,7 @@ use super::exchange::ask;
 use super::failure::Failure;
 use super::pcp::Nonce;
 use super::protocol::{Protocol, Transport};
-use super::upnp::Upnp;
+use super::upnp::{Connection, Firewall};
 use super::{nat_pmp, pcp};
 
 /// A mapping of one transport that the gateway made.
@@ -37,7 +37,9 @@ pub(super) enum Client {
     NatPmp {
         address: IpAddr,
     },
-    Upnp(Box<Upnp>),
+    Upnp(Box<Connection>),
+    /// UPnP with IPv6.
+    Firewall(Box<Firewall>),
 }
 
 impl Client {
@@ -65,8 +67,12 @@ impl Client {
                 let address = external(address.into())?;
                 Ok(Self::NatPmp { address })
             }
+            Protocol::Upnp if access.gateway.ip().is_ipv6() => {
+                let found = Firewall::find(access, deadline).await?;
+                Ok(Self::Firewall(Box::new(found)))
+            }
             Protocol::Upnp => {
-                let found = Upnp::find(access, deadline).await?;
+                let found = Connection::find(access, deadline).await?;
                 Ok(Self::Upnp(Box::new(found)))
             }
         }
@@ -76,16 +82,18 @@ impl Client {
         match self {
             Self::Pcp { .. } => Protocol::Pcp,
             Self::NatPmp { .. } => Protocol::NatPmp,
-            Self::Upnp(_) => Protocol::Upnp,
+            Self::Upnp(_) | Self::Firewall(_) => Protocol::Upnp,
         }
     }
 
-    /// The gateway's address on the internet, if it told us.
+    /// The gateway's address on the internet, if it told us; of a pinhole, the address of ours that
+    /// it leads to.
     pub(super) fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Pcp { address, .. } => *address,
             Self::NatPmp { address } => Some(*address),
             Self::Upnp(upnp) => upnp.address(),
+            Self::Firewall(firewall) => Some(firewall.address()),
         }
     }
 
@@ -123,6 +131,15 @@ impl Client {
                     internal,
                     external,
                     lifetime,
+                });
+            }
+            Self::Firewall(firewall) => {
+                let lease = firewall.open(transport, internal).await?;
+                return Ok(Granted {
+                    transport,
+                    internal,
+                    external: internal,
+                    lifetime: Some(lease),
                 });
             }
         };
@@ -163,6 +180,7 @@ impl Client {
                     .map(|_| ())
             }
             Self::Upnp(upnp) => upnp.unmap(transport, external).await,
+            Self::Firewall(firewall) => firewall.close(transport).await,
         }
     }
 }

@@ -20,6 +20,9 @@ pub enum Failure {
     /// It speaks the protocol and refused the request.
     #[error("refused: {0}")]
     Refused(String),
+    /// It filters nothing with IPv6, so that it opens no pinholes.
+    #[error("its firewall for IPv6 is switched off, so that pinholes are not needed")]
+    NoFirewall,
     /// The external port is in use by another device.
     #[error("port {0} is in use by another device")]
     Conflict(u16),

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::UdpSocket;
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
 use crate::net::Bind;
 
@@ -90,10 +90,67 @@ impl Gateway {
     /// # Errors
     /// The address or the interface that we are bound to is gone.
     pub(super) fn open_udp(&self, bind: Bind) -> io::Result<UdpSocket> {
+        self.open_udp_at(SocketAddr::new(self.ours, 0), bind)
+    }
+
+    /// The same for answers that come from the gateway's address only if they go to an address of
+    /// the same scope: to a global one, a gateway answers from its own global one. Without a
+    /// link-local address that we may use, our usual one is used.
+    ///
+    /// # Errors
+    /// As for [`Gateway::open_udp`].
+    pub(super) fn open_udp_nearby(&self, bind: Bind) -> io::Result<UdpSocket> {
+        match self.nearby(bind) {
+            Some(nearby) => self.open_udp_at(nearby, bind),
+            None => self.open_udp(bind),
+        }
+    }
+
+    fn open_udp_at(&self, ours: SocketAddr, bind: Bind) -> io::Result<UdpSocket> {
         let socket = datagram_socket(self.addr)?;
         bind.for_remote(self.at(0))?.bind_device(&socket)?;
-        socket.bind(&SocketAddr::new(self.ours, 0).into())?;
+        socket.bind(&ours.into())?;
         UdpSocket::from_std(socket.into())
+    }
+
+    /// Our link-local address on the network of a gateway that is reached at its own one, unless
+    /// another address is prescribed.
+    fn nearby(&self, bind: Bind) -> Option<SocketAddr> {
+        let is_prescribed = bind.v6.is_none_or(|ours| !ours.is_unspecified());
+        if self.scope == 0 || is_prescribed {
+            return None;
+        }
+        let interfaces = if_addrs::get_if_addrs().ok()?;
+        interfaces.into_iter().find_map(|one| match one.ip() {
+            IpAddr::V6(v6) if v6.is_unicast_link_local() && one.index == Some(self.scope) => {
+                Some(SocketAddrV6::new(v6, 0, 0, self.scope).into())
+            }
+            _ => None,
+        })
+    }
+
+    /// Connects from our address, which is the one that a gateway opens pinholes for.
+    ///
+    /// # Errors
+    /// The gateway cannot be connected to, or the address or the interface that we are bound to is
+    /// gone.
+    pub(super) async fn connect(&self, bind: Bind, port: u16) -> io::Result<TcpStream> {
+        let to = self.at(port);
+        let socket = match to {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        bind.for_remote(to)?.bind_device(&socket)?;
+        socket.bind(SocketAddr::new(self.ours, 0))?;
+        socket.connect(to).await
+    }
+
+    /// A group of devices, as it is reached on the gateway's network.
+    pub(super) const fn group(&self, group: IpAddr, port: u16) -> SocketAddr {
+        match group {
+            IpAddr::V4(v4) => SocketAddr::V4(SocketAddrV4::new(v4, port)),
+            IpAddr::V6(v6) => SocketAddr::V6(SocketAddrV6::new(v6, port, 0, self.scope)),
+        }
     }
 
     /// The gateway's address.
@@ -103,10 +160,7 @@ impl Gateway {
 
     /// The gateway at a port.
     pub(super) const fn at(&self, port: u16) -> SocketAddr {
-        match self.addr {
-            IpAddr::V4(v4) => SocketAddr::V4(SocketAddrV4::new(v4, port)),
-            IpAddr::V6(v6) => SocketAddr::V6(SocketAddrV6::new(v6, port, 0, self.scope)),
-        }
+        self.group(self.addr, port)
     }
 }
 

@@ -130,8 +130,12 @@ impl Keeper {
             self.publish(state);
             return None;
         }
+        let is_v6 = self.family == Family::V6 && self.options.gateway.is_none();
         Some(Access {
             gateway: found?,
+            gateway_v4: is_v6
+                .then(|| Gateway::of_default_route(Family::V4, self.bind).ok())
+                .flatten(),
             bind: self.bind,
             ports: self.options.ports,
             timing: self.options.timing,
@@ -163,7 +167,7 @@ impl Keeper {
     async fn probe(&self, access: Access) -> Probes {
         let protocols: &[Protocol] = match self.family {
             Family::V4 => &[Protocol::Pcp, Protocol::NatPmp, Protocol::Upnp],
-            Family::V6 => &[Protocol::Pcp],
+            Family::V6 => &[Protocol::Pcp, Protocol::Upnp],
         };
         let mut running = JoinSet::new();
         for &protocol in protocols {

@@ -5,8 +5,8 @@
 //! default route, one of each address family. Which of them the gateway speaks is found out by
 //! questions that map nothing; the first that answers gets the request, and the next one if that is
 //! refused. A mapping has a lifetime of 20 minutes, is renewed when half of it is over, and is
-//! removed at the end. With IPv6, which PCP alone serves here, there is nothing to translate: a
-//! mapping is a pinhole in the gateway's firewall.
+//! removed at the end. With IPv6, which PCP and UPnP serve, there is nothing to translate: a mapping
+//! is a pinhole in the gateway's firewall.
 //!
 //! A gateway is not trusted. Only datagrams from its address are read, HTTP goes to its address
 //! alone and follows no redirect, every answer has a maximum length, and every deadline is

@@ -9,7 +9,7 @@ pub enum Protocol {
     Pcp,
     /// RFC 6886. For IPv4 only.
     NatPmp,
-    /// UPnP's Internet Gateway Device. For IPv4 only.
+    /// UPnP's Internet Gateway Device.
     Upnp,
 }
 

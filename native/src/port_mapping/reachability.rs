@@ -25,7 +25,10 @@ impl Reachability {
         if self.incoming > 0 {
             return Some(true);
         }
-        match &self.status.as_ref()?.v4 {
+        let status = self.status.as_ref()?;
+        match &status.v4 {
+            // Peers with IPv6 may come through the pinhole.
+            _ if matches!(status.v6, State::Mapped(_)) => None,
             State::Failed(_) => Some(false),
             State::Mapped(mapping) if is_inside(mapping) => Some(false),
             _ => None,
@@ -86,22 +89,66 @@ impl Reachability {
         format!("{mapped}{}", missing.unwrap_or_default())
     }
 
-    fn describe_failures(&self, failures: &[(Protocol, Failure)]) -> String {
-        if failures.iter().all(|(_, failure)| failure.is_absence()) {
-            let (advice, protocols) = (self.advice(), alternatives(failures));
-            return format!("not reachable: the gateway does not answer {protocols}; {advice}");
+    /// A mapping, and whether it leads to the internet.
+    fn describe_place(&self, mapping: &Mapping) -> String {
+        let mapped = self.describe_mapping(mapping);
+        match mapping.address.filter(|_| is_inside(mapping)) {
+            Some(address) => format!(
+                "not reachable: {mapped}, but its own address {address} is not on the internet: another router or the provider's network is in front of it; forward port {} there, too, or ask the provider for a public address",
+                mapping.external,
+            ),
+            None => format!("{mapped}, nobody connected yet"),
         }
-        let reasons: Vec<String> = failures
-            .iter()
-            .filter(|(_, failure)| !failure.is_absence())
-            .map(|(protocol, failure)| format!("{protocol}: {failure}"))
-            .collect();
+    }
+
+    fn describe_pinhole(&self, pinhole: &Mapping) -> String {
+        let missing = pinhole
+            .missing
+            .map(|transport| format!(", without {transport}"));
         format!(
-            "not reachable: the gateway maps no port ({}); {}",
-            reasons.join("; "),
-            self.advice()
+            "port {} is open for IPv6 in the gateway's firewall ({}){}, nobody connected yet",
+            self.wanted.port,
+            pinhole.protocol,
+            missing.unwrap_or_default()
         )
     }
+
+    fn describe_failures(&self, failures: &[(Protocol, Failure)]) -> String {
+        let (what, advice) = (why(failures, "maps no port"), self.advice());
+        format!("not reachable: {what}; {advice}")
+    }
+
+    /// What is known of IPv6 where IPv4 has no gateway.
+    fn describe_v6(&self, v6: &State) -> String {
+        let port = self.wanted.port;
+        match v6 {
+            State::Mapped(pinhole) => self.describe_pinhole(pinhole),
+            State::Failed(failures) if is_open(failures) => format!(
+                "nobody connected to port {port} yet; with IPv6, the gateway's firewall is switched off"
+            ),
+            State::Failed(failures) => format!(
+                "nobody connected to port {port} yet; with IPv6, {}; allow incoming connections to port {port} ({}) in its firewall",
+                why(failures, "opens no pinhole"),
+                self.transports()
+            ),
+            _ => format!(
+                "nobody connected to port {port} yet; no gateway was found that could map it"
+            ),
+        }
+    }
+}
+
+/// Why a gateway did nothing: `the gateway maps no port (PCP: refused: …)`.
+fn why(failures: &[(Protocol, Failure)], nothing: &str) -> String {
+    if failures.iter().all(|(_, failure)| failure.is_absence()) {
+        return format!("the gateway does not answer {}", alternatives(failures));
+    }
+    let reasons: Vec<String> = failures
+        .iter()
+        .filter(|(_, failure)| !failure.is_absence())
+        .map(|(protocol, failure)| format!("{protocol}: {failure}"))
+        .collect();
+    format!("the gateway {nothing} ({})", reasons.join("; "))
 }
 
 /// The names of the protocols: `PCP, NAT-PMP or UPnP`.
@@ -111,6 +158,12 @@ fn alternatives(failures: &[(Protocol, Failure)]) -> String {
         [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
         _ => names.concat(),
     }
+}
+
+/// Whether the gateway filters nothing.
+fn is_open(failures: &[(Protocol, Failure)]) -> bool {
+    let mut failures = failures.iter();
+    failures.any(|(_, failure)| *failure == Failure::NoFirewall)
 }
 
 /// Whether the gateway that made a mapping is itself behind another one.
@@ -131,37 +184,26 @@ impl fmt::Display for Reachability {
                 "nobody connected to port {port} yet; no gateway is asked to map it"
             );
         };
-        match &status.v4 {
-            State::Asking => write!(f, "the gateway is asked to map port {port}"),
-            State::Public(address) => write!(
+        match (&status.v4, &status.v6) {
+            (State::Asking, _) => write!(f, "the gateway is asked to map port {port}"),
+            (State::Public(address), _) => write!(
                 f,
                 "{address} is a public address, nobody connected to port {port} yet"
             ),
-            State::Mapped(mapping) => match mapping.address.filter(|_| is_inside(mapping)) {
-                Some(address) => write!(
-                    f,
-                    "not reachable: {}, but its own address {address} is not on the internet: another router or the provider's network is in front of it; forward port {} there, too, or ask the provider for a public address",
-                    self.describe_mapping(mapping),
-                    mapping.external,
-                ),
-                None => write!(
-                    f,
-                    "{}, nobody connected yet",
-                    self.describe_mapping(mapping)
-                ),
-            },
-            State::Failed(failures) => f.write_str(&self.describe_failures(failures)),
-            State::NoGateway | State::Unused => match &status.v6 {
-                State::Mapped(mapping) => write!(
-                    f,
-                    "{} for IPv6, nobody connected yet",
-                    self.describe_mapping(mapping)
-                ),
-                _ => write!(
-                    f,
-                    "nobody connected to port {port} yet; no gateway was found that could map it"
-                ),
-            },
+            (State::Mapped(mapping), State::Mapped(pinhole)) if is_inside(mapping) => write!(
+                f,
+                "{}; with IPv4, another router or the provider's network is in front of the gateway",
+                self.describe_pinhole(pinhole)
+            ),
+            (State::Mapped(mapping), _) => f.write_str(&self.describe_place(mapping)),
+            (State::Failed(failures), State::Mapped(pinhole)) => write!(
+                f,
+                "{}; with IPv4, {}",
+                self.describe_pinhole(pinhole),
+                why(failures, "maps no port")
+            ),
+            (State::Failed(failures), _) => f.write_str(&self.describe_failures(failures)),
+            (State::NoGateway | State::Unused, v6) => f.write_str(&self.describe_v6(v6)),
         }
     }
 }
@@ -232,6 +274,47 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("100.64.3.4 is not on the internet"), "{text}");
+    }
+
+    #[test]
+    fn a_pinhole_counts_as_a_way_in_and_its_refusal_is_told_where_it_is_the_only_one() {
+        let pinhole = || {
+            State::Mapped(Mapping {
+                protocol: Protocol::Upnp,
+                external: 6881,
+                address: Some(std::net::Ipv6Addr::LOCALHOST.into()),
+                missing: None,
+            })
+        };
+        let of = |v4: State, v6: State| Reachability {
+            status: Some(Status { v4, v6 }),
+            ..reachability(0, State::Unused)
+        };
+        let open =
+            "port 6881 is open for IPv6 in the gateway's firewall (UPnP), nobody connected yet";
+        let alone = of(State::NoGateway, pinhole());
+        assert_eq!(alone.to_string(), open);
+        let silent = vec![(Protocol::Pcp, Failure::Silent)];
+        let both = of(State::Failed(silent.clone()), pinhole());
+        assert_eq!(both.is_reachable(), None);
+        assert_eq!(
+            both.to_string(),
+            format!("{open}; with IPv4, the gateway does not answer PCP")
+        );
+        let inside = of(mapped(6881, [100, 64, 3, 4]), pinhole());
+        assert!(inside.to_string().starts_with(open), "{inside}");
+        assert_eq!(inside.is_reachable(), None);
+        let off = vec![(Protocol::Upnp, Failure::NoFirewall)];
+        assert_eq!(
+            of(State::NoGateway, State::Failed(off)).to_string(),
+            "nobody connected to port 6881 yet; with IPv6, the gateway's firewall is switched off"
+        );
+        let refused = Failure::Refused("not authorized (606)".to_owned());
+        let failures = [silent, vec![(Protocol::Upnp, refused)]].concat();
+        assert_eq!(
+            of(State::NoGateway, State::Failed(failures)).to_string(),
+            "nobody connected to port 6881 yet; with IPv6, the gateway opens no pinhole (UPnP: refused: not authorized (606)); allow incoming connections to port 6881 (TCP and UDP) in its firewall"
+        );
     }
 
     #[test]

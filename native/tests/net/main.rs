@@ -10,6 +10,7 @@ mod discovery;
 mod hostile_gateway;
 mod http;
 mod leaving;
+mod pinholes;
 mod port_mapping;
 
 use aqueduct_testkit::http::{Reply, ok};

@@ -79,7 +79,7 @@ fn is_mapped(event: &Event) -> bool {
     matches!(event, Event::Mapped { .. })
 }
 
-const AT_OURS: [(Transport, u16, u16); 2] =
+pub(crate) const AT_OURS: [(Transport, u16, u16); 2] =
     [(Transport::Tcp, OURS, OURS), (Transport::Udp, OURS, OURS)];
 
 #[tokio::test]

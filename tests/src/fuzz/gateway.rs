@@ -86,12 +86,19 @@ pub(super) fn description(data: &[u8]) {
         Err(failure) => return check(Some(failure)),
     };
     let own = Url::parse("http://192.168.1.1:5000/rootDesc.xml").expect("it is valid");
-    let gateway = IpAddr::from([192, 168, 1, 1]);
-    for service in description.services() {
-        assert!(service.name.starts_with("urn:schemas-upnp-org:service:WAN"));
-        match description.place(gateway, &own, service) {
-            Ok(place) => assert!(place.path.starts_with('/'), "{place:?}"),
-            Err(failure) => check(Some(failure)),
+    let gateways = [
+        IpAddr::from([192, 168, 1, 1]),
+        IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 1_u16]),
+    ];
+    for kind in [upnp::ServiceKind::Connection, upnp::ServiceKind::Firewall] {
+        for service in description.services(kind) {
+            assert!(service.name.starts_with("urn:schemas-upnp-org:service:WAN"));
+            for gateway in gateways {
+                match description.place(gateway, &own, service) {
+                    Ok(place) => assert!(place.path.starts_with('/'), "{place:?}"),
+                    Err(failure) => check(Some(failure)),
+                }
+            }
         }
     }
 }
@@ -105,6 +112,14 @@ pub(super) fn call(mut data: &[u8]) {
             assert!(is_ok);
             let address = answer.field("NewExternalIPAddress").unwrap_or_default();
             assert!(address.len() <= data.len() * 3, "three bytes replace one");
+            check(upnp::read_status(&answer).err());
+            match upnp::read_number(&answer) {
+                Ok(number) => {
+                    let text = answer.field("UniqueID").unwrap_or_default();
+                    assert_eq!(text.trim_start_matches('+').parse(), Ok(number));
+                }
+                Err(failure) => check(Some(failure)),
+            }
         }
         Err(fault) => check(Some(fault.into())),
     }

@@ -1,7 +1,9 @@
 //! Port mapping by miniupnpd, which many home routers run: a host behind it is reached from the
-//! outside by each protocol, and nothing is left when it exits. Requires root.
+//! outside by each protocol, with IPv6 through a pinhole, and nothing is left when it exits.
+//! Requires root.
 
 use std::io::Write as _;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -19,6 +21,8 @@ use super::{full_place, place};
 /// The router's address on its outer side. It must look public: miniupnpd maps nothing behind an
 /// address that is reserved.
 const EXTERNAL: [u8; 4] = [11, 0, 0, 2];
+/// The host's address with IPv6, which is not translated.
+const HOST_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 2);
 const PORT: u16 = 6881;
 
 /// The chains that miniupnpd fills, and what home routers do: they drop what comes from outside
@@ -96,6 +100,27 @@ impl Home {
         home
     }
 
+    /// Replaces IPv4 by IPv6 on the host, where the router's link-local address is the default route.
+    fn with_ipv6(self) -> Self {
+        let forward = || std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap();
+        self.router.within(forward);
+        self.host.ip("addr flush dev eth0");
+        for (namespace, device, addresses) in [
+            (&self.router, "lan", ["fe80::1/64", "2001:db8:1::1/64"]),
+            (&self.router, "wan", ["fe80::2/64", "2001:db8:2::1/64"]),
+            (&self.host, "eth0", ["fe80::3/64", "2001:db8:1::2/64"]),
+            (&self.outside, "eth0", ["fe80::4/64", "2001:db8:2::2/64"]),
+        ] {
+            for address in addresses {
+                namespace.ip(&format!("addr add {address} dev {device} nodad"));
+            }
+        }
+        self.host.ip("route add default via fe80::1 dev eth0");
+        self.outside
+            .ip("route add default via 2001:db8:2::1 dev eth0");
+        self
+    }
+
     fn add_rules(&self, rules: &str) {
         let start = || {
             let mut nft = Command::new(system("nft", "nftables"));
@@ -151,15 +176,34 @@ impl Home {
         self.host.within(|| Program::start(&mut seed))
     }
 
-    /// Whether the router forwards anything.
-    fn forwards(&self) -> bool {
+    /// The router's rules.
+    fn rules(&self) -> String {
         let list = || {
             let nft = system("nft", "nftables");
             command(nft, ["list", "ruleset"]).output().unwrap()
         };
         let rules = self.router.within(list).stdout;
-        String::from_utf8_lossy(&rules).contains("dnat")
+        String::from_utf8_lossy(&rules).into_owned()
     }
+}
+
+/// A seed says that it is `mapped`, which adds a rule with `target` to the router, and somebody
+/// outside connects to `addr`.
+fn is_reached_at(home: &Home, addr: SocketAddr, mapped: &str, target: &str) {
+    let _miniupnpd = home.start_miniupnpd();
+    let mut seed = home.seed();
+    seed.wait_for_line(mapped, START);
+    assert!(home.rules().contains(target), "{}", home.rules());
+
+    let ours = handshake(PeerId([7; 20]), home.torrent.info().info_hash.wire());
+    let _peer = home.outside.within(|| Peer::dial(addr, ours));
+    let reached = seed.wait_for_line("reachable: 1 peer connected to us", START);
+    assert!(reached.contains("\"reachable\":true"), "{reached}");
+
+    seed.signal("INT");
+    assert_eq!(seed.wait(START).code(), Some(130));
+    let rules = home.rules();
+    assert!(!rules.contains(target), "left on the router: {rules}");
 }
 
 /// A seed asks a router that hears no datagrams of PCP and NAT-PMP which match, so that it maps by
@@ -167,21 +211,18 @@ impl Home {
 fn is_reached(protocol: &str, deaf_to: &str) {
     let home = Home::create(&protocol.to_lowercase());
     home.drop_datagrams(deaf_to);
-    let _miniupnpd = home.start_miniupnpd();
-    let mut seed = home.seed();
     let mapped = format!("port {PORT} is mapped by the gateway ({protocol}), nobody connected yet");
-    seed.wait_for_line(&mapped, START);
-    assert!(home.forwards());
+    is_reached_at(&home, (EXTERNAL, PORT).into(), &mapped, "dnat");
+}
 
-    let ours = handshake(PeerId([7; 20]), home.torrent.info().info_hash.wire());
-    let dial = || Peer::dial((EXTERNAL, PORT).into(), ours);
-    let _peer = home.outside.within(dial);
-    let reached = seed.wait_for_line("reachable: 1 peer connected to us", START);
-    assert!(reached.contains("\"reachable\":true"), "{reached}");
-
-    seed.signal("INT");
-    assert_eq!(seed.wait(START).code(), Some(130));
-    assert!(!home.forwards(), "the mapping is left on the router");
+/// The same with IPv6, where the router's firewall opens a pinhole.
+fn is_reached_through_a_pinhole(protocol: &str, deaf_to: &str) {
+    let home = Home::create(&format!("{}6", protocol.to_lowercase())).with_ipv6();
+    home.drop_datagrams(deaf_to);
+    let opened = format!(
+        "port {PORT} is open for IPv6 in the gateway's firewall ({protocol}), nobody connected yet"
+    );
+    is_reached_at(&home, (HOST_V6, PORT).into(), &opened, &HOST_V6.to_string());
 }
 
 #[test]
@@ -197,4 +238,14 @@ fn a_seed_behind_miniupnpd_is_reached_by_nat_pmp() {
 #[test]
 fn a_seed_behind_miniupnpd_is_reached_by_upnp() {
     is_reached("UPnP", BOTH);
+}
+
+#[test]
+fn a_seed_behind_miniupnpd_is_reached_over_ipv6_through_a_pinhole_by_pcp() {
+    is_reached_through_a_pinhole("PCP", NAT_PMP);
+}
+
+#[test]
+fn a_seed_behind_miniupnpd_is_reached_over_ipv6_through_a_pinhole_by_upnp() {
+    is_reached_through_a_pinhole("UPnP", BOTH);
 }

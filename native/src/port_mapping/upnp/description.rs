@@ -11,12 +11,28 @@ use crate::port_mapping::failure::Failure;
 /// The maximum number of elements and texts in a document.
 const MAX_NODES: u32 = 8192;
 
-/// The services that are used, the preferred ones first.
-const SERVICES: [&str; 3] = [
-    "urn:schemas-upnp-org:service:WANIPConnection:2",
-    "urn:schemas-upnp-org:service:WANIPConnection:1",
-    "urn:schemas-upnp-org:service:WANPPPConnection:1",
-];
+/// What a service does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceKind {
+    /// It maps ports of IPv4.
+    Connection,
+    /// It opens pinholes in the firewall for IPv6.
+    Firewall,
+}
+
+impl ServiceKind {
+    /// The types of its services, the preferred ones first.
+    const fn types(self) -> &'static [&'static str] {
+        match self {
+            Self::Connection => &[
+                "urn:schemas-upnp-org:service:WANIPConnection:2",
+                "urn:schemas-upnp-org:service:WANIPConnection:1",
+                "urn:schemas-upnp-org:service:WANPPPConnection:1",
+            ],
+            Self::Firewall => &["urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"],
+        }
+    }
+}
 
 /// A service of the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +47,7 @@ pub struct Service {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     base: Option<String>,
+    /// The known ones.
     services: Vec<Service>,
 }
 
@@ -66,28 +83,31 @@ impl Description {
         let text = String::from_utf8_lossy(body);
         let document = parse_xml(&text)?;
         let root = document.root_element();
-        let mut services: Vec<(usize, Service)> = root
+        let services = root
             .descendants()
             .filter(|node| node.tag_name().name() == "service")
-            .filter_map(service)
-            .collect();
-        services.sort_by_key(|(rank, _)| *rank);
+            .filter_map(service);
         let base = text_of(root, "URLBase").filter(|base| !base.is_empty());
         Ok(Self {
             base: base.map(str::to_owned),
-            services: services.into_iter().map(|(_, service)| service).collect(),
+            services: services.collect(),
         })
     }
 
-    /// The services that map ports, the preferred ones first.
-    pub fn services(&self) -> impl Iterator<Item = &Service> {
-        self.services.iter()
+    /// The services of a kind, the preferred ones first.
+    pub fn services(&self, kind: ServiceKind) -> impl Iterator<Item = &Service> {
+        let of_type = |name: &'static str| {
+            let services = self.services.iter();
+            services.filter(move |service| service.name == name)
+        };
+        kind.types().iter().copied().flat_map(of_type)
     }
 
     /// The place of a service's control URL. `own` is the description's URL.
     ///
     /// # Errors
-    /// The URL is invalid, or does not lead to `gateway` over http.
+    /// The URL is invalid, or does not lead to `gateway` over http. With IPv6, any literal address
+    /// of that family counts as the gateway's, which alone is contacted.
     pub fn place(&self, gateway: IpAddr, own: &Url, service: &Service) -> Result<Place, Failure> {
         let url = self
             .resolve(own, &service.control)
@@ -105,13 +125,14 @@ impl Description {
     }
 }
 
-fn service(node: Node<'_, '_>) -> Option<(usize, Service)> {
+fn service(node: Node<'_, '_>) -> Option<Service> {
     let service_type = text_of(node, "serviceType")?;
-    let rank = SERVICES.iter().position(|name| *name == service_type)?;
-    let name = SERVICES.get(rank)?;
+    let kinds = [ServiceKind::Connection, ServiceKind::Firewall];
+    let mut types = kinds.into_iter().flat_map(|kind| kind.types());
+    let name = types.find(|name| **name == service_type)?;
     let control = text_of(node, "controlURL").filter(|url| !url.is_empty())?;
     let control = control.to_owned();
-    Some((rank, Service { name, control }))
+    Some(Service { name, control })
 }
 
 #[cfg(test)]
@@ -140,16 +161,18 @@ mod tests {
             &[
                 ("Layer3Forwarding:1", "/l3f"),
                 ("WANPPPConnection:1", "/ppp"),
+                ("WANIPv6FirewallControl:1", "/pinholes"),
                 ("WANIPConnection:1", " /ip?a=1&amp;b=2 "),
             ],
             "",
         );
         let parsed = Description::parse(text.as_bytes()).unwrap();
-        let controls: Vec<&str> = parsed
-            .services()
-            .map(|service| service.control.as_str())
-            .collect();
-        assert_eq!(controls, ["/ip?a=1&b=2", "/ppp"]);
+        let controls = |kind| -> Vec<&str> {
+            let services = parsed.services(kind);
+            services.map(|service| service.control.as_str()).collect()
+        };
+        assert_eq!(controls(ServiceKind::Connection), ["/ip?a=1&b=2", "/ppp"]);
+        assert_eq!(controls(ServiceKind::Firewall), ["/pinholes"]);
     }
 
     #[test]

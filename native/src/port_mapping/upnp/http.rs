@@ -81,7 +81,7 @@ async fn exchange(
 ) -> Result<(StatusCode, Bytes), Failure> {
     let request = request.map_err(|_| Failure::invalid("the address of a service"))?;
     let all = async {
-        let stream = access.bind.connect(access.gateway.at(place.port)).await?;
+        let stream = access.gateway.connect(access.bind, place.port).await?;
         let handshake = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
             .title_case_headers(true)

@@ -1,6 +1,6 @@
 //! The search for the gateway (SSDP, UPnP Device Architecture 1.1, chapter 1).
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use aqueduct_core::discovery::url::Url;
@@ -8,18 +8,23 @@ use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
+use super::description::ServiceKind;
 use super::description_url;
 use crate::port_mapping::access::Access;
 use crate::port_mapping::failure::Failure;
 
 /// The group that devices listen to.
-const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
+const GROUP_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(239, 255, 255, 250));
+/// The same of IPv6, with the scopes of a link and of a site (annex A).
+const GROUPS_V6: [IpAddr; 2] = [
+    IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xc)),
+    IpAddr::V6(Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 0, 0xc)),
+];
 
-/// What is searched for. Some gateways answer only to one of these.
-const TARGETS: [&str; 3] = [
+/// What is searched for besides a service. Some gateways answer only to one of these.
+const DEVICES: [&str; 2] = [
     "urn:schemas-upnp-org:device:InternetGatewayDevice:2",
     "urn:schemas-upnp-org:device:InternetGatewayDevice:1",
-    "urn:schemas-upnp-org:service:WANIPConnection:1",
 ];
 
 /// The delay before the search is repeated. Datagrams may be lost.
@@ -33,6 +38,7 @@ const MAX_ANSWERS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Search {
     access: Access,
+    kind: ServiceKind,
     socket: UdpSocket,
     destinations: Vec<SocketAddr>,
     repetition: Instant,
@@ -45,18 +51,29 @@ pub(super) struct Search {
 }
 
 impl Search {
-    pub(super) fn start(access: Access, deadline: Instant) -> Result<Self, Failure> {
+    /// Begins to search for gateways with a service of `kind`.
+    ///
+    /// # Errors
+    /// The system cannot open the socket.
+    pub(super) fn start(
+        access: Access,
+        kind: ServiceKind,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
         let gateway = access.gateway;
-        let socket = gateway.open_udp(access.bind)?;
+        let socket = gateway.open_udp_nearby(access.bind)?;
         if let IpAddr::V4(ours) = gateway.ours {
             SockRef::from(&socket).set_multicast_if_v4(&ours)?;
         }
-        let mut destinations = vec![gateway.at(access.ports.search)];
+        let port = access.ports.search;
+        let mut destinations = vec![gateway.at(port)];
         if access.multicast {
-            destinations.push(SocketAddr::from((GROUP, access.ports.search)));
+            let groups = groups(gateway.ip());
+            destinations.extend(groups.iter().map(|group| gateway.group(*group, port)));
         }
         Ok(Self {
             access,
+            kind,
             socket,
             destinations,
             repetition: Instant::now(),
@@ -98,8 +115,7 @@ impl Search {
     async fn send(&self) -> Result<(), Failure> {
         let mut sent = Err(Failure::Silent);
         for destination in &self.destinations {
-            for target in TARGETS {
-                let question = question(target);
+            for question in questions(destination.ip(), self.kind) {
                 match self.socket.send_to(question.as_bytes(), destination).await {
                     Ok(_) => sent = Ok(()),
                     Err(error) if sent.is_err() => sent = Err(error.into()),
@@ -135,10 +151,31 @@ impl Search {
     }
 }
 
-fn question(target: &str) -> String {
-    format!(
-        "M-SEARCH * HTTP/1.1\r\nHOST: {GROUP}:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: {target}\r\n\r\n"
-    )
+/// The groups of the gateway's address family.
+const fn groups(gateway: IpAddr) -> &'static [IpAddr] {
+    match gateway {
+        IpAddr::V4(_) => &[GROUP_V4],
+        IpAddr::V6(_) => &GROUPS_V6,
+    }
+}
+
+/// The searches to send to a group, or to the gateway itself.
+fn questions(to: IpAddr, kind: ServiceKind) -> impl Iterator<Item = String> {
+    let group = match to {
+        IpAddr::V4(_) => GROUP_V4,
+        IpAddr::V6(_) if to.is_multicast() => to,
+        IpAddr::V6(_) => GROUPS_V6[0],
+    };
+    let host = SocketAddr::new(group, 1900);
+    let service = match kind {
+        ServiceKind::Connection => "urn:schemas-upnp-org:service:WANIPConnection:1",
+        ServiceKind::Firewall => "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1",
+    };
+    DEVICES.into_iter().chain([service]).map(move |target| {
+        format!(
+            "M-SEARCH * HTTP/1.1\r\nHOST: {host}\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: {target}\r\n\r\n"
+        )
+    })
 }
 
 /// The address of the description in an answer to the search.
@@ -200,6 +237,33 @@ mod tests {
         ] {
             let expected = format!("invalid answer: answer to the search: {reason}");
             assert_eq!(of(answer), expected);
+        }
+    }
+
+    #[test]
+    fn a_search_names_its_group_and_the_service_that_is_wanted() {
+        let to: IpAddr = "fe80::1".parse().unwrap();
+        let all: Vec<String> = questions(to, ServiceKind::Firewall).collect();
+        assert!(
+            all.iter()
+                .all(|one| one.contains("\r\nHOST: [ff02::c]:1900\r\n"))
+        );
+        assert!(all[2].contains("ST: urn:schemas-upnp-org:service:WANIPv6FirewallControl:1\r\n"));
+        let to: IpAddr = "192.168.1.1".parse().unwrap();
+        let all: Vec<String> = questions(to, ServiceKind::Connection).collect();
+        assert!(all[0].contains("\r\nHOST: 239.255.255.250:1900\r\n"));
+        assert_eq!(all.len(), 3);
+    }
+
+    #[test]
+    fn of_a_literal_address_of_ipv6_port_and_path_are_used_at_the_gateways_own() {
+        let gateway: SocketAddr = "[fe80::1]:0".parse().unwrap();
+        let of = |location: &str| description_url(gateway, location);
+        for ours in ["http://[2001:db8::1]:5000/x", "http://[fe80::1]:5000/x"] {
+            assert!(of(ours).is_ok(), "{ours}");
+        }
+        for elsewhere in ["http://192.168.1.1/x", "http://router.example/x"] {
+            assert!(matches!(of(elsewhere), Err(Failure::Elsewhere(_))));
         }
     }
 

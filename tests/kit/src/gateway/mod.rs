@@ -1,8 +1,10 @@
-//! A gateway that maps ports by PCP, NAT-PMP and UPnP, or misbehaves as its script says.
+//! A gateway that maps ports and opens pinholes by PCP, NAT-PMP and UPnP, or misbehaves as its script
+//! says.
 //!
 //! It listens at an address of loopback of its own, keeps a table of mappings, and forwards nothing.
 
 mod datagrams;
+mod firewall;
 mod upnp;
 
 use std::collections::BTreeMap;
@@ -65,6 +67,23 @@ pub enum Upnp {
     Control(String),
 }
 
+/// How the gateway treats pinholes by UPnP, whose search and description are those of [`Upnp`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pinholes {
+    /// Its description lacks the service.
+    Absent,
+    /// It opens them for the address that asks.
+    Honest,
+    /// It opens them for any address.
+    ForAnyAddress,
+    /// It tells these values of `FirewallEnabled` and `InboundPinholeAllowed`.
+    Status(&'static str, &'static str),
+    /// It refuses them with this code and these words.
+    Refuses(u16, &'static str),
+    /// It gives each this number.
+    Number(&'static str),
+}
+
 /// How a gateway behaves.
 #[derive(Clone, Debug)]
 pub struct Behaviour {
@@ -74,6 +93,8 @@ pub struct Behaviour {
     pub nat_pmp: Datagrams,
     /// UPnP.
     pub upnp: Upnp,
+    /// UPnP's pinholes. If there are any, the search is answered though `upnp` is silent.
+    pub pinholes: Pinholes,
     /// The external address that it claims.
     pub address: Ipv4Addr,
     /// The lifetime that it grants, in seconds.
@@ -90,6 +111,7 @@ impl Behaviour {
             pcp: Datagrams::Silent,
             nat_pmp: Datagrams::Silent,
             upnp: Upnp::Silent,
+            pinholes: Pinholes::Absent,
             address: Ipv4Addr::new(203, 0, 113, 9),
             lifetime: 1200,
             taken: Vec::new(),
@@ -110,6 +132,15 @@ impl Behaviour {
     pub fn nat_pmp() -> Self {
         Self {
             nat_pmp: Datagrams::Honest,
+            ..Self::silent()
+        }
+    }
+
+    /// A gateway that opens pinholes by UPnP.
+    #[must_use]
+    pub fn pinholes() -> Self {
+        Self {
+            pinholes: Pinholes::Honest,
             ..Self::silent()
         }
     }
@@ -180,6 +211,8 @@ pub struct Gateway {
     pub control: u16,
     /// The port of UPnP's search.
     pub search: u16,
+    /// The port of UPnP's description and calls.
+    pub http: u16,
     /// What happened.
     pub events: Journal<Event>,
     shared: Arc<Shared>,
@@ -228,6 +261,7 @@ impl Gateway {
         let control = UdpSocket::bind((ip, control)).ok()?;
         let search = UdpSocket::bind((ip, search)).ok()?;
         let http = TcpListener::bind((ip, 0)).ok()?;
+        let http_addr = http.local_addr().unwrap();
         let (events, writer) = Journal::new();
         let shared = Arc::new(Shared {
             behaviour: Mutex::new(behaviour.clone()),
@@ -235,7 +269,7 @@ impl Gateway {
             started: Mutex::new(Instant::now()),
             events: writer,
             stopped: AtomicBool::new(false),
-            http: http.local_addr().unwrap(),
+            http: http_addr,
             ip,
         });
         let port = |socket: &UdpSocket| socket.local_addr().unwrap().port();
@@ -243,6 +277,7 @@ impl Gateway {
             ip,
             control: port(&control),
             search: port(&search),
+            http: http_addr.port(),
             events,
             shared: Arc::clone(&shared),
         };

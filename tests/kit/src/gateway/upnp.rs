@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::thread;
 
-use super::{Event, Shared, TICK, Transport, Upnp};
+use super::{Event, Pinholes, Shared, TICK, Transport, Upnp, firewall};
 
 const SERVICE: &str = "urn:schemas-upnp-org:service:WANIPConnection:1";
 
@@ -15,8 +15,9 @@ pub(super) fn answer_search(
     from: SocketAddr,
     question: &[u8],
 ) {
-    let location = match shared.behaviour().upnp {
-        Upnp::Silent => return,
+    let behaviour = shared.behaviour();
+    let location = match behaviour.upnp {
+        Upnp::Silent if behaviour.pinholes == Pinholes::Absent => return,
         Upnp::Location(location) => location,
         _ => format!("http://{}/description.xml", shared.http),
     };
@@ -47,6 +48,7 @@ pub(super) fn serve(listener: &TcpListener, shared: &Arc<Shared>) {
 /// One request per connection. A client may be gone at any time.
 fn handle(shared: &Shared, mut stream: TcpStream) -> Option<()> {
     let (head, body) = read(&stream)?;
+    let from = stream.peer_addr().ok()?.ip();
     let reply = match shared.behaviour().upnp {
         Upnp::Http(bytes) => bytes,
         Upnp::Trickle => {
@@ -61,9 +63,10 @@ fn handle(shared: &Shared, mut stream: TcpStream) -> Option<()> {
                 Upnp::Control(url) => url,
                 _ => "/control".to_owned(),
             };
-            response("200 OK", &description(&control))
+            let pinholes = shared.behaviour().pinholes != Pinholes::Absent;
+            response("200 OK", &description(&control, pinholes))
         }
-        _ => call(shared, &body),
+        _ => firewall::call(shared, from, &body).unwrap_or_else(|| call(shared, &body)),
     };
     stream.write_all(&reply).ok()
 }
@@ -92,14 +95,19 @@ fn response(status: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn description(control: &str) -> String {
+fn description(control: &str, pinholes: bool) -> String {
+    let firewall = format!(
+        "<service><serviceType>{}</serviceType><serviceId>urn:upnp-org:serviceId:WANIPv6Firewall1</serviceId><SCPDURL>/6fc.xml</SCPDURL><controlURL>{control}</controlURL><eventSubURL>/event</eventSubURL></service>",
+        firewall::SERVICE
+    );
+    let firewall = if pinholes { firewall } else { String::new() };
     format!(
-        "<?xml version=\"1.0\"?><root xmlns=\"urn:schemas-upnp-org:device-1-0\"><specVersion><major>1</major><minor>0</minor></specVersion><device><deviceType>urn:schemas-upnp-org:device:InternetGatewayDevice:1</deviceType><deviceList><device><deviceType>urn:schemas-upnp-org:device:WANDevice:1</deviceType><deviceList><device><deviceType>urn:schemas-upnp-org:device:WANConnectionDevice:1</deviceType><serviceList><service><serviceType>{SERVICE}</serviceType><serviceId>urn:upnp-org:serviceId:WANIPConn1</serviceId><SCPDURL>/scpd.xml</SCPDURL><controlURL>{control}</controlURL><eventSubURL>/event</eventSubURL></service></serviceList></device></deviceList></device></deviceList></device></root>"
+        "<?xml version=\"1.0\"?><root xmlns=\"urn:schemas-upnp-org:device-1-0\"><specVersion><major>1</major><minor>0</minor></specVersion><device><deviceType>urn:schemas-upnp-org:device:InternetGatewayDevice:1</deviceType><deviceList><device><deviceType>urn:schemas-upnp-org:device:WANDevice:1</deviceType><deviceList><device><deviceType>urn:schemas-upnp-org:device:WANConnectionDevice:1</deviceType><serviceList><service><serviceType>{SERVICE}</serviceType><serviceId>urn:upnp-org:serviceId:WANIPConn1</serviceId><SCPDURL>/scpd.xml</SCPDURL><controlURL>{control}</controlURL><eventSubURL>/event</eventSubURL></service>{firewall}</serviceList></device></deviceList></device></deviceList></device></root>"
     )
 }
 
 /// The value of an argument of a call.
-fn argument<'a>(body: &'a str, name: &str) -> &'a str {
+pub(super) fn argument<'a>(body: &'a str, name: &str) -> &'a str {
     let (_, rest) = body
         .split_once(&format!("<{name}>"))
         .unwrap_or_else(|| panic!("{name} is missing in {body}"));
@@ -112,12 +120,12 @@ fn envelope(inside: &str) -> String {
     )
 }
 
-fn done(action: &str, fields: &str) -> Vec<u8> {
-    let inside = format!("<u:{action}Response xmlns:u=\"{SERVICE}\">{fields}</u:{action}Response>");
+pub(super) fn done(action: &str, service: &str, fields: &str) -> Vec<u8> {
+    let inside = format!("<u:{action}Response xmlns:u=\"{service}\">{fields}</u:{action}Response>");
     response("200 OK", &envelope(&inside))
 }
 
-fn fault(shared: &Shared, code: u16, words: &str) -> Vec<u8> {
+pub(super) fn fault(shared: &Shared, code: u16, words: &str) -> Vec<u8> {
     shared.events.push(Event::Refused);
     let inside = format!(
         "<s:Fault><faultcode>s:Client</faultcode><faultstring>UPnPError</faultstring><detail><UPnPError xmlns=\"urn:schemas-upnp-org:control-1-0\"><errorCode>{code}</errorCode><errorDescription>{words}</errorDescription></UPnPError></detail></s:Fault>"
@@ -131,7 +139,7 @@ fn call(shared: &Shared, body: &str) -> Vec<u8> {
         shared.events.push(Event::Asked);
         let address = behaviour.address;
         let field = format!("<NewExternalIPAddress>{address}</NewExternalIPAddress>");
-        return done("GetExternalIPAddress", &field);
+        return done("GetExternalIPAddress", SERVICE, &field);
     }
     let transport = match argument(body, "NewProtocol") {
         "TCP" => Transport::Tcp,
@@ -145,7 +153,7 @@ fn call(shared: &Shared, body: &str) -> Vec<u8> {
             (key.0 == transport && entry.external == external).then_some(key.1)
         });
         return match internal.filter(|internal| shared.unmap(transport, *internal)) {
-            Some(_) => done("DeletePortMapping", ""),
+            Some(_) => done("DeletePortMapping", SERVICE, ""),
             None => fault(shared, 714, "NoSuchEntryInArray"),
         };
     }
@@ -163,5 +171,5 @@ fn call(shared: &Shared, body: &str) -> Vec<u8> {
     let internal = argument(body, "NewInternalPort").parse().unwrap();
     let lifetime = Some(lifetime).filter(|seconds| *seconds != 0);
     shared.map(transport, internal, external, lifetime);
-    done("AddPortMapping", "")
+    done("AddPortMapping", SERVICE, "")
 }
