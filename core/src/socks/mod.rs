@@ -1,22 +1,26 @@
 //! The client's side of SOCKS5 (RFC 1928), with user name and password (RFC 1929).
 //!
-//! [`Connect`] is the exchange that connects to a destination through a proxy, as a state machine
-//! without I/O. It uses a buffer of fixed size and reads no byte more than the exchange has, since
-//! those that follow belong to the destination.
+//! [`Exchange`] is a request to a proxy, for a connection to a destination or for the relaying of
+//! datagrams, as a state machine without I/O. It uses a buffer of fixed size and reads no byte more
+//! than the exchange has, since those that follow belong to the destination. [`encapsulate`] and
+//! [`Datagram`] are what goes to the relay and comes from it.
 
-mod connect;
+mod datagram;
 mod error;
+mod exchange;
+mod form;
 
 use std::fmt;
 use std::net::SocketAddr;
 
-pub use self::connect::Connect;
+pub use self::datagram::{Datagram, MAX_HEADER, encapsulate};
 pub use self::error::{Refusal, SocksError};
+pub use self::exchange::Exchange;
 
 /// The longest name, user name or password in bytes: each is preceded by its length in one byte.
 pub const MAX_TEXT: usize = u8::MAX as usize;
 
-/// Where a proxy connects to.
+/// Where a proxy connects to, or sends datagrams to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// An address.
@@ -64,6 +68,12 @@ impl Text {
             1..=MAX_TEXT => Ok(Self(text.to_owned())),
             length => Err(TextError(length)),
         }
+    }
+}
+
+impl From<Text> for String {
+    fn from(text: Text) -> Self {
+        text.0
     }
 }
 

@@ -139,9 +139,9 @@ pub(crate) struct NetworkFlags {
     pub(crate) bind: Option<Bind>,
     /// Connect to peers and trackers through this SOCKS5 proxy, and to nothing else:
     /// socks5://USER:PASSWORD@HOST:PORT, percent-encoded, where the user, the password and the port
-    /// can be left out. The proxy resolves all names but its own. UDP trackers, the DHT, uTP, the
-    /// local network and port mapping are not used, and nobody can connect to us. Variables such as
-    /// ALL_PROXY are not read
+    /// can be left out. The proxy resolves all names but its own. UDP trackers are asked if it
+    /// relays datagrams (UDP ASSOCIATE). The DHT, uTP, the local network and port mapping are not
+    /// used, and nobody can connect to us. Variables such as ALL_PROXY are not read
     #[arg(long, value_name = "URL", value_parser = |text: &str| Ok::<_, Infallible>(ProxyText::from(text)),
         conflicts_with_all = ["port", "no_tcp", "dht_bootstrap", "port_mapping_gateway"])]
     pub(crate) proxy: Option<ProxyText>,

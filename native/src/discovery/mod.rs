@@ -15,6 +15,7 @@ mod outbox;
 mod parts;
 mod public_nodes;
 mod task;
+mod tracker_port;
 mod work;
 
 use std::io;
@@ -47,8 +48,8 @@ pub struct Options {
     pub config: Config,
     /// The policy on addresses.
     pub policy: Arc<dyn Policy>,
-    /// How the network is reached. With a proxy, UDP trackers are not asked and the DHT must not be
-    /// used.
+    /// How the network is reached. With a proxy, UDP trackers are asked if it relays datagrams, and
+    /// the DHT must not be used.
     pub outbound: Outbound,
     /// `None` if the DHT is not used.
     pub dht: Option<DhtOptions>,

@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use aqueduct_core::discovery::trackers::{self, QueryId, ResolveFor};
+use aqueduct_core::discovery::trackers::{self, Endpoint, QueryId, ResolveFor};
 use aqueduct_core::discovery::url::Host;
 use aqueduct_core::discovery::{Input, NetRequest, dht};
 use bytes::Bytes;
@@ -15,13 +15,12 @@ use super::Options;
 use super::lsd::Groups;
 use super::node_port::NodePort;
 use super::outbox::Outbox;
+use super::tracker_port::TrackerPort;
 use super::work::{Done, Work};
 use crate::net::http::{Client, Fetch};
-use crate::net::requests::{Reply, Requests};
+use crate::net::policy::stand_in;
 use crate::net::utp::Rest;
-use crate::net::{
-    Admission, NetError, Permit, Place, Policy, Purpose, Resolver, Target, connect_words,
-};
+use crate::net::{Admission, NetError, Permit, Place, Policy, Purpose, Resolver, Target};
 
 /// Carries out [`NetRequest`]s, and returns their results and received datagrams as [`Input`]s.
 ///
@@ -32,8 +31,7 @@ pub(crate) struct Network {
     policy: Arc<dyn Policy>,
     http: Client,
     resolver: Resolver,
-    /// The sockets for UDP trackers.
-    trackers: Requests,
+    trackers: TrackerPort,
     /// Datagrams to UDP trackers that wait for permission.
     outbox: Outbox,
     /// `None`: the DHT is not used.
@@ -41,13 +39,13 @@ pub(crate) struct Network {
     /// The groups of local discovery; none is joined before the first announce.
     groups: Groups,
     work: Work,
-    /// Datagrams that could not be sent; at most one per request.
-    failed: VecDeque<Input>,
+    /// Datagrams that could not be sent, and what needs no waiting; at most one per request.
+    ready: VecDeque<Input>,
 }
 
 /// What happened first.
 enum Heard {
-    Tracker(Reply),
+    Tracker(trackers::Input),
     Node(SocketAddr, Bytes),
     Done(Done),
 }
@@ -68,12 +66,12 @@ impl Network {
         Ok(Self {
             http: Client::new(Arc::clone(&policy), outbound.clone()),
             resolver: outbound.resolver().clone(),
-            trackers: Requests::bind(bind)?,
+            trackers: TrackerPort::open(outbound)?,
             outbox: Outbox::default(),
             node: node.transpose()?,
             groups: Groups::new(bind),
             work: Work::default(),
-            failed: VecDeque::new(),
+            ready: VecDeque::new(),
             policy,
         })
     }
@@ -100,8 +98,8 @@ impl Network {
     /// still needed. Nothing is lost if the future is dropped.
     pub(crate) async fn input(&mut self, is_open: impl Fn(QueryId) -> bool) -> Input {
         loop {
-            if let Some(failed) = self.failed.pop_front() {
-                return failed;
+            if let Some(ready) = self.ready.pop_front() {
+                return ready;
             }
             let heard = tokio::select! {
                 reply = self.trackers.receive() => Heard::Tracker(reply),
@@ -110,7 +108,7 @@ impl Network {
                 done = self.work.next() => Heard::Done(done),
             };
             match heard {
-                Heard::Tracker(reply) => return Input::Trackers(from_tracker(reply)),
+                Heard::Tracker(reply) => return Input::Trackers(reply),
                 Heard::Node(from, bytes) => return Input::Dht(dht::Input::Packet { from, bytes }),
                 Heard::Done(Done::Input(input)) => return input,
                 Heard::Done(Done::Turn { id, to, permit }) => {
@@ -166,11 +164,44 @@ impl Network {
             ResolveFor::Tracker => Purpose::UdpTracker,
             ResolveFor::Peer => Purpose::Peer,
         };
+        let relayed = matches!(self.trackers, TrackerPort::Proxied(_));
+        if relayed && what == ResolveFor::Tracker {
+            return self.check_relayed(id, owner, &name);
+        }
         let resolving = self.look_up(purpose, owner, name);
         self.work.start(id, async move {
             let result = resolving.await.map_err(Into::into);
             trackers::Input::Resolved { id, result }
         });
+    }
+
+    /// The proxy resolves the name, once the policy permits its address as far as that is known.
+    fn check_relayed(&mut self, id: QueryId, owner: u64, (host, port): &(String, u16)) {
+        let input = match Host::parse(host) {
+            Err(error) => Err(NetError::from(error)),
+            Ok(host) => {
+                let known = stand_in(&host).map(|ip| SocketAddr::new(ip, *port));
+                let checked = known.map_or(Ok(()), |addr| {
+                    self.policy.check(&Target {
+                        owner,
+                        ..Target::new(Purpose::UdpTracker, addr)
+                    })
+                });
+                checked.map_err(NetError::from).map(|()| host)
+            }
+        };
+        let input = match input {
+            Ok(Host::Name(_)) => trackers::Input::ByName { id },
+            Ok(Host::Addr(ip)) => trackers::Input::Resolved {
+                id,
+                result: Ok(vec![SocketAddr::new(ip, *port)]),
+            },
+            Err(error) => trackers::Input::Resolved {
+                id,
+                result: Err(error.into()),
+            },
+        };
+        self.ready.push_back(Input::Trackers(input));
     }
 
     /// Resolves a bootstrap node. If it is not found, the state machine tries again, and nothing
@@ -203,17 +234,24 @@ impl Network {
         }
     }
 
-    fn send(&mut self, id: QueryId, owner: u64, to: SocketAddr, bytes: Bytes) {
+    fn send(&mut self, id: QueryId, owner: u64, to: Endpoint, bytes: Bytes) {
+        let Endpoint::Addr(addr) = to else {
+            return self.transmit(&to, &bytes);
+        };
         let policy = Arc::clone(&self.policy);
-        match policy.admit(Place::Addr(to), owner) {
-            Admission::Now(Ok(_permit)) => self.transmit(to, &bytes),
+        match policy.admit(Place::Addr(addr), owner) {
+            Admission::Now(Ok(_permit)) => self.transmit(&to, &bytes),
             // Datagrams may be lost; the state machine repeats them.
             Admission::Now(Err(_)) => {}
-            Admission::Waits(_) if self.outbox.put(id, to, bytes) => {
+            Admission::Waits(_) if self.outbox.put(id, addr, bytes) => {
                 let policy = Arc::clone(&policy);
                 self.work.start_unnamed(async move {
-                    let permit = policy.admit(Place::Addr(to), owner).granted().await.ok();
-                    Done::Turn { id, to, permit }
+                    let permit = policy.admit(Place::Addr(addr), owner).granted().await.ok();
+                    Done::Turn {
+                        id,
+                        to: addr,
+                        permit,
+                    }
                 });
             }
             Admission::Waits(_) => {}
@@ -224,16 +262,13 @@ impl Network {
     fn send_waiting(&mut self, id: QueryId, to: SocketAddr, permit: Option<Box<dyn Permit>>) {
         let bytes = self.outbox.take(id, to);
         if let Some(bytes) = bytes.filter(|_| permit.is_some()) {
-            self.transmit(to, &bytes);
+            self.transmit(&to.into(), &bytes);
         }
     }
 
-    fn transmit(&mut self, to: SocketAddr, bytes: &[u8]) {
-        if let Err(error) = self.trackers.send(to, bytes) {
-            let message = connect_words(&error);
-            let failed = trackers::Input::UdpFailed { to, message };
-            self.failed.push_back(Input::Trackers(failed));
-        }
+    fn transmit(&mut self, to: &Endpoint, bytes: &Bytes) {
+        let failed = self.trackers.send(to, bytes);
+        self.ready.extend(failed.map(Input::Trackers));
     }
 
     fn send_to_node(&mut self, to: SocketAddr, bytes: &[u8]) {
@@ -241,7 +276,7 @@ impl Network {
         if let Some(Err(why)) = sent {
             tracing::trace!(%to, why, "not sent to a DHT node");
             let failed = dht::Input::Unreachable(to);
-            self.failed.push_back(Input::Dht(failed));
+            self.ready.push_back(Input::Dht(failed));
         }
     }
 }
@@ -251,15 +286,5 @@ async fn receive(node: Option<&mut NodePort>) -> (SocketAddr, Bytes) {
     match node {
         Some(node) => node.receive().await,
         None => pending().await,
-    }
-}
-
-fn from_tracker(reply: Reply) -> trackers::Input {
-    match reply {
-        Reply::Datagram(from, bytes) => trackers::Input::UdpPacket { from, bytes },
-        Reply::Failed(to, error) => trackers::Input::UdpFailed {
-            to,
-            message: connect_words(&error),
-        },
     }
 }

@@ -35,8 +35,8 @@ pub enum NetError {
         /// The system's message.
         message: String,
     },
-    /// A proxy is used, and only connections over TCP pass through it.
-    #[error("with a proxy only trackers over HTTP are asked, and no other names are looked up")]
+    /// A proxy is used, which tells nobody the address of a name.
+    #[error("with a proxy no name is looked up, and this one is needed as an address")]
     NotProxied,
     /// The proxy did not connect.
     #[error(transparent)]

@@ -1,6 +1,7 @@
 //! The network as the terminal program and the bridge use it: which addresses may be reached and
 //! how often, names, HTTP, datagrams.
 
+mod association;
 mod bind;
 mod blocking;
 mod error;
@@ -18,6 +19,7 @@ mod source;
 pub mod udp;
 pub mod utp;
 
+pub(crate) use association::{Association, Relayed};
 pub use bind::Bind;
 pub use blocking::{Blocking, ReadError, read_blocklist};
 pub use error::{NetError, connect_words};

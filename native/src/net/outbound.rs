@@ -33,7 +33,8 @@ impl Outbound {
         }
     }
 
-    /// Through a proxy: connections over TCP, and nothing else.
+    /// Through a proxy: connections over TCP, datagrams to UDP trackers if it relays them, and
+    /// nothing else.
     #[must_use]
     pub fn through(proxy: Proxy) -> Self {
         Self {
@@ -74,6 +75,12 @@ impl Outbound {
     #[must_use]
     pub const fn proxy(&self) -> Option<&Proxy> {
         self.proxy.as_ref()
+    }
+
+    /// Why the proxy relays no datagrams, in a sentence; `None`: nothing is known to prevent it.
+    #[must_use]
+    pub fn relay_trouble(&self) -> Option<String> {
+        self.proxy.as_ref().and_then(Proxy::relay_trouble)
     }
 
     /// What prevents sending at present, in a sentence; `None`: nothing is known to.

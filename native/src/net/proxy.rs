@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aqueduct_core::discovery::url::Host;
-use aqueduct_core::socks::{Connect, Credentials, Destination};
+use aqueduct_core::net::{is_local, is_usable};
+use aqueduct_core::socks::{Credentials, Destination, Exchange, SocksError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -34,6 +35,8 @@ struct Inner {
     bind: Bind,
     resolver: Resolver,
     trouble: Mutex<Option<ProxyError>>,
+    /// Why the last association failed.
+    relay_trouble: Mutex<Option<ProxyError>>,
 }
 
 impl Proxy {
@@ -48,6 +51,7 @@ impl Proxy {
             bind,
             resolver: Resolver::from_addresses(bind),
             trouble: Mutex::default(),
+            relay_trouble: Mutex::default(),
         }))
     }
 
@@ -67,38 +71,88 @@ impl Proxy {
         message.map(|error| self.0.bind.trouble().unwrap_or(error))
     }
 
+    /// Why datagrams are not relayed, if that was found out.
+    #[must_use]
+    pub fn relay_trouble(&self) -> Option<String> {
+        let trouble = self.0.relay_trouble.lock();
+        let trouble = trouble.unwrap_or_else(PoisonError::into_inner);
+        trouble.as_ref().map(ToString::to_string)
+    }
+
     /// Connects to a destination.
     ///
     /// # Errors
     /// See [`ProxyError`].
     pub async fn connect(&self, to: &Destination) -> Result<TcpStream, ProxyError> {
-        let connected = self.exchange(to).await;
+        let machine = Exchange::connect(to, self.0.credentials.as_ref());
+        let connected = self.exchange(machine, to).await;
         let trouble = match &connected {
             Err(error) if error.is_of_proxy() => Some(error.clone()),
             _ => None,
         };
-        *self
-            .0
-            .trouble
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = trouble;
-        connected
+        set(&self.0.trouble, trouble);
+        connected.map(|(stream, _)| stream)
     }
 
-    async fn exchange(&self, to: &Destination) -> Result<TcpStream, ProxyError> {
+    /// Asks for an association. Returns the connection that holds it, and where datagrams are
+    /// relayed.
+    ///
+    /// # Errors
+    /// See [`ProxyError`].
+    pub(super) async fn associate(&self) -> Result<(TcpStream, SocketAddr), ProxyError> {
+        let associated = self.exchange_for_relay().await;
+        set(&self.0.relay_trouble, associated.as_ref().err().cloned());
+        associated
+    }
+
+    async fn exchange_for_relay(&self) -> Result<(TcpStream, SocketAddr), ProxyError> {
+        let machine = Exchange::associate(self.0.credentials.as_ref());
+        let anywhere = SocketAddr::from(([0; 4], 0)).into();
+        let associated = self.exchange(machine, &anywhere).await;
+        let proxy = self.name();
+        let (stream, bound) = associated.map_err(|error| match error {
+            ProxyError::Socks {
+                error: SocksError::Refused(refusal),
+                ..
+            } => ProxyError::NoRelay { proxy, refusal },
+            ProxyError::ClosedMidway { proxy, .. } => ProxyError::Closed { proxy },
+            ProxyError::TimedOut { proxy, .. } => ProxyError::Silent { proxy },
+            other => other,
+        })?;
+        let peer = stream
+            .peer_addr()
+            .map_err(|_| ProxyError::Closed { proxy: self.name() })?;
+        let relay = relay(bound.as_ref(), peer).map_err(|relay| ProxyError::Relay {
+            proxy: self.name(),
+            relay,
+        })?;
+        Ok((stream, relay))
+    }
+
+    /// Why an association ended.
+    pub(super) fn relay_lost(&self) -> ProxyError {
+        ProxyError::RelayLost { proxy: self.name() }
+    }
+
+    /// Connects to the proxy, and carries out a request. Returns the address that the proxy uses
+    /// for it, too.
+    async fn exchange(
+        &self,
+        mut machine: Exchange,
+        to: &Destination,
+    ) -> Result<(TcpStream, Option<Destination>), ProxyError> {
         let deadline = Instant::now() + ACCEPT_TIMEOUT;
         let reached = timeout_at(deadline, self.reach()).await;
         let mut stream = reached.map_err(|_| self.silent())??;
-        let mut machine = Connect::new(to, self.0.credentials.as_ref());
         let accepted = timeout_at(
             deadline,
-            self.talk(&mut stream, &mut machine, Connect::is_requested),
+            self.talk(&mut stream, &mut machine, Exchange::is_requested),
         );
         accepted.await.map_err(|_| self.silent())??;
-        let connected = self.talk(&mut stream, &mut machine, Connect::is_connected);
+        let granted = self.talk(&mut stream, &mut machine, Exchange::is_granted);
         let deadline = Instant::now() + CONNECT_TIMEOUT;
-        match timeout_at(deadline, connected).await {
-            Ok(Ok(())) => Ok(stream),
+        match timeout_at(deadline, granted).await {
+            Ok(Ok(())) => Ok((stream, machine.bound().cloned())),
             Ok(Err(ProxyError::Closed { proxy })) => Err(ProxyError::ClosedMidway {
                 proxy,
                 to: to.to_string(),
@@ -142,8 +196,8 @@ impl Proxy {
     async fn talk(
         &self,
         stream: &mut TcpStream,
-        machine: &mut Connect,
-        is_done: impl Fn(&Connect) -> bool,
+        machine: &mut Exchange,
+        is_done: impl Fn(&Exchange) -> bool,
     ) -> Result<(), ProxyError> {
         let closed = |_| ProxyError::Closed { proxy: self.name() };
         let mut buffer = [0; BUFFER];
@@ -185,5 +239,73 @@ impl Proxy {
             proxy: self.name(),
             message,
         }
+    }
+}
+
+fn set(trouble: &Mutex<Option<ProxyError>>, error: Option<ProxyError>) {
+    *trouble.lock().unwrap_or_else(PoisonError::into_inner) = error;
+}
+
+/// Where datagrams are sent, if the proxy at `proxy` says that its relay is at `bound`: without an
+/// address at its own one (RFC 1928, section 6).
+///
+/// # Errors
+/// It is a name, has port 0, or is inside a network that the proxy is not in, so that it would make
+/// us send datagrams to machines of our own network.
+fn relay(bound: Option<&Destination>, proxy: SocketAddr) -> Result<SocketAddr, Option<SocketAddr>> {
+    let Some(Destination::Addr(bound)) = bound else {
+        return Err(None);
+    };
+    let at_proxy = {
+        let mut at_proxy = proxy;
+        at_proxy.set_port(bound.port());
+        at_proxy
+    };
+    let (ip, proxy) = (bound.ip(), proxy.ip().to_canonical());
+    if bound.port() == 0 {
+        return Err(Some(*bound));
+    }
+    if ip.is_unspecified() || ip == proxy {
+        return Ok(at_proxy);
+    }
+    let is_outside = is_usable(*bound)
+        && (!ip.is_loopback() || proxy.is_loopback())
+        && (!is_local(ip) || is_local(proxy));
+    is_outside.then_some(*bound).ok_or(Some(*bound))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_is_at_the_proxy_unless_it_is_named_and_never_further_inside() {
+        let of = |bound: &str, proxy: &str| {
+            let bound: SocketAddr = bound.parse().unwrap();
+            relay(Some(&bound.into()), proxy.parse().unwrap())
+                .map(|relay| relay.to_string())
+                .map_err(|relay| relay.map(|relay| relay.to_string()))
+        };
+        let ok = |text: &str| Ok(text.to_owned());
+        let no = |text: &str| Err(Some(text.to_owned()));
+        assert_eq!(of("0.0.0.0:9", "203.0.113.5:1080"), ok("203.0.113.5:9"));
+        assert_eq!(of("[::]:9", "[2001:db8::5]:1080"), ok("[2001:db8::5]:9"));
+        assert_eq!(of("0.0.0.0:9", "[2001:db8::5]:1080"), ok("[2001:db8::5]:9"));
+        assert_eq!(of("198.51.100.7:9", "203.0.113.5:1"), ok("198.51.100.7:9"));
+        assert_eq!(of("192.168.1.6:9", "192.168.1.5:1"), ok("192.168.1.6:9"));
+        assert_eq!(of("10.0.0.1:9", "127.0.0.1:1080"), ok("10.0.0.1:9"));
+        for inside in [
+            "192.168.1.6:9",
+            "127.0.0.1:9",
+            "224.0.0.1:9",
+            "203.0.113.5:0",
+        ] {
+            assert_eq!(of(inside, "203.0.113.5:1080"), no(inside));
+        }
+        assert_eq!(of("127.0.0.1:9", "192.168.1.5:1"), no("127.0.0.1:9"));
+        let name = Destination::name("relay.example", 9).unwrap();
+        let proxy = SocketAddr::from(([203, 0, 113, 5], 1080));
+        assert_eq!(relay(Some(&name), proxy), Err(None));
+        assert_eq!(relay(None, proxy), Err(None));
     }
 }

@@ -1,6 +1,7 @@
 //! Why there is no connection through a proxy.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use aqueduct_core::socks::{Refusal, SocksError};
@@ -48,6 +49,31 @@ pub enum ProxyError {
         /// Host and port.
         to: String,
     },
+    /// It does not relay datagrams.
+    #[error(
+        "the proxy {proxy} relays no datagrams, so that trackers over UDP are not asked: {}",
+        association_words(*refusal)
+    )]
+    NoRelay {
+        /// Host and port.
+        proxy: String,
+        /// How it refused.
+        refusal: Refusal,
+    },
+    /// It names a relay to which nothing is sent.
+    #[error("the proxy {proxy} names a relay for datagrams that is not used: {}", relay_words(*relay))]
+    Relay {
+        /// Host and port.
+        proxy: String,
+        /// The address; `None`: a name.
+        relay: Option<SocketAddr>,
+    },
+    /// It ended an association, or its relay is closed.
+    #[error("the proxy {proxy} stopped relaying datagrams")]
+    RelayLost {
+        /// Host and port.
+        proxy: String,
+    },
     /// It accepted us and did not reach the destination in time.
     #[error("the proxy {proxy} did not reach {to} within {} s", CONNECT_TIMEOUT.as_secs())]
     TimedOut {
@@ -67,8 +93,30 @@ impl ProxyError {
                 SocksError::Refused(refusal) => matches!(refusal, Refusal::CommandNotSupported),
                 _ => true,
             },
-            Self::ClosedMidway { .. } | Self::TimedOut { .. } => false,
+            Self::ClosedMidway { .. }
+            | Self::TimedOut { .. }
+            | Self::NoRelay { .. }
+            | Self::Relay { .. }
+            | Self::RelayLost { .. } => false,
         }
+    }
+}
+
+/// What a refusal of an association means.
+fn association_words(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::CommandNotSupported => "it lacks UDP ASSOCIATE".to_owned(),
+        Refusal::NotAllowed => "its rules do not allow it".to_owned(),
+        Refusal::General => "it does not say why (general failure)".to_owned(),
+        other => format!("it {other}"),
+    }
+}
+
+fn relay_words(relay: Option<SocketAddr>) -> String {
+    match relay {
+        Some(relay) if relay.port() == 0 => "port 0".to_owned(),
+        Some(relay) => format!("{relay} is inside a network that the proxy is not in"),
+        None => "a name, which is not looked up".to_owned(),
     }
 }
 

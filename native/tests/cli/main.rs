@@ -21,6 +21,7 @@ mod links;
 mod names;
 mod port_mapping;
 mod proxy;
+mod relay;
 mod silent_peers;
 mod sources;
 mod terminal;

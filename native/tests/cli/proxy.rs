@@ -189,16 +189,10 @@ fn why_a_proxy_does_not_reach_a_peer_is_told_of_that_peer() {
 }
 
 #[test]
-fn with_a_proxy_udp_trackers_are_not_asked_and_that_is_said() {
+fn names_of_peers_are_not_looked_up_with_a_proxy() {
     let world = World::new();
     world.shared();
-    let (tracker, proxy) = (Tracker::start(), Proxy::start(Manner::Open));
-    let said = world.fails(4, &get(&proxy.url(), &["--tracker", &tracker.udp()]));
-    assert!(
-        said.contains("with a proxy only trackers over HTTP are asked"),
-        "{said}"
-    );
-    assert!(tracker.announces().is_empty() && proxy.requests().is_empty());
+    let proxy = Proxy::start(Manner::Open);
     let named = world.fails(2, &get(&proxy.url(), &["--peer", "peer.test:6881"]));
     assert!(named.contains("give the peer's address"), "{named}");
 }

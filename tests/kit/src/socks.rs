@@ -1,12 +1,15 @@
-//! A scripted SOCKS5 proxy (RFC 1928, 1929).
+//! A scripted SOCKS5 proxy (RFC 1928, 1929), which connects and relays datagrams.
+
+mod relay;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+pub use self::relay::Relay;
 use crate::PATIENCE;
 use crate::journal::{Journal, Writer};
 
@@ -39,6 +42,10 @@ pub struct Proxy {
 struct Script {
     manner: Manner,
     names: BTreeMap<String, SocketAddr>,
+    ip: IpAddr,
+    relay: Relay,
+    /// Associations whose connection was closed by the proxy.
+    closed: AtomicUsize,
     requests: Writer<String>,
 }
 
@@ -47,6 +54,13 @@ impl Proxy {
     #[must_use]
     pub fn start(manner: Manner) -> Self {
         Self::start_at(Ipv4Addr::LOCALHOST.into(), manner, [])
+    }
+
+    /// Starts a proxy on a free port of 127.0.0.1 that connects to everything, and relays datagrams
+    /// in this way. It alone knows the addresses of some names.
+    #[must_use]
+    pub fn relaying<const N: usize>(relay: Relay, names: [(&str, SocketAddr); N]) -> Self {
+        Self::start_with(Ipv4Addr::LOCALHOST.into(), Manner::Open, names, relay)
     }
 
     /// Starts a proxy on a free port of `ip`, which alone knows the addresses of some names.
@@ -59,6 +73,15 @@ impl Proxy {
         manner: Manner,
         names: [(&str, SocketAddr); N],
     ) -> Self {
+        Self::start_with(ip, manner, names, Relay::Honest)
+    }
+
+    fn start_with<const N: usize>(
+        ip: IpAddr,
+        manner: Manner,
+        names: [(&str, SocketAddr); N],
+        relay: Relay,
+    ) -> Self {
         let listener = TcpListener::bind((ip, 0)).expect("a free port");
         let addr = listener.local_addr().expect("it is bound");
         let (requests, writer) = Journal::new();
@@ -66,6 +89,9 @@ impl Proxy {
         let script = Arc::new(Script {
             manner,
             names: names.map(|(name, addr)| (name.to_owned(), addr)).into(),
+            ip,
+            relay,
+            closed: AtomicUsize::new(0),
             requests: writer,
         });
         let stop = Arc::clone(&stopped);
@@ -92,7 +118,8 @@ impl Proxy {
         format!("socks5://{}", self.addr)
     }
 
-    /// The destinations that were requested so far, each as `HOST:PORT`.
+    /// The destinations that were requested so far, each as `HOST:PORT`; associations as `udp`, and
+    /// datagrams as `udp HOST:PORT`.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         self.requests.all()
@@ -121,7 +148,7 @@ impl Drop for Proxy {
 }
 
 impl Script {
-    fn serve(&self, mut client: TcpStream) -> io::Result<()> {
+    fn serve(self: &Arc<Self>, mut client: TcpStream) -> io::Result<()> {
         let [version, methods] = read(&mut client)?;
         let mut offered = vec![0; methods.into()];
         client.read_exact(&mut offered)?;
@@ -143,18 +170,46 @@ impl Script {
             }
             Manner::Open | Manner::Refuses(_) | Manner::Hangs => client.write_all(&[5, 0])?,
         }
-        let (host, port) = request(&mut client)?;
-        self.requests.push(format!("{host}:{port}"));
+        let (command, host, port) = request(&mut client)?;
+        let is_association = command == 3;
+        self.requests.push(if is_association {
+            "udp".to_owned()
+        } else {
+            format!("{host}:{port}")
+        });
         match self.manner {
             Manner::Hangs => Ok(()),
             Manner::Refuses(code) => answer(&mut client, code),
+            _ if is_association => self.associate(client),
             _ => self.connect(client, &host, port),
         }
     }
 
-    fn connect(&self, mut client: TcpStream, host: &str, port: u16) -> io::Result<()> {
+    fn associate(self: &Arc<Self>, mut client: TcpStream) -> io::Result<()> {
+        if let Relay::Refuses(code) = self.relay {
+            return answer(&mut client, code);
+        }
+        let (socket, reply) = relay::open(self.ip, &self.relay);
+        client.write_all(&reply)?;
+        relay::serve(self, &self.relay, socket, client);
+        Ok(())
+    }
+
+    /// Whether the association is closed instead of relaying a datagram.
+    fn closes(&self, relay: &Relay) -> bool {
+        match relay {
+            Relay::Closes(most) => self.closed.fetch_add(1, Ordering::Relaxed) < *most,
+            _ => false,
+        }
+    }
+
+    fn find(&self, host: &str, port: u16) -> Option<SocketAddr> {
         let known = self.names.get(host).copied();
-        let addr = known.or_else(|| format!("{host}:{port}").parse().ok());
+        known.or_else(|| format!("{host}:{port}").parse().ok())
+    }
+
+    fn connect(&self, mut client: TcpStream, host: &str, port: u16) -> io::Result<()> {
+        let addr = self.find(host, port);
         let Some(server) = addr.and_then(|addr| TcpStream::connect(addr).ok()) else {
             return answer(&mut client, if addr.is_some() { 5 } else { 4 });
         };
@@ -184,16 +239,17 @@ fn text(from: &mut TcpStream) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Host and port of a request to connect.
-fn request(client: &mut TcpStream) -> io::Result<(String, u16)> {
+/// Command, host and port of a request.
+fn request(client: &mut TcpStream) -> io::Result<(u8, String, u16)> {
     let [version, command, _reserved, kind] = read(client)?;
-    assert_eq!((version, command), (5, 1), "version and command");
+    assert_eq!(version, 5, "the version of a request");
+    assert!([1, 3].contains(&command), "the command {command}");
     let host = match kind {
         1 => Ipv4Addr::from(read::<4>(client)?).to_string(),
         4 => format!("[{}]", Ipv6Addr::from(read::<16>(client)?)),
         _ => text(client)?,
     };
-    Ok((host, u16::from_be_bytes(read(client)?)))
+    Ok((command, host, u16::from_be_bytes(read(client)?)))
 }
 
 fn answer(client: &mut TcpStream, code: u8) -> io::Result<()> {

@@ -54,7 +54,7 @@ pub const TARGETS: [(&str, Body); 33] = [
     ("tunnel_client", tunnel::client),
     ("resume", resume::resume),
     ("blocklist", blocklist::lines),
-    ("socks", socks::connect),
+    ("socks", socks::proxy),
     ("pcp", gateway::pcp),
     ("nat_pmp", gateway::nat_pmp),
     ("upnp_search", gateway::search),

@@ -9,6 +9,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::announce::{Answer, Ask};
+use super::endpoint::Endpoint;
 use super::io::QueryId;
 use super::status::TrackerError;
 use super::udp::{Response, announce, connect, scrape};
@@ -28,7 +29,7 @@ const LAST_ATTEMPT: u32 = 8;
 pub(crate) struct UdpClient {
     exchanges: BTreeMap<QueryId, Exchange>,
     transactions: BTreeMap<u32, QueryId>,
-    connections: BTreeMap<SocketAddr, Connection>,
+    connections: BTreeMap<Endpoint, Connection>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +42,7 @@ struct Connection {
 #[derive(Debug)]
 pub(crate) enum Step {
     Send {
-        to: SocketAddr,
+        to: Endpoint,
         bytes: Bytes,
         deadline: Instant,
     },
@@ -52,7 +53,8 @@ pub(crate) enum Step {
 struct Exchange {
     ask: Ask,
     path_and_query: String,
-    addrs: Vec<SocketAddr>,
+    /// Where it is asked, in turn.
+    endpoints: Vec<Endpoint>,
     turn: usize,
     attempt: u32,
     transaction: u32,
@@ -63,18 +65,19 @@ struct Exchange {
 }
 
 impl Exchange {
-    fn to(&self) -> Option<SocketAddr> {
-        self.addrs.get(self.turn % self.addrs.len().max(1)).copied()
+    fn to(&self) -> Option<&Endpoint> {
+        let turn = self.turn % self.endpoints.len().max(1);
+        self.endpoints.get(turn)
     }
 }
 
 impl UdpClient {
-    /// Starts an announce at the first of `addrs`; each further attempt uses the next one.
+    /// Starts an announce at the first of `endpoints`; each further attempt uses the next one.
     pub(crate) fn start(
         &mut self,
         now: Instant,
         id: QueryId,
-        addrs: Vec<SocketAddr>,
+        endpoints: Vec<Endpoint>,
         ask: Ask,
         path: &str,
         rng: &mut ChaCha8Rng,
@@ -83,7 +86,7 @@ impl UdpClient {
         let exchange = Exchange {
             ask,
             path_and_query,
-            addrs,
+            endpoints,
             turn: 0,
             attempt: 0,
             transaction: 0,
@@ -104,17 +107,20 @@ impl UdpClient {
     ) -> Option<(QueryId, Step)> {
         let response = Response::parse(bytes)?;
         let id = *self.transactions.get(&response.transaction)?;
-        if self.exchanges.get(&id)?.to() != Some(from) {
+        let asked = self.exchanges.get(&id)?.to()?;
+        if !asked.accepts(from) {
             return None;
         }
-        Some((id, self.answer(now, id, from, &response, rng)?))
+        let asked = asked.clone();
+        let is_v6 = from.is_ipv6();
+        Some((id, self.answer(now, id, (asked, is_v6), &response, rng)?))
     }
 
     fn answer(
         &mut self,
         now: Instant,
         id: QueryId,
-        from: SocketAddr,
+        (asked, is_v6): (Endpoint, bool),
         response: &Response<'_>,
         rng: &mut ChaCha8Rng,
     ) -> Option<Step> {
@@ -122,19 +128,19 @@ impl UdpClient {
         if let Some(error) = response.as_error() {
             // The tracker may have forgotten the connection id, for example after a restart.
             return if exchange.connection.is_some() && !exchange.renewed {
-                self.renew(now, id, from, rng)
+                self.renew(now, id, &asked, rng)
             } else {
                 self.over(id, Err(error))
             };
         }
         let answer = if exchange.connection.is_some() {
             match exchange.ask {
-                Ask::Announce(_) => response.as_answer(from.is_ipv6()).transpose()?,
+                Ask::Announce(_) => response.as_answer(is_v6).transpose()?,
                 Ask::Scrape(_) => response.as_scrape().transpose()?,
             }
         } else {
             match response.as_connection().transpose()? {
-                Ok(connection) => return self.connected(now, id, from, connection, rng),
+                Ok(connection) => return self.connected(now, id, asked, connection, rng),
                 Err(error) => Err(error),
             }
         };
@@ -145,14 +151,14 @@ impl UdpClient {
         &mut self,
         now: Instant,
         id: QueryId,
-        from: SocketAddr,
+        asked: Endpoint,
         connection: u64,
         rng: &mut ChaCha8Rng,
     ) -> Option<Step> {
         self.connections
             .retain(|_, connection| connection.expires > now);
         self.connections.insert(
-            from,
+            asked,
             Connection {
                 id: connection,
                 expires: now + CONNECTION_LIFE,
@@ -166,10 +172,10 @@ impl UdpClient {
         &mut self,
         now: Instant,
         id: QueryId,
-        from: SocketAddr,
+        asked: &Endpoint,
         rng: &mut ChaCha8Rng,
     ) -> Option<Step> {
-        self.connections.remove(&from);
+        self.connections.remove(asked);
         let exchange = self.take(id)?;
         Some(self.send(
             now,
@@ -206,12 +212,12 @@ impl UdpClient {
         Some(self.send(now, id, exchange, rng))
     }
 
-    /// Handles an address to which nothing can be sent: its exchanges continue with their next
-    /// address, or end if there is none.
+    /// Handles an endpoint to which nothing can be sent: its exchanges continue with their next one,
+    /// or end if there is none.
     pub(crate) fn unreachable(
         &mut self,
         now: Instant,
-        to: SocketAddr,
+        to: &Endpoint,
         message: &str,
         rng: &mut ChaCha8Rng,
     ) -> Vec<(QueryId, Step)> {
@@ -229,13 +235,13 @@ impl UdpClient {
         &mut self,
         now: Instant,
         id: QueryId,
-        to: SocketAddr,
+        to: &Endpoint,
         message: &str,
         rng: &mut ChaCha8Rng,
     ) -> Option<Step> {
         let mut exchange = self.take(id)?;
-        exchange.addrs.retain(|addr| *addr != to);
-        if exchange.addrs.is_empty() {
+        exchange.endpoints.retain(|endpoint| endpoint != to);
+        if exchange.endpoints.is_empty() {
             return Some(Step::Over(Err(TrackerError::Unreachable(format!(
                 "{to}: {message}"
             )))));
@@ -268,7 +274,7 @@ impl UdpClient {
         mut exchange: Exchange,
         rng: &mut ChaCha8Rng,
     ) -> Step {
-        let Some(to) = exchange.to() else {
+        let Some(to) = exchange.to().cloned() else {
             return Step::Over(Err(TrackerError::Unreachable(
                 "its name has no address".to_owned(),
             )));

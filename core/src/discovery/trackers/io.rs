@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use super::endpoint::Endpoint;
 use super::status::{TrackerError, TrackerStatus};
 use crate::discovery::dht::Family;
 use crate::discovery::swarm::Key;
@@ -70,7 +71,8 @@ pub enum Request {
         /// The address family to connect to (BEP 7); `None`: either.
         family: Option<Family>,
     },
-    /// Resolve a host name or a literal address, and answer with [`Input::Resolved`].
+    /// Resolve a host name or a literal address, and answer with [`Input::Resolved`], or if only a
+    /// proxy can resolve it with [`Input::ByName`].
     Resolve {
         /// The id of the request.
         id: QueryId,
@@ -91,8 +93,8 @@ pub enum Request {
         id: QueryId,
         /// The torrent's [`Key::owner`].
         owner: u64,
-        /// One of the addresses from [`Input::Resolved`].
-        to: SocketAddr,
+        /// One of the addresses from [`Input::Resolved`], or the name after [`Input::ByName`].
+        to: Endpoint,
         /// The payload.
         bytes: Bytes,
     },
@@ -140,9 +142,14 @@ pub enum Input {
         /// The addresses, best first, or the error.
         result: Result<Vec<SocketAddr>, TrackerError>,
     },
+    /// The name is resolved by a proxy: datagrams are sent to the name.
+    ByName {
+        /// The id in [`Request::Resolve`] for a tracker.
+        id: QueryId,
+    },
     /// A datagram arrived at the socket of UDP trackers.
     UdpPacket {
-        /// The sender.
+        /// The sender; behind a proxy, as the proxy tells it.
         from: SocketAddr,
         /// The payload.
         bytes: Bytes,
@@ -150,8 +157,8 @@ pub enum Input {
     /// A datagram could not be sent to a UDP tracker.
     UdpFailed {
         /// The destination in [`Request::UdpSend`].
-        to: SocketAddr,
-        /// The system's error message.
+        to: Endpoint,
+        /// The system's or the proxy's error message.
         message: String,
     },
 }

@@ -159,13 +159,14 @@ impl Trackers {
                 self.requests
                     .handle_resolved(now, id, result, &mut self.outputs);
             }
+            Input::ByName { id } => self.requests.handle_by_name(now, id, &mut self.outputs),
             Input::UdpPacket { from, bytes } => {
                 self.requests
                     .handle_packet(now, from, &bytes, &mut self.outputs);
             }
             Input::UdpFailed { to, message } => {
                 self.requests
-                    .handle_unreachable(now, to, &message, &mut self.outputs);
+                    .handle_unreachable(now, &to, &message, &mut self.outputs);
             }
         }
         self.turn(now);

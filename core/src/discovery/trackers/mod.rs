@@ -5,6 +5,7 @@ mod announce;
 mod answers;
 mod asking;
 mod config;
+mod endpoint;
 mod exchange;
 pub mod http;
 mod io;
@@ -25,6 +26,7 @@ mod wake;
 
 pub use announce::{Announce, AnnounceEvent, Answer, MAX_NAMES, MAX_PEERS, MAX_TEXT};
 pub use config::Config;
+pub use endpoint::Endpoint;
 pub use io::{Fetched, Input, Output, QueryId, Reason, Request, ResolveFor};
 pub use machine::Trackers;
 pub use status::{Summary, TrackerError, TrackerState, TrackerStatus, failures};

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use super::announce::{AnnounceEvent, Ask};
+use super::endpoint::Endpoint;
 use super::io::QueryId;
+use crate::discovery::dht::Family;
 use crate::discovery::swarm::Key;
 
 /// An announce in progress.
@@ -51,9 +53,29 @@ pub(super) enum Stage {
     /// [`super::Request::HttpGet`].
     Http,
     /// [`super::Request::Resolve`], after which this request is sent.
-    Lookup { ask: Ask, path: String },
-    /// Datagrams from one of these addresses.
-    Udp(Vec<SocketAddr>),
+    Lookup {
+        ask: Ask,
+        path: String,
+        /// Where it is sent if a proxy resolves the name.
+        by_name: Endpoint,
+    },
+    /// Datagrams from one of these endpoints.
+    Udp(Vec<Endpoint>),
+}
+
+impl Stage {
+    /// The family in which a UDP tracker that answered from `from` also has addresses.
+    pub(super) fn other_family(&self, from: SocketAddr) -> Option<Family> {
+        let Self::Udp(endpoints) = self else {
+            return None;
+        };
+        let answered = Family::of(&from);
+        let mut families = endpoints.iter().filter_map(|endpoint| match endpoint {
+            Endpoint::Addr(addr) => Some(Family::of(addr)),
+            Endpoint::Name { .. } => None,
+        });
+        families.find(|family| *family != answered)
+    }
 }
 
 /// Classes of owners by the number of announces in progress; those without any come first.
@@ -181,6 +203,18 @@ impl Queries {
 
     pub(super) fn get_mut(&mut self, id: QueryId) -> Option<&mut Query> {
         self.open.get_mut(&id)
+    }
+
+    /// The request that waits for this lookup, which has ended.
+    pub(super) fn take_lookup(&mut self, id: QueryId) -> Option<(Ask, String, Endpoint)> {
+        let query = self.get_mut(id)?;
+        match std::mem::replace(&mut query.stage, Stage::Http) {
+            Stage::Lookup { ask, path, by_name } => Some((ask, path, by_name)),
+            stage => {
+                query.stage = stage;
+                None
+            }
+        }
     }
 
     pub(super) fn close(&mut self, id: QueryId) -> Option<Query> {

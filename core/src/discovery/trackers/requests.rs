@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::announce::{AnnounceEvent, Answer, Ask};
 use super::config::Config;
+use super::endpoint::Endpoint;
 use super::exchange::{Step, UdpClient};
 use super::http::{parse_answer, parse_scrape};
 use super::io::{Fetched, Output, QueryId, Reason, Request, ResolveFor};
@@ -157,7 +158,12 @@ impl Requests {
                 outputs.push_back(Output::Net(get));
             }
             Destination::Name { host, port, path } => {
-                self.set_stage(id, Stage::Lookup { ask, path });
+                let by_name = Endpoint::Name {
+                    host: host.clone(),
+                    port,
+                };
+                let stage = Stage::Lookup { ask, path, by_name };
+                self.set_stage(id, stage);
                 let what = ResolveFor::Tracker;
                 outputs.push_back(Output::Net(Request::Resolve {
                     id,
@@ -168,7 +174,8 @@ impl Requests {
                 }));
             }
             Destination::Addrs { addrs, path } => {
-                self.exchange(now, id, addrs, ask, &path, outputs);
+                let endpoints = addrs.into_iter().map(Endpoint::from).collect();
+                self.exchange(now, id, endpoints, ask, &path, outputs);
             }
         }
         id
@@ -279,25 +286,34 @@ impl Requests {
         result: Result<Vec<SocketAddr>, TrackerError>,
         outputs: &mut VecDeque<Output>,
     ) {
-        let Some(query) = self.queries.get_mut(id) else {
+        let Some((ask, path, _)) = self.queries.take_lookup(id) else {
             return;
         };
-        let stage = std::mem::replace(&mut query.stage, Stage::Http);
-        let Stage::Lookup { ask, path } = stage else {
-            query.stage = stage;
-            return;
-        };
-        let (key, tracker) = (query.key, query.tracker);
         match result {
             Ok(addrs) => {
-                self.events.push_back(Event::Resolved {
-                    key,
-                    tracker,
-                    addrs: addrs.clone(),
-                });
-                self.exchange(now, id, addrs, ask, &path, outputs);
+                let tracker = self.queries.get(id).map(|query| (query.key, query.tracker));
+                self.events
+                    .extend(tracker.map(|(key, tracker)| Event::Resolved {
+                        key,
+                        tracker,
+                        addrs: addrs.clone(),
+                    }));
+                let endpoints = addrs.into_iter().map(Endpoint::from).collect();
+                self.exchange(now, id, endpoints, ask, &path, outputs);
             }
             Err(error) => self.end(id, Err(error), None),
+        }
+    }
+
+    /// Handles a UDP tracker's name that only a proxy resolves.
+    pub(super) fn handle_by_name(
+        &mut self,
+        now: Instant,
+        id: QueryId,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        if let Some((ask, path, by_name)) = self.queries.take_lookup(id) {
+            self.exchange(now, id, vec![by_name], ask, &path, outputs);
         }
     }
 
@@ -311,7 +327,8 @@ impl Requests {
     ) {
         match self.udp.receive(now, from, bytes, &mut self.rng) {
             Some((id, Step::Over(result))) => {
-                let other_family = self.other_family(id, from);
+                let query = self.queries.get(id);
+                let other_family = query.and_then(|query| query.stage.other_family(from));
                 self.end(id, result, other_family);
             }
             Some((id, step)) => self.step(id, step, outputs),
@@ -323,7 +340,7 @@ impl Requests {
     pub(super) fn handle_unreachable(
         &mut self,
         now: Instant,
-        to: SocketAddr,
+        to: &Endpoint,
         message: &str,
         outputs: &mut VecDeque<Output>,
     ) {
@@ -386,13 +403,13 @@ impl Requests {
         &mut self,
         now: Instant,
         id: QueryId,
-        addrs: Vec<SocketAddr>,
+        endpoints: Vec<Endpoint>,
         ask: Ask,
         path: &str,
         outputs: &mut VecDeque<Output>,
     ) {
-        self.set_stage(id, Stage::Udp(addrs.clone()));
-        let step = self.udp.start(now, id, addrs, ask, path, &mut self.rng);
+        self.set_stage(id, Stage::Udp(endpoints.clone()));
+        let step = self.udp.start(now, id, endpoints, ask, path, &mut self.rng);
         self.step(id, step, outputs);
     }
 
@@ -421,18 +438,6 @@ impl Requests {
             }
             Step::Over(result) => self.end(id, result, None),
         }
-    }
-
-    /// The family in which a UDP tracker that answered from `from` also has addresses.
-    fn other_family(&self, id: QueryId, from: SocketAddr) -> Option<Family> {
-        let Stage::Udp(addrs) = &self.queries.get(id)?.stage else {
-            return None;
-        };
-        let answered = Family::of(&from);
-        addrs
-            .iter()
-            .map(Family::of)
-            .find(|family| *family != answered)
     }
 
     fn end(

@@ -1,17 +1,22 @@
-//! What prevents all traffic: a missing interface, or a proxy that refuses.
+//! What prevents all traffic, or a part of it: a missing interface, or a proxy that refuses.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use aqueduct_native::net::Outbound;
 
 /// How often it is checked.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// Reasons that are told; a proxy may invent others without end.
+const MAX_REASONS: usize = 8;
 
 /// The trouble that was last told.
 #[derive(Debug)]
 pub(super) struct Trouble {
     outbound: Outbound,
     told: Option<String>,
+    /// Why datagrams are not relayed: each reason is told once, since other trackers may do.
+    relay_told: BTreeSet<String>,
     checked: Option<Instant>,
 }
 
@@ -20,6 +25,7 @@ impl Trouble {
         Self {
             outbound,
             told: None,
+            relay_told: BTreeSet::new(),
             checked: None,
         }
     }
@@ -33,10 +39,17 @@ impl Trouble {
         self.checked = Some(now);
         let trouble = self.outbound.trouble();
         if trouble == self.told {
-            return None;
+            return self.check_relay();
         }
         self.told.clone_from(&trouble);
         Some(trouble.unwrap_or_else(|| "the network can be used again".to_owned()))
+    }
+
+    /// Why datagrams are not relayed, if that reason was not told yet.
+    fn check_relay(&mut self) -> Option<String> {
+        let reason = self.outbound.relay_trouble()?;
+        let is_new = self.relay_told.len() < MAX_REASONS && self.relay_told.insert(reason.clone());
+        is_new.then_some(reason)
     }
 
     /// The current trouble, for the explanation why nothing is received.

@@ -30,7 +30,7 @@ impl World {
             key: 0,
             num_want: 1,
         };
-        let addrs = addrs.iter().map(|addr| addr.parse().unwrap()).collect();
+        let addrs = addrs.iter().map(|addr| endpoint(addr)).collect();
         sent(self.client.start(
             at(now),
             id,
@@ -65,6 +65,10 @@ struct Sent {
     connect: bool,
     transaction: u32,
     deadline: u64,
+}
+
+fn endpoint(addr: &str) -> Endpoint {
+    addr.parse::<SocketAddr>().unwrap().into()
 }
 
 fn at(seconds: u64) -> Instant {
@@ -215,19 +219,15 @@ fn a_refused_connection_id_is_renewed_once() {
 fn an_unreachable_address_is_passed_over() {
     let mut world = World::new();
     world.start(0, ID, &["1.1.1.1:1", "[2000::1]:1"]);
-    let mut steps = world.client.unreachable(
-        at(0),
-        "1.1.1.1:1".parse().unwrap(),
-        "no route",
-        &mut world.rng,
-    );
+    let mut steps =
+        world
+            .client
+            .unreachable(at(0), &endpoint("1.1.1.1:1"), "no route", &mut world.rng);
     assert_eq!(sent(steps.remove(0).1).to, "[2000::1]:1");
-    let mut steps = world.client.unreachable(
-        at(0),
-        "[2000::1]:1".parse().unwrap(),
-        "no route",
-        &mut world.rng,
-    );
+    let mut steps =
+        world
+            .client
+            .unreachable(at(0), &endpoint("[2000::1]:1"), "no route", &mut world.rng);
     assert!(
         matches!(steps.remove(0).1, Step::Over(Err(TrackerError::Unreachable(text))) if text == "[2000::1]:1: no route")
     );

@@ -94,8 +94,8 @@ fn what_is_waited_for_before_leaving_is_given_up_at_last() {
 fn a_tracker_whose_addresses_cannot_be_reached_has_failed() {
     let mut requests = requests();
     open(&mut requests, udp(), Wait::First);
-    let to = "9.9.9.9:1".parse().unwrap();
-    requests.handle_unreachable(at(0), to, "closed", &mut VecDeque::new());
+    let to = Endpoint::Addr("9.9.9.9:1".parse().unwrap());
+    requests.handle_unreachable(at(0), &to, "closed", &mut VecDeque::new());
     let events = events(&mut requests, at(0));
     let [Event::Over { result, .. }] = &events[..] else {
         panic!("{events:?}")

@@ -59,11 +59,11 @@ impl World {
     }
 }
 
-fn datagram(said: &[Said], expected: SocketAddr) -> Bytes {
+fn datagram(said: &[Said], expected: impl Into<Endpoint>) -> Bytes {
     let [Said::Datagram(to, bytes)] = said else {
         panic!("one datagram expected: {said:?}")
     };
-    assert_eq!(*to, expected);
+    assert_eq!(*to, expected.into());
     bytes.clone()
 }
 
@@ -103,5 +103,61 @@ fn a_silent_udp_tracker_is_passed_over_but_still_heard() {
             leechers: Some(0),
             peers: 0
         }
+    );
+}
+
+#[test]
+fn a_name_that_a_proxy_resolves_is_asked_by_name_and_answers_from_wherever_it_leads() {
+    let mut world = World::with(&[&["udp://t.example:6969/announce"]]);
+    let [Said::Resolve(id, _)] = &world.request(Start)[..] else {
+        panic!("a lookup expected")
+    };
+    let to = Endpoint::Name {
+        host: "t.example".to_owned(),
+        port: 6969,
+    };
+    world.machine.handle(world.now, Input::ByName { id: *id });
+    let connect = datagram(&world.said(), to.clone());
+    let (v4, v6): (SocketAddr, SocketAddr) = (
+        "9.9.9.9:6969".parse().unwrap(),
+        "[2001:db8::9]:6969".parse().unwrap(),
+    );
+    world.datagram(v4, 0, &[9; 4], &[5; 8]);
+    assert_eq!(world.said(), [], "another transaction");
+    world.datagram(v4, 0, &connect[12..16], &[5; 8]);
+    let request = datagram(&world.said(), to.clone());
+    assert_eq!(request[..8], [5; 8]);
+    // The family of the answer's addresses is that of its sender (BEP 15).
+    let mut peers = [0; 12 + 18];
+    peers[3] = 1;
+    peers[12..].copy_from_slice(&[
+        0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 80,
+    ]);
+    world.datagram(v6, 1, &request[12..16], &peers);
+    assert_eq!(world.said(), [Said::Peers(0, 1)]);
+    // The next one uses the connection id of the name.
+    let farewell = datagram(&world.request(Stop), to);
+    assert_eq!(farewell[..8], [5; 8]);
+}
+
+#[test]
+fn a_name_to_which_the_proxy_relays_nothing_has_failed_with_its_reason() {
+    let mut world = World::with(&[&["udp://t.example:6969/announce"]]);
+    let [Said::Resolve(id, _)] = &world.request(Start)[..] else {
+        panic!("a lookup expected")
+    };
+    world.machine.handle(world.now, Input::ByName { id: *id });
+    let [Said::Datagram(to, _)] = &world.said()[..] else {
+        panic!("a datagram expected")
+    };
+    let (to, message) = (to.clone(), "no relay".to_owned());
+    world
+        .machine
+        .handle(world.now, Input::UdpFailed { to, message });
+    assert_eq!(
+        world.state(0),
+        TrackerState::Failed(TrackerError::Unreachable(
+            "t.example:6969: no relay".to_owned()
+        ))
     );
 }

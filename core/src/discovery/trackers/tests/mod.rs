@@ -17,8 +17,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
-    Config, Fetched, Input, Output, QueryId, Reason, Request, Summary, TrackerError, TrackerState,
-    Trackers,
+    Config, Endpoint, Fetched, Input, Output, QueryId, Reason, Request, Summary, TrackerError,
+    TrackerState, Trackers,
 };
 use crate::bencode::Encoder;
 use crate::discovery::swarm::{AddError, Amounts, Key, Swarm};
@@ -47,7 +47,7 @@ struct World {
 enum Said {
     Get(QueryId, String),
     Resolve(QueryId, String),
-    Datagram(SocketAddr, Bytes),
+    Datagram(Endpoint, Bytes),
     Cancel(QueryId),
     Peers(u64, usize),
     Left(u64),

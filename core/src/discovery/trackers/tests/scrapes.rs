@@ -42,7 +42,7 @@ fn a_scrape_asks_all_trackers_at_once_and_joins_nothing() {
             result: Ok(vec![addr]),
         },
     );
-    assert!(matches!(&world.said()[..], [Said::Datagram(to, _)] if *to == addr));
+    assert!(matches!(&world.said()[..], [Said::Datagram(to, _)] if *to == addr.into()));
     world.pass(15);
     assert_eq!(
         world.state(2),

@@ -1,9 +1,9 @@
-//! The exchange that connects: methods, login, request.
+//! The exchange with a proxy: methods, login, request.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
-use super::{Credentials, Destination, Refusal, SocksError, Text};
+use super::{Credentials, Destination, Refusal, SocksError, Text, form};
 
 const VERSION: u8 = 5;
 const LOGIN_VERSION: u8 = 1;
@@ -11,9 +11,7 @@ const NO_LOGIN: u8 = 0;
 const USER_AND_PASSWORD: u8 = 2;
 const NO_METHOD: u8 = 0xff;
 const CONNECT: u8 = 1;
-const IPV4: u8 = 1;
-const NAME: u8 = 3;
-const IPV6: u8 = 4;
+const UDP_ASSOCIATE: u8 = 3;
 /// The longest part of an answer: the rest of a name, and a port.
 const LONGEST: usize = 257;
 
@@ -28,18 +26,17 @@ enum Due {
     Reply,
     /// A reserved byte, the kind of the address, and its first byte: the length, if it is a name.
     Kind,
-    /// This many bytes: the rest of the address, and the port. Neither is used.
-    Address(usize),
-    /// Nothing: the destination is connected.
+    /// The rest of an address of this kind, and the port.
+    Address { kind: u8, first: u8, length: usize },
+    /// Nothing: the request is granted.
     Nothing,
 }
 
-/// One connection through a proxy, until the destination is connected.
+/// One request to a proxy, until it is granted.
 ///
-/// What [`Connect::poll_transmit`] returns is sent; at most [`Connect::missing`] bytes are read and
-/// passed to [`Connect::handle_bytes`], until [`Connect::is_connected`]. The caller limits the
-/// time.
-pub struct Connect {
+/// What [`Exchange::poll_transmit`] returns is sent; at most [`Exchange::missing`] bytes are read and
+/// passed to [`Exchange::handle_bytes`], until [`Exchange::is_granted`]. The caller limits the time.
+pub struct Exchange {
     due: Due,
     /// The received bytes of the part that is due.
     buffer: [u8; LONGEST],
@@ -47,13 +44,27 @@ pub struct Connect {
     login: Option<Vec<u8>>,
     request: Vec<u8>,
     outgoing: Option<Vec<u8>>,
+    bound: Option<Destination>,
 }
 
-impl Connect {
-    /// Begins. With credentials both connecting with and without them is offered, and the proxy
-    /// chooses.
+impl Exchange {
+    /// Asks to be connected to a destination: once that is granted, all following bytes are its.
+    /// With credentials both connecting with and without them is offered, and the proxy chooses.
     #[must_use]
-    pub fn new(to: &Destination, credentials: Option<&Credentials>) -> Self {
+    pub fn connect(to: &Destination, credentials: Option<&Credentials>) -> Self {
+        Self::new(request(CONNECT, to), credentials)
+    }
+
+    /// Asks for an association: once that is granted, the proxy relays datagrams at
+    /// [`Exchange::bound`], as long as the connection stays open. Where they will come from is left
+    /// open, since a router on the way may translate it.
+    #[must_use]
+    pub fn associate(credentials: Option<&Credentials>) -> Self {
+        let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        Self::new(request(UDP_ASSOCIATE, &unknown.into()), credentials)
+    }
+
+    fn new(request: Vec<u8>, credentials: Option<&Credentials>) -> Self {
         let methods = match credentials {
             None => vec![VERSION, 1, NO_LOGIN],
             Some(_) => vec![VERSION, 2, NO_LOGIN, USER_AND_PASSWORD],
@@ -63,8 +74,9 @@ impl Connect {
             buffer: [0; LONGEST],
             filled: 0,
             login: credentials.map(login),
-            request: request(to),
+            request,
             outgoing: Some(methods),
+            bound: None,
         }
     }
 
@@ -73,19 +85,26 @@ impl Connect {
         self.outgoing.take()
     }
 
-    /// Whether the destination is connected: all following bytes are its.
+    /// Whether the request is granted.
     #[must_use]
-    pub fn is_connected(&self) -> bool {
+    pub fn is_granted(&self) -> bool {
         self.due == Due::Nothing
     }
 
-    /// Whether the proxy has accepted us, so that it is busy with the destination.
+    /// The address that the proxy uses for the request, once that is granted. `None`: a name that
+    /// is empty or not UTF-8.
+    #[must_use]
+    pub const fn bound(&self) -> Option<&Destination> {
+        self.bound.as_ref()
+    }
+
+    /// Whether the proxy has accepted us, so that it is busy with the request.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         !matches!(self.due, Due::Method | Due::Login)
     }
 
-    /// The number of bytes to read, at most 257; 0 once the destination is connected.
+    /// The number of bytes to read, at most 257; 0 once the request is granted.
     #[must_use]
     pub fn missing(&self) -> usize {
         self.length().saturating_sub(self.filled)
@@ -95,12 +114,12 @@ impl Connect {
         match self.due {
             Due::Method | Due::Login | Due::Reply => 2,
             Due::Kind => 3,
-            Due::Address(length) => length,
+            Due::Address { length, .. } => length,
             Due::Nothing => 0,
         }
     }
 
-    /// Takes at most [`Connect::missing`] bytes from the proxy. Returns how many it took.
+    /// Takes at most [`Exchange::missing`] bytes from the proxy. Returns how many it took.
     ///
     /// # Errors
     /// The proxy refuses, or does not follow the protocol. The connection must be dropped.
@@ -131,8 +150,30 @@ impl Connect {
                 check_version(first)?;
                 Refusal::from_code(second).map_or(Ok(Due::Kind), Err)?
             }
-            Due::Kind => Due::Address(rest_of_address(second, third)?),
-            Due::Address(_) | Due::Nothing => Due::Nothing,
+            Due::Kind => {
+                let (kind, first) = (second, third);
+                // The first byte of the address is here, and the port follows it.
+                let length = form::length(kind, first)
+                    .ok_or(SocksError::AddressType(kind))?
+                    .saturating_sub(1)
+                    + 2;
+                Due::Address {
+                    kind,
+                    first,
+                    length,
+                }
+            }
+            Due::Address {
+                kind,
+                first,
+                length,
+            } => {
+                let rest = self.buffer.get(..length).unwrap_or_default();
+                let whole = [&[kind, first], rest].concat();
+                self.bound = form::take(&whole).map(|(bound, _)| bound);
+                Due::Nothing
+            }
+            Due::Nothing => Due::Nothing,
         };
         Ok(())
     }
@@ -160,10 +201,10 @@ impl Connect {
     }
 }
 
-impl fmt::Debug for Connect {
+impl fmt::Debug for Exchange {
     /// Without the bytes that contain the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connect")
+        f.debug_struct("Exchange")
             .field("due", &self.due)
             .finish_non_exhaustive()
     }
@@ -187,17 +228,6 @@ const fn check_login(version: u8, status: u8) -> Result<(), SocksError> {
     }
 }
 
-/// The number of bytes of address and port after the address's first byte.
-fn rest_of_address(kind: u8, first: u8) -> Result<usize, SocksError> {
-    let address = match kind {
-        IPV4 => 3,
-        IPV6 => 15,
-        NAME => usize::from(first),
-        other => return Err(SocksError::AddressType(other)),
-    };
-    Ok(address + 2)
-}
-
 fn login(credentials: &Credentials) -> Vec<u8> {
     let mut login = vec![LOGIN_VERSION];
     put_text(&mut login, &credentials.user);
@@ -205,34 +235,10 @@ fn login(credentials: &Credentials) -> Vec<u8> {
     login
 }
 
-fn request(to: &Destination) -> Vec<u8> {
-    let mut request = vec![VERSION, CONNECT, 0];
-    let port = match to {
-        Destination::Addr(addr) => {
-            put_addr(&mut request, addr);
-            addr.port()
-        }
-        Destination::Name(name, port) => {
-            request.push(NAME);
-            put_text(&mut request, name);
-            *port
-        }
-    };
-    request.extend(port.to_be_bytes());
+fn request(command: u8, to: &Destination) -> Vec<u8> {
+    let mut request = vec![VERSION, command, 0];
+    form::put(&mut request, to);
     request
-}
-
-fn put_addr(request: &mut Vec<u8>, addr: &SocketAddr) {
-    match addr.ip() {
-        IpAddr::V4(v4) => {
-            request.push(IPV4);
-            request.extend(v4.octets());
-        }
-        IpAddr::V6(v6) => {
-            request.push(IPV6);
-            request.extend(v6.octets());
-        }
-    }
 }
 
 fn put_text(bytes: &mut Vec<u8>, Text(text): &Text) {
