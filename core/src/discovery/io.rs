@@ -87,6 +87,9 @@ pub enum Input {
         /// The payload.
         bytes: Bytes,
     },
+    /// The network can be used again after an outage, in which everything failed: what failed is
+    /// tried again now. The driver limits how often this happens.
+    NetworkReturned,
 }
 
 /// What a deadline is for, used by logs and the simulator.

@@ -154,6 +154,17 @@ impl Lsd {
         self.swarms.entry(swarm).or_insert(turn);
     }
 
+    /// Announces all swarms again: what was announced during an outage of the network went nowhere.
+    pub fn handle_network_return(&mut self, now: Instant) {
+        self.announced.clear();
+        for turn in self.swarms.values_mut() {
+            *turn = Turn {
+                at: now,
+                is_first: true,
+            };
+        }
+    }
+
     /// Stops announcing a swarm.
     pub fn leave(&mut self, swarm: InfoHashV1) {
         self.swarms.remove(&swarm);

@@ -179,6 +179,15 @@ impl Discovery {
             }
             Input::Trackers(input) => self.trackers.handle(now, input),
             Input::Dht(input) => self.handle_dht(now, input),
+            Input::NetworkReturned => {
+                self.trackers.handle_network_return(now);
+                if let Some(dht) = &mut self.dht {
+                    dht.handle_network_return(now);
+                }
+                if let Some(lsd) = &mut self.lsd {
+                    lsd.handle_network_return(now);
+                }
+            }
             Input::Lsd { from, bytes } => {
                 let lsd = self.lsd.as_mut();
                 let heard = lsd.and_then(|lsd| lsd.handle_datagram(now, from, &bytes));

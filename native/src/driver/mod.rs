@@ -18,6 +18,7 @@ mod farewell;
 mod listen;
 mod network;
 mod orders;
+mod outage;
 mod ports;
 mod queue;
 mod reach;

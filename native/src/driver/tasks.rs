@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_core::Input;
+use aqueduct_core::{Input, discovery};
 use if_addrs::{Interface, get_if_addrs};
 use tokio::task::spawn_local;
-use tokio::time::{interval, sleep};
+use tokio::time::{Instant, interval, sleep};
 
 use super::listen::{self, Listener};
 use super::network::NetworkTask;
+use super::outage::Outage;
 use super::router::Router;
 use crate::half_open::HalfOpenPeers;
 use crate::net::{Bind, RECHECK};
@@ -34,7 +35,7 @@ pub(super) fn spawn(
     spawn_local(collect_outcomes(Rc::clone(router)));
     spawn_local(look_around(Rc::clone(router)));
     spawn_local(follow_mapping(Rc::clone(router)));
-    spawn_local(drop_orphans(Rc::clone(router), bind));
+    spawn_local(follow_interface(Rc::clone(router), bind));
     let half_open = HalfOpenPeers::new(max_half_open);
     for listener in listeners {
         let router = Rc::clone(router);
@@ -94,16 +95,25 @@ async fn follow_mapping(router: Rc<Router>) {
     }
 }
 
-/// Ends connections whose interface was removed, or lost its address, once another one can be used
-/// instead. They would be silent for minutes.
-async fn drop_orphans(router: Rc<Router>, bind: Bind) {
+/// Follows the interface that we are bound to: ends connections whose interface was removed, or lost
+/// its address, once another one can be used instead, since they would be silent for minutes; and
+/// has trackers and the DHT asked again, which failed meanwhile.
+async fn follow_interface(router: Rc<Router>, bind: Bind) {
+    let mut outage = Outage::default();
     while bind.is_specific() {
         sleep(RECHECK).await;
         let Ok(interfaces) = get_if_addrs() else {
             continue;
         };
-        if bind.trouble().is_some() {
+        let is_usable = bind.trouble().is_none();
+        let sources = [true, false].map(|is_v4| bind.source(is_v4).ok());
+        let has_returned = outage.has_returned(is_usable.then_some(sources), Instant::now());
+        if !is_usable {
             continue;
+        }
+        if has_returned {
+            let returned = discovery::Input::NetworkReturned;
+            router.turn(|state, now| state.session.handle_net(now, returned));
         }
         let present: Vec<IpAddr> = interfaces.iter().map(Interface::ip).collect();
         let orphaned = router.state().connections.orphaned(&present);

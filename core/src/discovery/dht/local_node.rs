@@ -90,6 +90,12 @@ impl LocalNode {
         }
     }
 
+    /// Checks the table now, with bootstrap nodes if it is thin: nodes that it contains did not
+    /// answer during an outage.
+    pub(super) const fn handle_network_return(&mut self, now: Instant) {
+        (self.due, self.failures) = (now, 1);
+    }
+
     /// Checks the table. Returns what it needs, and schedules the next check.
     fn look_after(&mut self, now: Instant, rng: &mut ChaCha8Rng) -> Need {
         let (need, wait) = if self.upkeep.is_some() {

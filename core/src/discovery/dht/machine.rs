@@ -122,6 +122,17 @@ impl Dht {
         self.turn(now);
     }
 
+    /// Looks for nodes and peers again after an outage of the network, in which no node answered.
+    pub fn handle_network_return(&mut self, now: Instant) {
+        for family in Family::ALL {
+            if let Some(node) = self.local.get_mut(family) {
+                node.handle_network_return(now);
+            }
+        }
+        self.searches.handle_network_return(now);
+        self.turn(now);
+    }
+
     /// Returns the next output, in order; `None` if there is none.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

@@ -116,6 +116,20 @@ impl Searches {
         Vec::new()
     }
 
+    /// Schedules a round of every swarm now, since those during an outage of the network found
+    /// nobody.
+    pub(super) fn handle_network_return(&mut self, now: Instant) {
+        for search in self.by_hash.values_mut() {
+            search.last = None;
+        }
+        let active = self.by_hash.iter();
+        let active = active.filter(|(_, search)| search.is_active());
+        let active: Vec<InfoHashV1> = active.map(|(hash, _)| *hash).collect();
+        for hash in active {
+            self.hasten(now, hash);
+        }
+    }
+
     /// Schedules a round as soon as the interval permits.
     fn hasten(&mut self, now: Instant, hash: InfoHashV1) {
         let waits =

@@ -119,6 +119,23 @@ impl Trackers {
         self.turn(now);
     }
 
+    /// Asks again what failed during an outage of the network, or hangs since: as at the start, one
+    /// tracker after the other. Trackers that answered are told our present address, as soon as
+    /// their minimum interval permits. Refusals stay.
+    pub fn handle_network_return(&mut self, now: Instant) {
+        for key in self.schedule.active_keys() {
+            let member = self.schedule.get(key);
+            for id in member.map(Member::all_queries).unwrap_or_default() {
+                self.cancel(id);
+            }
+            self.schedule.forgive(now, key);
+            if !self.schedule.hasten(now, key) {
+                self.advance(now, key);
+            }
+        }
+        self.turn(now);
+    }
+
     /// Removes a torrent. Trackers that list us are told; [`Output::Left`] follows when that is
     /// complete.
     pub fn remove(&mut self, now: Instant, key: Key) {

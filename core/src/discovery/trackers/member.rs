@@ -294,6 +294,14 @@ impl Member {
         (!tracker.retired).then_some(tracker.failures)
     }
 
+    /// Forgets failures that are not refusals. Returns their trackers.
+    pub(super) fn forgive(&mut self, now: Instant) -> Vec<usize> {
+        let trackers = self.trackers.iter_mut().enumerate();
+        trackers
+            .filter_map(|(index, tracker)| tracker.forgive(now).then_some(index))
+            .collect()
+    }
+
     /// Trackers that were asked and are not scheduled again, with the time at which they may be
     /// asked.
     pub(super) fn resting(&self) -> Vec<(usize, Instant)> {

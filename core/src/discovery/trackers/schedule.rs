@@ -77,6 +77,23 @@ impl Schedule {
         self.get(key).filter(|member| member.phase == Phase::Active)
     }
 
+    /// All members that want peers.
+    pub(super) fn active_keys(&self) -> Vec<Key> {
+        let members = self.members.iter();
+        members
+            .filter(|(_, member)| member.phase == Phase::Active)
+            .map(|(key, _)| *key)
+            .collect()
+    }
+
+    /// Forgets failures that are not refusals, so that their trackers may be asked now.
+    pub(super) fn forgive(&mut self, now: Instant, key: Key) {
+        let forgiven = self.get_mut(key).map(|member| member.forgive(now));
+        for index in forgiven.unwrap_or_default() {
+            self.due.clear((key, index));
+        }
+    }
+
     pub(super) fn tracker(&self, key: Key, index: usize) -> Option<&Tracker> {
         self.get(key)?.trackers.get(index)
     }

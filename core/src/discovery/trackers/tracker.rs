@@ -130,6 +130,17 @@ impl Tracker {
         named && self.addrs.is_empty()
     }
 
+    /// Forgets its failures, unless it refused. Returns whether there were any.
+    pub(super) fn forgive(&mut self, now: Instant) -> bool {
+        let has_refused =
+            matches!(&self.state, TrackerState::Failed(error) if error.own_words().is_some());
+        let is_forgiven = self.failures > 0 && self.is_free() && !has_refused;
+        if is_forgiven {
+            (self.failures, self.earliest, self.next) = (0, now, None);
+        }
+        is_forgiven
+    }
+
     /// Starts a new run without the state of the previous one.
     pub(super) const fn renew(&mut self, now: Instant) {
         self.announced = Announced {

@@ -136,7 +136,11 @@ fn a_name_that_a_proxy_resolves_is_asked_by_name_and_answers_from_wherever_it_le
     world.datagram(v6, 1, &request[12..16], &peers);
     assert_eq!(world.said(), [Said::Peers(0, 1)]);
     // The next one uses the connection id of the name.
-    let farewell = datagram(&world.request(Stop), to);
+    let [Said::Resolve(id, _)] = &world.request(Stop)[..] else {
+        panic!("a lookup expected")
+    };
+    world.machine.handle(world.now, Input::ByName { id: *id });
+    let farewell = datagram(&world.said(), to);
     assert_eq!(farewell[..8], [5; 8]);
 }
 

@@ -5,6 +5,7 @@ mod events;
 mod limits;
 mod order;
 mod other_family;
+mod outages;
 mod random;
 mod refusals;
 mod scrapes;
