@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aqueduct_core::types::{ConnId, PeerAddr, PeerId, PeerSource};
 use aqueduct_core::wire::{Message, RawBlock};
-use aqueduct_core::{CloseReason, Input, Instant};
+use aqueduct_core::{CloseReason, Config, Input, Instant};
 use bytes::Bytes;
 
 use super::harness::{Harness, OURS, PIECE, PIECES, TORRENT};
@@ -169,9 +169,7 @@ fn a_peer_that_connects_again_replaces_its_connection_only_if_that_is_silent() {
     assert_eq!(harness.parted(at_once), Some(CloseReason::Duplicate));
     assert_eq!(harness.parted(first), None);
 
-    let elsewhere = harness.accept_as(3, "9.9.9.2:1000", who);
     let later = harness.accept_as(4, "9.9.9.1:1002", who);
-    assert_eq!(harness.parted(elsewhere), Some(CloseReason::Duplicate));
     assert_eq!(harness.parted(first), Some(CloseReason::Duplicate));
     assert_eq!(harness.parted(later), None);
 
@@ -181,6 +179,41 @@ fn a_peer_that_connects_again_replaces_its_connection_only_if_that_is_silent() {
     let again = harness.accept_as(5, "9.9.9.1:1003", who);
     assert_eq!(harness.parted(again), Some(CloseReason::Duplicate));
     assert_eq!(harness.parted(later), None);
+}
+
+#[test]
+fn a_stranger_that_presents_the_id_of_a_peer_does_not_keep_that_peer_away() {
+    let mut harness = Harness::seed();
+    let id = PeerId(*b"-XX0001-the same one");
+    let stranger = harness.accept_as(1, "9.9.9.1:1000", id);
+    let peer = harness.accept_as(2, "9.9.8.2:1000", id);
+    let over_v6 = harness.accept_as(3, "[2a00::1]:1000", id);
+    let again = harness.accept_as(4, "9.9.8.2:1001", id);
+    let parted = [stranger, peer, over_v6, again].map(|conn| harness.parted(conn));
+    let duplicate = Some(CloseReason::Duplicate);
+    assert_eq!(parted, [None, None, None, duplicate.clone()]);
+    // In a private network one peer is known by several addresses.
+    let near = harness.accept_as(5, "192.168.1.7:1000", id);
+    assert_eq!(harness.parted(near), duplicate);
+}
+
+#[test]
+fn who_holds_two_slots_by_one_id_gives_up_the_younger_when_all_are_taken() {
+    let mut harness = Harness::seed();
+    let max_peers = Config::default().max_peers as u64;
+    let id = PeerId(*b"-XX0001-the same one");
+    let twice = ["9.9.9.1:1000", "9.9.8.1:1000"];
+    let [first, second] = [0, 1].map(|n| harness.accept_as(n, twice[n as usize], id));
+    for n in 2..max_peers {
+        harness.accept(n, &format!("9.8.{n}.1:1000"));
+    }
+    harness.run(Duration::from_secs(61));
+    let newcomer = harness.accept(max_peers, "9.7.1.1:1000");
+    assert_eq!(harness.parted(second), Some(CloseReason::Replaced));
+    assert_eq!(
+        [first, newcomer].map(|conn| harness.parted(conn)),
+        [None, None]
+    );
 }
 
 #[test]

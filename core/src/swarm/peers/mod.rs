@@ -271,8 +271,10 @@ impl Peers {
     /// The reason to refuse this peer, if any.
     pub(crate) fn refuse(&mut self, cx: &Context, who: &PeerIdentity) -> Option<CloseReason> {
         let config = cx.config();
+        // Anybody can present another peer's id, and must not keep that peer away by it.
         let known = |p: &Peer| {
-            p.peer_id == who.peer_id || config.one_per_address && same_host(p.addr, who.addr)
+            p.peer_id == who.peer_id && !are_apart(p.addr, who.addr)
+                || config.one_per_address && same_host(p.addr, who.addr)
         };
         if self.candidates.is_blocked(who.addr) {
             Some(CloseReason::Blocked)
@@ -327,7 +329,8 @@ impl Peers {
 
     /// BEP 40: if all slots are taken, the peer with the lowest priority is replaced by one with a
     /// higher priority, since otherwise new peers could not join full swarms. `spared`: peers that
-    /// recently sent data stay. Returns the peer to disconnect.
+    /// recently sent data stay. Whoever holds two slots by one peer id, at two addresses, gives up
+    /// the younger one first. Returns the peer to disconnect.
     pub(crate) fn replaceable(
         &self,
         cx: &Context,
@@ -337,12 +340,33 @@ impl Peers {
         let ranking = cx.shared.ranking();
         let settled = |p: &Peer| cx.now.since(p.connected_at) >= SETTLED;
         let idle = self.iter().filter(|(conn, p)| settled(p) && !spared(*conn));
+        let idle: Vec<(ConnId, &Peer)> = idle.collect();
+        let seconds = self.seconds();
+        let second = idle.iter().find(|(conn, _)| seconds.contains(conn));
+        if let Some((second, _)) = second {
+            return Some(*second);
+        }
         // At least the dialling side knows the other side's listening port.
-        let ranked = idle.map(|(conn, p)| (ranking.of(p.listens.unwrap_or(p.addr)), conn));
+        let rank = |p: &Peer| ranking.of(p.listens.unwrap_or(p.addr));
+        let ranked = idle.into_iter().map(|(conn, p)| (rank(p), conn));
         let lowest = ranked
             .min()
             .filter(|(lowest, _)| *lowest < ranking.of(newcomer));
         lowest.map(|(_, conn)| conn)
+    }
+
+    /// The connections of each peer id but its oldest.
+    fn seconds(&self) -> BTreeSet<ConnId> {
+        let all = self.iter();
+        let mut all: Vec<_> = all
+            .map(|(conn, p)| (p.peer_id, p.connected_at, conn))
+            .collect();
+        all.sort_unstable();
+        let pairs = all.array_windows();
+        pairs
+            .filter(|[older, younger]| older.0 == younger.0)
+            .map(|[_, younger]| younger.2)
+            .collect()
     }
 
     /// Sets when an address may be dialled again, depending on how its connection ended.
@@ -408,6 +432,12 @@ impl Peers {
         }
         silent
     }
+}
+
+/// Whether two addresses are surely of two hosts, or of one with several public addresses. In private
+/// networks one host is reached by many addresses.
+fn are_apart(a: PeerAddr, b: PeerAddr) -> bool {
+    !is_shared(a) && !is_shared(b) && network(a) != network(b)
 }
 
 /// Whether two addresses count as one host: outside private networks, the same IP address (/64 for
