@@ -1,5 +1,6 @@
 //! Why something could not be fetched.
 
+use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -68,6 +69,9 @@ pub enum NetError {
         /// The TLS library's message.
         message: String,
     },
+    /// The connection ended before the whole answer had arrived.
+    #[error("the server closed the connection before it had answered")]
+    Closed,
     /// The server's answer is not valid HTTP.
     #[error("the server's answer is not valid HTTP: {0}")]
     Http(String),
@@ -114,6 +118,26 @@ impl From<Denied> for NetError {
     }
 }
 
+impl From<hyper::Error> for NetError {
+    fn from(error: hyper::Error) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        let source = error.source();
+        let kind = source
+            .and_then(|source| source.downcast_ref::<io::Error>())
+            .map(io::Error::kind);
+        let is_lost = matches!(
+            kind,
+            Some(BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+        );
+        // Canceled: the connection was closed before the request was sent.
+        if is_lost || error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+            return Self::Closed;
+        }
+        let cause = source.map(|source| format!(": {source}"));
+        Self::Http(format!("{error}{}", cause.unwrap_or_default()))
+    }
+}
+
 impl From<NetError> for TrackerError {
     fn from(error: NetError) -> Self {
         match error {
@@ -121,6 +145,9 @@ impl From<NetError> for TrackerError {
             NetError::Refused(refusal) => Self::Refused(refusal.to_string()),
             NetError::NotProxied => Self::Refused(error.to_string()),
             NetError::Http(message) => Self::Http(message),
+            NetError::Closed => {
+                Self::Unreachable("it closed the connection before it had answered".to_owned())
+            }
             NetError::Redirects(_) | NetError::Magnet(_) => Self::Http(error.to_string()),
             NetError::Redirected {
                 ref to,

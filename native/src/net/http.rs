@@ -383,12 +383,12 @@ async fn exchange(
     let handshake = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
         .handshake(TokioIo::new(stream));
-    let (mut sender, connection) = handshake.await.map_err(http_error)?;
+    let (mut sender, connection) = handshake.await.map_err(NetError::from)?;
     let asking = async {
         let response = sender
             .send_request(request(url)?)
             .await
-            .map_err(http_error)?;
+            .map_err(NetError::from)?;
         read_answer(response, limit).await
     };
     // The connection reads and writes; its errors reach `asking`, too.
@@ -396,7 +396,7 @@ async fn exchange(
         let _ = connection.await;
         pending().await
     };
-    tokio::select! { answer = asking => answer, () = serving => Err(NetError::Http("the connection ended".to_owned())) }
+    tokio::select! { answer = asking => answer, () = serving => Err(NetError::Closed) }
 }
 
 fn request(url: &Url) -> Result<Request<Empty<Bytes>>, NetError> {
@@ -467,7 +467,7 @@ async fn read_answer(response: Response<Incoming>, limit: u64) -> Result<Answer,
 async fn read_body(mut body: Incoming, limit: u64) -> Result<Bytes, NetError> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(http_error)?.into_data() else {
+        let Ok(data) = frame.map_err(NetError::from)?.into_data() else {
             continue;
         };
         if (whole.len() + data.len()) as u64 > limit {
@@ -476,12 +476,4 @@ async fn read_body(mut body: Incoming, limit: u64) -> Result<Bytes, NetError> {
         whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())
-}
-
-fn http_error(error: impl std::error::Error) -> NetError {
-    let cause = error
-        .source()
-        .map(|source| format!(": {source}"))
-        .unwrap_or_default();
-    NetError::Http(format!("{error}{cause}"))
 }

@@ -104,7 +104,7 @@ impl Json {
                         .to_owned(),
                 ),
             ),
-            TrackerState::Failed(error) => ("failed", Some(error.to_string())),
+            TrackerState::Failed(_) => ("failed", status.failure()),
             TrackerState::Ok { .. } | TrackerState::Idle if status.warning.is_some() => {
                 ("warning", status.warning.clone())
             }

@@ -87,12 +87,10 @@ pub(crate) fn count(count: usize, one: &str, many: &str) -> String {
 pub(crate) fn tracker(status: &TrackerStatus) -> String {
     let what = match &status.state {
         _ if status.asking => "has not answered yet".to_owned(),
-        TrackerState::Failed(error) => {
-            let error = error.to_string();
-            error
-                .strip_prefix("the tracker ")
-                .unwrap_or(&error)
-                .to_owned()
+        TrackerState::Failed(_) => {
+            let failure = status.failure().unwrap_or_default();
+            let without_subject = failure.strip_prefix("the tracker ");
+            without_subject.unwrap_or(&failure).to_owned()
         }
         TrackerState::Ok { peers, .. } => format!("named {}", count(*peers, "peer", "peers")),
         TrackerState::Idle => "has not answered".to_owned(),

@@ -83,6 +83,33 @@ fn a_trackers_warning_is_reported_once() {
 }
 
 #[test]
+fn a_tracker_that_closes_the_connection_instead_of_answering_is_told_in_plain_words() {
+    let world = World::new();
+    world.shared();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    // With and without having read the request: the client sees an end or a reset.
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().flatten().enumerate() {
+            if number % 2 == 1 {
+                std::io::Read::read(&mut &stream, &mut [0; 512]).ok();
+            }
+        }
+    });
+    let [one, other] = ["a", "b"].map(|key| format!("http://{addr}/announce?key={key}"));
+    let args = ["--tracker", &one, "--tracker", &other, "--json"];
+    let said = world.fails(4, &get(&args));
+    for event in told(&said, "tracker") {
+        assert_eq!(
+            event["message"],
+            "the tracker cannot be reached: it closed the connection before it had answered",
+            "{said}"
+        );
+    }
+    assert_eq!(told(&said, "tracker").len(), 2, "{said}");
+}
+
+#[test]
 fn http_errors_and_closed_ports_of_trackers_are_reported() {
     let world = World::new();
     world.shared();

@@ -163,6 +163,24 @@ impl TrackerStatus {
         secret.map_or_else(|| visible(&self.url).into_owned(), |url| url.to_string())
     }
 
+    /// Why its last announce failed, as a sentence without the address that its URL contains already;
+    /// `None`: it did not.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let TrackerState::Failed(error) = &self.state else {
+            return None;
+        };
+        Some(self.without_address(&error.to_string()))
+    }
+
+    /// Text without the address of the URL, if it is part of it.
+    fn without_address(&self, text: &str) -> String {
+        match Url::parse(&self.url) {
+            Ok(url) => text.replacen(&format!("{}:{}: ", url.host, url.port), "", 1),
+            Err(_) => text.to_owned(),
+        }
+    }
+
     /// Its host for display, or the whole URL if that is invalid.
     fn shown_host(&self) -> String {
         Url::parse(&self.url)
@@ -186,7 +204,8 @@ pub fn failures<'a>(statuses: impl IntoIterator<Item = &'a TrackerStatus>) -> St
     failed.sort_by_key(|(_, error)| error.own_words().is_none());
     let one = |(status, error): &(&TrackerStatus, &TrackerError)| {
         let colon = if error.own_words().is_some() { "" } else { ":" };
-        format!("{}{colon} {}", status.shown_host(), error.brief())
+        let brief = status.without_address(&error.brief());
+        format!("{}{colon} {brief}", status.shown_host())
     };
     let mut reasons: Vec<String> = failed.iter().take(MAX_REASONS).map(one).collect();
     let more = failed.len().saturating_sub(MAX_REASONS);
@@ -341,5 +360,38 @@ mod tests {
         );
         assert_eq!(list[0].shown_url(), "http://a.example:81/announce");
         assert_eq!(failures(&[status(ok(0), false)]), "");
+    }
+
+    #[test]
+    fn an_address_that_the_url_contains_is_not_told_twice() {
+        let failed = |url: &str, reason: &str| {
+            let state = TrackerState::Failed(TrackerError::Unreachable(reason.to_owned()));
+            TrackerStatus {
+                url: url.to_owned(),
+                ..status(state, false)
+            }
+        };
+        let literal = failed(
+            "http://127.0.0.1/announce",
+            "127.0.0.1:80: connection refused",
+        );
+        assert_eq!(
+            literal.failure().unwrap(),
+            "the tracker cannot be reached: connection refused"
+        );
+        assert_eq!(
+            failures([&literal]),
+            "127.0.0.1: cannot be reached: connection refused"
+        );
+        let v6 = failed("udp://[::1]:6969", "[::1]:6969: connection refused");
+        assert_eq!(
+            failures([&v6]),
+            "[::1]:6969: cannot be reached: connection refused"
+        );
+        let named = failed("udp://t.example:6969", "192.0.2.1:6969: connection refused");
+        assert_eq!(
+            failures([&named]),
+            "t.example:6969: cannot be reached: 192.0.2.1:6969: connection refused"
+        );
     }
 }
