@@ -169,7 +169,7 @@ pub(crate) struct NetworkFlags {
     /// The gateway to ask, instead of that of the default route. By PCP, NAT-PMP and UPnP, with IPv6
     /// for a pinhole in its firewall by PCP and UPnP; what it does is undone at the end. With --bind
     /// to loopback none is asked
-    #[arg(long, value_name = "ADDR", conflicts_with = "no_port_mapping")]
+    #[arg(long, value_name = "ADDR", value_parser = values::gateway, conflicts_with = "no_port_mapping")]
     pub(crate) port_mapping_gateway: Option<IpAddr>,
 }
 

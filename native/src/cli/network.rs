@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aqueduct_core::discovery::url::Host;
 use aqueduct_core::net::Blocklist;
@@ -27,6 +28,10 @@ const DEFAULT_PORT: u16 = 1080;
 /// The longest file with a password that is read, in bytes.
 const MAX_PASSWORD_FILE: u64 = 4096;
 
+/// How long a blocklist is read before something is said about it, and between two such lines.
+const PATIENCE: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_secs(5);
+
 /// What the flags say of the network.
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
@@ -36,11 +41,11 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Reads the blocklist, and the proxy's password.
+    /// Reads the blocklist, and the proxy's password. `note` shows what takes long.
     ///
     /// # Errors
     /// A value or a file is invalid. No message contains the password.
-    pub(crate) fn new(flags: &NetworkFlags) -> Result<Self, Failure> {
+    pub(crate) fn new(flags: &NetworkFlags, note: impl Fn(&str)) -> Result<Self, Failure> {
         let bind = flags.bind.unwrap_or_default();
         let outbound = match &flags.proxy {
             None => Outbound::direct(bind),
@@ -52,7 +57,7 @@ impl Network {
         let (blocklist, summary) = match &flags.blocklist {
             None => (Blocklist::default(), None),
             Some(path) => {
-                let (list, summary) = blocklist(path)?;
+                let (list, summary) = blocklist(path, note)?;
                 (list, Some(summary))
             }
         };
@@ -71,8 +76,14 @@ impl Network {
     }
 }
 
-fn blocklist(path: &Path) -> Result<(Blocklist, Summary), Failure> {
-    read_blocklist(path).map_err(|error| {
+fn blocklist(path: &Path, note: impl Fn(&str)) -> Result<(Blocklist, Summary), Failure> {
+    let mut reading = Reading::begin(Instant::now());
+    let progress = |lines| {
+        if let Some(progress) = reading.progress(lines, Instant::now()) {
+            note(&progress);
+        }
+    };
+    read_blocklist(path, progress).map_err(|error| {
         let path = path.to_string_lossy();
         let message = format!(
             "--blocklist {}: {error}; give a list in P2P, DAT or CIDR form, or leave the option out",
@@ -80,6 +91,29 @@ fn blocklist(path: &Path) -> Result<(Blocklist, Summary), Failure> {
         );
         Failure::new(Class::Usage, message)
     })
+}
+
+/// The reading of a list, about which something is said only if it takes long.
+#[derive(Debug)]
+struct Reading {
+    due: Instant,
+}
+
+impl Reading {
+    fn begin(now: Instant) -> Self {
+        Self {
+            due: now + PATIENCE,
+        }
+    }
+
+    /// What is to be said after this number of lines.
+    fn progress(&mut self, lines: u64, now: Instant) -> Option<String> {
+        let is_due = now >= self.due;
+        if is_due {
+            self.due = now + INTERVAL;
+        }
+        is_due.then(|| format!("reading the blocklist: {lines} lines so far"))
+    }
 }
 
 fn usage(problem: impl fmt::Display) -> Failure {
@@ -175,6 +209,21 @@ fn read_password(path: &Path) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_blocklist_that_takes_long_is_told_about_after_two_seconds_and_then_now_and_then() {
+        let start = Instant::now();
+        let mut reading = Reading::begin(start);
+        let mut after = |seconds| reading.progress(seconds, start + Duration::from_secs(seconds));
+        let told: Vec<u64> = (0..=12)
+            .filter(|seconds| after(*seconds).is_some())
+            .collect();
+        assert_eq!(told, [2, 7, 12]);
+        assert_eq!(
+            Reading::begin(start).progress(5, start + PATIENCE).unwrap(),
+            "reading the blocklist: 5 lines so far"
+        );
+    }
 
     fn why(text: &str) -> String {
         let failure = proxy(text, None, Bind::default()).unwrap_err();

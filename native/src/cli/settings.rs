@@ -136,7 +136,7 @@ mod tests {
             panic!("get was typed")
         };
         let torrents = Torrents { count: 1, private };
-        let network = Network::new(&flags.swarm.network).unwrap();
+        let network = Network::new(&flags.swarm.network, |_| {}).unwrap();
         settings(&flags.swarm, Path::new("/state"), torrents, &network).0
     }
 

@@ -162,10 +162,14 @@ fn bounded(from: impl Read) -> io::Result<Vec<u8>> {
 
 fn unreadable(text: &str, error: &io::Error) -> Failure {
     let advice = "give a .torrent file, - for standard input, a magnet link, an info-hash or a URL";
-    Failure::new(
-        Class::Failure,
-        format!("could not read {}: {error}; {advice}", visible(text)),
-    )
+    let (class, reason) = match error.kind() {
+        // It is likely that something else was meant.
+        io::ErrorKind::NotFound => (Class::Failure, error.to_string()),
+        io::ErrorKind::IsADirectory => (Class::Storage, "it is a folder".to_owned()),
+        _ => (Class::Storage, error.to_string()),
+    };
+    let message = format!("could not read {}: {reason}; {advice}", visible(text));
+    Failure::new(class, message)
 }
 
 fn not_fetched(text: &str, error: &NetError) -> Failure {

@@ -31,7 +31,7 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
         swarm: flags,
     } = flags;
     let (screen, json) = (screen(flags.output), flags.output.json);
-    let network = Network::new(&flags.network)?;
+    let network = Network::new(&flags.network, |note| screen.note(note))?;
     let mut failures = TorrentFailures::new(texts.len(), json);
     let mut sources = Sources::default();
     for text in &texts {
@@ -69,7 +69,8 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
 }
 
 pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
-    let network = Network::new(&flags.swarm.network)?;
+    let screen = screen(flags.swarm.output);
+    let network = Network::new(&flags.swarm.network, |note| screen.note(note))?;
     let metainfo = source::load_torrent(&flags.torrent, &network.outbound).await?;
     let SwarmFlags {
         storage, output, ..
@@ -89,7 +90,7 @@ pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
         count: 1,
         private: info.private,
     };
-    let shown = (screen(*output), TorrentFailures::new(1, output.json));
+    let shown = (screen, TorrentFailures::new(1, output.json));
     let (mut session, peers) = start(&flags.swarm, network, Purpose::Seed, shown, torrents)?;
     session.add(Metainfo { info, ..metainfo }, Some(root), &peers)?;
     session.run().await

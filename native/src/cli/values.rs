@@ -2,7 +2,7 @@
 //! a sentence that clap starts.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use aqueduct_native::net::{Bind, Device, DeviceNameError};
@@ -159,6 +159,18 @@ pub(crate) fn bind(text: &str) -> Result<Bind, String> {
     Ok(device.into())
 }
 
+/// The address of a gateway: of one machine.
+pub(crate) fn gateway(text: &str) -> Result<IpAddr, String> {
+    let addr: IpAddr = text
+        .parse()
+        .map_err(|_| "write an address without a port, for instance 192.168.1.1".to_owned())?;
+    let is_broadcast = addr == IpAddr::V4(Ipv4Addr::BROADCAST);
+    if addr.is_unspecified() || addr.is_multicast() || is_broadcast {
+        return Err("this is not the address of one machine; write the router's own".to_owned());
+    }
+    Ok(addr)
+}
+
 /// A tracker's or web seed's URL.
 pub(crate) fn url(text: &str) -> Result<String, String> {
     match aqueduct_core::discovery::url::Url::parse(text) {
@@ -248,6 +260,23 @@ mod tests {
             "a/b",
         ] {
             assert!(bind(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_is_one_machine() {
+        assert_eq!(gateway("192.168.1.1"), Ok([192, 168, 1, 1].into()));
+        assert!(gateway("fe80::1").is_ok());
+        for bad in [
+            "224.0.0.1",
+            "ff02::1",
+            "255.255.255.255",
+            "0.0.0.0",
+            "::",
+            "192.168.1.1:80",
+            "router",
+        ] {
+            assert!(gateway(bad).is_err(), "{bad}");
         }
     }
 

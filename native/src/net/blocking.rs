@@ -15,6 +15,8 @@ use super::policy::{Policy, Purpose, Refusal, Target};
 
 /// The maximum length of a list in bytes, after decompression.
 const MAX_LENGTH: u64 = 512 << 20;
+/// Lines between two calls that tell the progress.
+const PROGRESS: u64 = 1 << 14;
 /// The first bytes of gzip's format (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// The first bytes of PeerGuardian's binary format.
@@ -42,24 +44,34 @@ pub enum ReadError {
     List(#[from] BlocklistError),
 }
 
-/// Reads a list, which may be compressed with gzip; see [`aqueduct_core::net::blocklist`].
+/// Reads a list, which may be compressed with gzip; see [`aqueduct_core::net::blocklist`]. `progress`
+/// is called with the number of lines so far, every 16,384 lines.
 ///
 /// # Errors
 /// See [`ReadError`].
-pub fn read_blocklist(path: &Path) -> Result<(Blocklist, Summary), ReadError> {
-    read(BufReader::new(File::open(path)?))
+pub fn read_blocklist(
+    path: &Path,
+    progress: impl FnMut(u64),
+) -> Result<(Blocklist, Summary), ReadError> {
+    read(BufReader::new(File::open(path)?), progress)
 }
 
-fn read(mut file: impl BufRead) -> Result<(Blocklist, Summary), ReadError> {
+fn read(
+    mut file: impl BufRead,
+    progress: impl FnMut(u64),
+) -> Result<(Blocklist, Summary), ReadError> {
     if file.fill_buf()?.starts_with(&GZIP) {
         let unpacked = BufReader::new(MultiGzDecoder::new(file));
-        read_lines(unpacked.take(MAX_LENGTH + 1))
+        read_lines(unpacked.take(MAX_LENGTH + 1), progress)
     } else {
-        read_lines(file.take(MAX_LENGTH + 1))
+        read_lines(file.take(MAX_LENGTH + 1), progress)
     }
 }
 
-fn read_lines(mut text: io::Take<impl BufRead>) -> Result<(Blocklist, Summary), ReadError> {
+fn read_lines(
+    mut text: io::Take<impl BufRead>,
+    mut progress: impl FnMut(u64),
+) -> Result<(Blocklist, Summary), ReadError> {
     let start = text.fill_buf()?;
     if start.starts_with(BINARY) {
         return Err(ReadError::Binary);
@@ -69,8 +81,13 @@ fn read_lines(mut text: io::Take<impl BufRead>) -> Result<(Blocklist, Summary), 
     }
     let mut builder = Builder::default();
     let mut line = Vec::new();
+    let mut lines = 0;
     while read_line(&mut text, &mut line)? {
         builder.add_line(&line)?;
+        lines += 1;
+        if lines % PROGRESS == 0 {
+            progress(lines);
+        }
     }
     if text.limit() == 0 {
         return Err(ReadError::TooLong);
@@ -163,6 +180,18 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
+
+    fn read(file: impl BufRead) -> Result<(Blocklist, Summary), ReadError> {
+        super::read(file, |_| {})
+    }
+
+    #[test]
+    fn the_progress_of_a_long_list_is_told_in_lines() {
+        let mut told = Vec::new();
+        let text = "9.9.9.9/32\n".repeat(40_000);
+        super::read(text.as_bytes(), |lines| told.push(lines)).unwrap();
+        assert_eq!(told, [1 << 14, 2 << 14]);
+    }
     use crate::net::OwnUser;
 
     fn gzip(text: &[u8]) -> Vec<u8> {

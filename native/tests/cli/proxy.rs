@@ -5,7 +5,6 @@ use std::fs;
 use aqueduct_testkit::closed_port;
 use aqueduct_testkit::http::{Server, ok};
 use aqueduct_testkit::socks::{Manner, Proxy};
-use aqueduct_testkit::tracker::Tracker;
 
 use super::world::{World, text};
 

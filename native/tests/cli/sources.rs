@@ -39,6 +39,19 @@ fn a_source_that_is_not_a_torrent_is_named_as_what_it_is() {
 }
 
 #[test]
+fn a_source_that_cannot_be_read_ends_with_the_code_of_storage() {
+    let world = World::new();
+    world.shared();
+    let said = world.fails(5, &["get", "data"]);
+    assert!(
+        said.contains("could not read data: it is a folder"),
+        "{said}"
+    );
+    let said = world.fails(5, &["get", "data.torrent/within"]);
+    assert!(said.contains("Not a directory"), "{said}");
+}
+
+#[test]
 fn a_file_url_and_an_escaped_link_are_sources() {
     let world = World::new();
     let magnet = world.shared();
