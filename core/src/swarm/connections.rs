@@ -279,9 +279,10 @@ impl Transfer {
             State::Open(content) => content.download.remove_peer(&content.pieces, conn, &peer),
             State::Invalid(_) | State::Opening { .. } => {}
         }
-        // Its requested blocks are free now and may be requested from others.
+        // Its requested blocks are free now and may be requested from others; so is its slot.
         if !cx.shared.shutting_down && !matches!(reason, CloseReason::Inactive) {
             self.fill_all(cx);
+            self.upload.fill_slots(cx, &mut self.peers);
         }
         true
     }

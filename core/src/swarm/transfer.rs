@@ -86,7 +86,11 @@ impl Transfer {
             Message::Port(port) if !self.state.is_private() => peer.handle_port(cx, port),
             Message::Port(_) => {}
             Message::Interested => self.upload.handle_interested(cx, &mut self.peers, conn),
-            Message::NotInterested => peer.peer_interested = false,
+            Message::NotInterested => {
+                if std::mem::take(&mut peer.peer_interested) {
+                    self.upload.fill_slots(cx, &mut self.peers);
+                }
+            }
             Message::Request(raw) => {
                 let progress = self.upload.handle_request(cx, pieces, (conn, peer), raw)?;
                 self.serve(cx, conn);

@@ -13,3 +13,4 @@ mod info_hashes;
 mod peer_limits;
 mod rechecks;
 mod requests;
+mod slots;

@@ -61,10 +61,10 @@ impl Choker {
         chosen
     }
 
-    /// Whether a slot is free for a peer that becomes interested between two rounds, so that it
-    /// need not wait ten seconds for it.
-    pub(crate) fn has_room(unchoked: usize, slots: usize) -> bool {
-        unchoked < slots
+    /// The number of slots that are free between two rounds, so that peers need not wait ten seconds
+    /// for them.
+    pub(crate) fn room(unchoked: usize, slots: usize) -> usize {
+        slots.saturating_sub(unchoked)
     }
 
     /// Removes a closed connection.

@@ -54,11 +54,23 @@ impl Upload {
             return;
         };
         peer.peer_interested = true;
-        let unchoked = peers
-            .iter()
-            .filter(|(_, p)| !p.am_choking && p.peer_interested)
-            .count();
-        if Choker::has_room(unchoked, cx.config().unchoke_slots) {
+        if Choker::room(unchoked(peers), cx.config().unchoke_slots) > 0 {
+            self.unchoke(cx, peers, conn);
+        }
+    }
+
+    /// Gives slots that became free to the peers that have waited for longest, since the next round
+    /// may be ten seconds away.
+    pub(crate) fn fill_slots(&mut self, cx: &mut Context, peers: &mut Peers) {
+        let free = Choker::room(unchoked(peers), cx.config().unchoke_slots);
+        if free == 0 {
+            return;
+        }
+        let waiting = peers.iter().filter(|(_, p)| p.am_choking && wants(p));
+        let last = |conn| self.peers.get(&conn).and_then(|known| known.unchoked_at);
+        let mut waiting: Vec<_> = waiting.map(|(conn, _)| (last(conn), conn)).collect();
+        waiting.sort_unstable();
+        for (_, conn) in waiting.into_iter().take(free) {
             self.unchoke(cx, peers, conn);
         }
     }
@@ -98,8 +110,7 @@ impl Upload {
         let in_turn = !peer.am_choking && unchoked_at.is_some_and(|at| cx.now.since(at) < TURN);
         Contender {
             conn,
-            // BEP 21: a partial seed requests nothing, whatever it announced before.
-            interested: peer.peer_interested && !peer.extensions.upload_only(),
+            interested: wants(peer),
             snubbed: contribution.snubbed && !seeding,
             merit: if seeding {
                 u64::from(in_turn)
@@ -136,4 +147,16 @@ impl Upload {
         }
         known.allowed_fast = allowed;
     }
+}
+
+/// Whether a peer may request blocks. BEP 21: a partial seed requests none, whatever it announced
+/// before.
+fn wants(peer: &Peer) -> bool {
+    peer.peer_interested && !peer.extensions.upload_only()
+}
+
+/// The number of slots that are in use.
+fn unchoked(peers: &Peers) -> usize {
+    let taken = |p: &Peer| !p.am_choking && p.peer_interested;
+    peers.iter().filter(|(_, p)| taken(p)).count()
 }
