@@ -49,6 +49,14 @@ impl RarestFirst {
         self.order.iter().filter_map(|&i| self.lengths.piece(i))
     }
 
+    /// The open pieces that a counted peer has, rarest first. In a swarm without a seed most pieces
+    /// may be nowhere, and a search that passes over all of them for each piece takes time that grows
+    /// with the square of their number.
+    fn available(&self) -> &[u32] {
+        let nowhere = self.starts.get(1).map_or(0, |&start| start as usize);
+        self.order.get(nowhere..).unwrap_or_default()
+    }
+
     /// Opens a piece at a random position in its bucket. Idempotent.
     pub(crate) fn open(&mut self, piece: Piece, rng: &mut impl Rng) {
         if self.is_open(piece) {
@@ -116,8 +124,13 @@ impl RarestFirst {
         if hits == 0 {
             return None;
         }
-        if have.is_all() || u64::from(hits) * 64 >= self.order.len() as u64 {
-            return self.open_pieces().find(|&p| have.has(p));
+        if have.is_all() {
+            return self.open_pieces().next();
+        }
+        let available = self.available();
+        if u64::from(hits) * 64 >= available.len() as u64 {
+            let mut pieces = available.iter().filter_map(|&i| self.lengths.piece(i));
+            return pieces.find(|&p| have.has(p));
         }
         let open = have
             .ones()
@@ -222,13 +235,35 @@ mod tests {
             prop_assert_eq!(sorted, model.open.iter().copied().collect::<Vec<_>>());
 
             let mut have = Bitfield::none(N);
-            for i in (0..N).filter(|i| has >> i & 1 == 1) {
+            // What a peer has is counted.
+            let has = |i: u32| has >> i & 1 == 1 && model.of(i) > 0;
+            for i in (0..N).filter(|&i| has(i)) {
                 have.set(lengths.piece(i).unwrap());
             }
-            let hits = u32::try_from(order.iter().filter(|i| has >> **i & 1 == 1).count()).unwrap();
+            let hits = u32::try_from(order.iter().filter(|&&i| has(i)).count()).unwrap();
             let rarest = picker.rarest(&have, hits).map(|p| model.of(p.get()));
-            prop_assert_eq!(rarest, order.iter().filter(|i| has >> **i & 1 == 1).map(|&i| model.of(i)).min());
+            prop_assert_eq!(rarest, order.iter().filter(|&&i| has(i)).map(|&i| model.of(i)).min());
         }
+    }
+
+    #[test]
+    fn pieces_that_are_nowhere_are_not_searched() {
+        let lengths = Lengths::new(60_000, 1).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut picker = RarestFirst::new(lengths);
+        lengths.iter().for_each(|p| picker.open(p, &mut rng));
+        let mut have = Bitfield::none(lengths.pieces());
+        for piece in lengths.iter().take(1000) {
+            have.set(piece);
+            picker.gained(piece);
+        }
+        for left in (1..=1000).rev() {
+            assert_eq!(picker.available().len(), left as usize);
+            let piece = picker.rarest(&have, left).unwrap();
+            assert!(have.has(piece));
+            picker.close(piece);
+        }
+        assert_eq!(picker.rarest(&have, 0), None);
     }
 
     #[test]
