@@ -55,7 +55,7 @@ impl Context<'_> {
         self.shared.outbox.request(self.torrent, op, pending);
     }
 
-    /// Records that the torrent could use more memory, blocks or bandwidth than are available.
+    /// Records that the torrent could use more memory than is available.
     pub(crate) fn starve(&mut self) {
         self.shared.starved.insert(self.torrent);
     }

@@ -166,7 +166,7 @@ pub(crate) struct Shared {
     pub(crate) upload_limit: Throttle,
     /// Our own address as reported by others.
     pub(crate) external: ExternalAddress,
-    /// Torrents whose peers could have been asked for more if blocks or memory had been available.
+    /// Torrents whose peers could have been asked for more if memory had been available.
     pub(crate) starved: BTreeSet<TorrentId>,
     pub(crate) outbox: Outbox,
     /// Connections opened (with their torrent) or closed (`None`) since the engine last updated its

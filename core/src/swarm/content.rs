@@ -271,7 +271,7 @@ impl Content {
         cx.event(Event::Piece(cx.torrent, piece));
         peers.announce_have(cx, piece);
         self.download.handle_had(cx, peers, piece);
-        if cx.shared.starved.contains(&cx.torrent) || recovered {
+        if recovered {
             self.fill_all(cx, peers);
         }
         true

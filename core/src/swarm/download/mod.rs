@@ -5,6 +5,7 @@ mod in_progress;
 mod order;
 mod peer;
 mod piece_picker;
+mod pieces_in_progress;
 mod pipeline;
 mod rarest_first;
 mod receive;

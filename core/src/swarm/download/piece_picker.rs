@@ -1,12 +1,11 @@
 //! Selects the next block to request from a peer, from the pieces in progress and from those that
 //! can be opened.
 
-use std::collections::BTreeMap;
-
 use super::blame::Blame;
 use super::in_progress::{Arrival, PieceInProgress};
 use super::order::FetchOrder;
 use super::peer::{PeerDownload, SentRequest};
+use super::pieces_in_progress::PiecesInProgress;
 use super::rarest_first::RarestFirst;
 use super::source::Source;
 use crate::context::Context;
@@ -42,7 +41,7 @@ pub(super) struct Search<'a> {
 pub(super) struct PiecePicker {
     /// Pieces that are wanted, and neither complete nor in progress.
     open: RarestFirst,
-    in_progress: BTreeMap<Piece, PieceInProgress>,
+    in_progress: PiecesInProgress,
     blame: Blame,
     order: FetchOrder,
 }
@@ -51,7 +50,7 @@ impl PiecePicker {
     pub(super) fn new(lengths: Lengths) -> Self {
         Self {
             open: RarestFirst::new(lengths),
-            in_progress: BTreeMap::new(),
+            in_progress: PiecesInProgress::default(),
             blame: Blame::default(),
             order: FetchOrder::default(),
         }
@@ -79,7 +78,7 @@ impl PiecePicker {
 
     /// Whether the piece is in progress.
     pub(super) fn is_in_progress(&self, piece: Piece) -> bool {
-        self.in_progress.contains_key(&piece)
+        self.in_progress.contains(piece)
     }
 
     /// Updates all pieces after a general change of wanted or complete pieces.
@@ -105,7 +104,7 @@ impl PiecePicker {
     }
 
     fn should_be_open(&self, pieces: &Pieces, piece: Piece) -> bool {
-        let busy = pieces.storing().has(piece) || self.in_progress.contains_key(&piece);
+        let busy = pieces.storing().has(piece) || self.in_progress.contains(piece);
         pieces.lacks(piece) && !busy
     }
 
@@ -117,33 +116,25 @@ impl PiecePicker {
         from: PeerIdentity,
         was_late: bool,
     ) -> Option<(Arrival, bool)> {
-        let progress = self.in_progress.get_mut(&block.piece())?;
-        let arrival = progress.arrived(block.number(), data, from, !was_late);
-        Some((arrival, progress.missing() == 0))
+        self.in_progress.arrived(block, data, from, !was_late)
     }
 
     /// Whether a piece in progress is assigned to this peer.
     pub(super) fn owns(&self, conn: ConnId, piece: Piece) -> bool {
-        let progress = self.in_progress.get(&piece);
-        progress.is_some_and(|progress| progress.owner == Some(Source::Peer(conn)))
+        self.in_progress.owns(Source::Peer(conn), piece)
     }
 
     /// Releases the block of a request that will not be answered, unless other peers have been
     /// asked for it.
     pub(super) fn give_back(&mut self, request: SentRequest) {
-        let progress = self.in_progress.get_mut(&request.block.piece());
-        if let Some(progress) = progress.filter(|_| !request.late) {
-            progress.give_back(request.block.number());
+        if !request.late {
+            self.in_progress.give_back(request.block);
         }
     }
 
     /// Releases a peer's ownership of a piece.
     pub(super) fn release_ownership(&mut self, conn: ConnId) {
-        let owned = self
-            .in_progress
-            .values_mut()
-            .filter(|p| p.owner == Some(Source::Peer(conn)));
-        owned.for_each(|progress| progress.owner = None);
+        self.in_progress.release_ownership(Source::Peer(conn));
     }
 
     /// Removes a piece whose blocks have all arrived. Returns it with the sender of each block.
@@ -151,9 +142,7 @@ impl PiecePicker {
         &mut self,
         piece: Piece,
     ) -> Option<(Rope, Vec<Option<PeerIdentity>>)> {
-        self.in_progress
-            .remove(&piece)
-            .map(PieceInProgress::into_piece)
+        self.in_progress.take_complete(piece)
     }
 
     /// Handles a piece that matched its hash. Returns peers that had sent wrong blocks of it.
@@ -176,13 +165,34 @@ impl PiecePicker {
     /// for them.
     pub(super) fn drop_in_progress(&mut self, cx: &mut Context, pieces: &Pieces) -> u64 {
         let mut dropped = 0;
-        for (piece, progress) in std::mem::take(&mut self.in_progress) {
-            cx.shared
-                .memory
-                .release(u64::from(pieces.lengths.size(piece)));
-            dropped += progress.received();
+        for (piece, received) in self.in_progress.take_all() {
+            let reserved = u64::from(pieces.lengths.size(piece));
+            cx.shared.memory.release(reserved);
+            dropped += received;
         }
         dropped
+    }
+
+    /// Whether nothing can be requested from any peer before memory becomes free. With many peers,
+    /// searching for a block for each of them again and again would take most of the time.
+    pub(super) fn waits_for_memory(&self, cx: &Context, pieces: &Pieces) -> bool {
+        self.lacks_memory(cx, pieces) && !self.in_progress.has_free()
+    }
+
+    /// Whether pieces are needed for which there is no memory.
+    pub(super) fn lacks_memory(&self, cx: &Context, pieces: &Pieces) -> bool {
+        !self.is_endgame() && !self.has_room(cx, pieces)
+    }
+
+    /// Whether there is memory for another piece.
+    fn has_room(&self, cx: &Context, pieces: &Pieces) -> bool {
+        let length = u64::from(pieces.lengths.piece_length());
+        cx.shared.memory.has_room(length, cx.config().max_unwritten)
+    }
+
+    /// Whether all pieces are in progress.
+    fn is_endgame(&self) -> bool {
+        self.open.open_count() == 0
     }
 
     /// The next block to request from this peer, in this order: from its own piece, from an
@@ -216,8 +226,7 @@ impl PiecePicker {
         let piece = known
             .current
             .filter(|piece| known.may_ask(search.now, search.peer, *piece))?;
-        let number = self.in_progress.get_mut(&piece)?.take_free(search.due)?;
-        pieces.lengths.nth_block(piece, number)
+        self.take_free(pieces, search, piece)
     }
 
     /// Joins a piece in progress, and takes it over if no peer owns it.
@@ -228,17 +237,16 @@ impl PiecePicker {
         known: &mut PeerDownload,
         may: impl Fn(&PieceInProgress) -> bool,
     ) -> Option<Block> {
-        let fits = |piece: Piece, p: &PieceInProgress| {
-            p.free() > 0 && may(p) && known.may_ask(search.now, search.peer, piece)
-        };
-        let mut fitting = self
-            .in_progress
-            .iter_mut()
-            .filter(|(piece, p)| fits(**piece, p));
-        let (&piece, progress) = fitting.next()?;
-        let number = progress.take_free(search.due)?;
-        progress.owner.get_or_insert(Source::Peer(search.conn));
+        let (piece, _) = self.in_progress.with_free().find(|(piece, progress)| {
+            may(progress) && known.may_ask(search.now, search.peer, *piece)
+        })?;
         known.current = Some(piece);
+        self.take_free(pieces, search, piece)
+    }
+
+    fn take_free(&mut self, pieces: &Pieces, search: &Search<'_>, piece: Piece) -> Option<Block> {
+        let source = Source::Peer(search.conn);
+        let number = self.in_progress.take_free(piece, source, search.due)?;
         pieces.lengths.nth_block(piece, number)
     }
 
@@ -251,25 +259,24 @@ impl PiecePicker {
         opened: &mut Opened,
     ) -> Option<Block> {
         loop {
-            let limit = cx.config().max_unwritten;
-            let memory = &mut cx.shared.memory;
-            if !memory.has_room(u64::from(pieces.lengths.piece_length()), limit) {
+            if !self.has_room(cx, pieces) {
                 // Skip the search, which is the most expensive part of filling a pipeline.
                 return None;
             }
+            let limit = cx.config().max_unwritten;
             let piece = self.pick(pieces, search.peer, known, &opened.pieces)?;
-            if !memory.reserve(u64::from(pieces.lengths.size(piece)), limit) {
+            let size = u64::from(pieces.lengths.size(piece));
+            if !cx.shared.memory.reserve(size, limit) {
                 return None;
             }
             self.open.close(piece);
             opened.pieces.push(piece);
-            let mut progress = self.begin(pieces, piece, search.conn);
-            let number = progress.take_free(search.due);
+            let progress = self.begin(pieces, piece, search.conn);
             self.in_progress.insert(piece, progress);
-            match number {
-                Some(number) => {
+            match self.take_free(pieces, search, piece) {
+                Some(block) => {
                     known.current = Some(piece);
-                    return pieces.lengths.nth_block(piece, number);
+                    return Some(block);
                 }
                 None => opened.complete.push(piece),
             }
@@ -326,7 +333,7 @@ impl PiecePicker {
         } else {
             1
         };
-        if known.in_flight() >= depth || self.open.open_count() > 0 {
+        if known.in_flight() >= depth || !self.is_endgame() {
             return None;
         }
         let (lengths, due) = (pieces.lengths, search.due);
@@ -336,8 +343,8 @@ impl PiecePicker {
         let mut fitting = self
             .in_progress
             .iter_mut()
-            .filter(|(piece, p)| may(**piece, p));
-        fitting.find_map(|(&piece, progress)| {
+            .filter(|(piece, p)| may(*piece, p));
+        fitting.find_map(|(piece, progress)| {
             let unasked = |number| {
                 let asked = |block| {
                     known

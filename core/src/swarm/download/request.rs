@@ -25,6 +25,10 @@ impl Download {
         peers: &mut Peers,
         conn: ConnId,
     ) -> Vec<Piece> {
+        if self.picker.waits_for_memory(cx, pieces) {
+            cx.starve();
+            return Vec::new();
+        }
         // Removed during the search, which accesses all other peers.
         let Some(mut known) = self.peers.remove(&conn) else {
             return Vec::new();
@@ -65,7 +69,9 @@ impl Download {
                 due,
             };
             let Some(block) = self.picker.next_block(cx, pieces, &search, known, opened) else {
-                cx.starve();
+                if self.picker.lacks_memory(cx, pieces) {
+                    cx.starve();
+                }
                 break;
             };
             cx.shared.download_limit.spend(u64::from(block.length()));
