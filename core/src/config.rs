@@ -34,7 +34,7 @@ pub struct Config {
     pub max_requests_out: usize,
     /// The maximum number of received bytes that are not yet written, over all torrents: pieces in
     /// progress, being hashed, or being written. Default: 64 MiB. At the limit no new pieces are
-    /// requested.
+    /// requested, except that a torrent without any may begin one, up to twice this limit.
     pub max_unwritten: u64,
     /// The number of wire bytes in the driver's queue per connection above which no more data are
     /// read from disk for it. Default: 1 MiB. A peer that keeps requesting while twice as much is

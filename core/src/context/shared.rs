@@ -10,8 +10,12 @@ use crate::config::Config;
 use crate::io::{Op, Output, Rope};
 use crate::net::{ExternalAddress, Ranking, Throttle};
 use crate::types::{
-    Bitfield, Block, ConnId, InfoHashV1, Instant, PeerId, PeerIdentity, Piece, RequestId, TorrentId,
+    BLOCK_SIZE, Bitfield, Block, ConnId, InfoHashV1, Instant, PeerId, PeerIdentity, Piece,
+    RequestId, TorrentId,
 };
+
+/// The number of blocks that each peer may be asked for at a time, however many peers there are.
+const LEAST_SHARE: usize = 8;
 
 /// The subject of a pending request.
 #[derive(Debug)]
@@ -109,6 +113,17 @@ impl PieceMemory {
             self.pieces += 1;
         }
         room
+    }
+
+    /// The number of blocks that one of `peers` may be asked for at a time. Fast peers have windows of
+    /// eight MiB, and eight of them would leave nothing to others; so once half of the memory is in
+    /// use, each gets an equal share.
+    pub(crate) fn share(&self, peers: usize, limit: u64) -> usize {
+        if self.bytes <= limit / 2 {
+            return usize::MAX;
+        }
+        let blocks = usize::try_from(limit / u64::from(BLOCK_SIZE)).unwrap_or(usize::MAX);
+        (blocks / peers.max(1)).max(LEAST_SHARE)
     }
 
     /// Releases the memory reserved for a piece.

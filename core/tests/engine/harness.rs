@@ -13,7 +13,7 @@ use aqueduct_core::{
     CloseReason, Command, Config, DialKind, Engine, FileChange, Handshaken, Input, Instant,
     NewTorrent, Op, OpResult, Output, Resumed, TorrentId, TorrentSnapshot, TorrentSource,
 };
-use aqueduct_testkit::torrent::Recipe;
+use aqueduct_testkit::torrent::{Computed, Recipe};
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 
@@ -51,9 +51,30 @@ impl Harness {
     fn with(config: Config, resumed: Resumed) -> Self {
         let size = u64::from(PIECE * PIECES);
         let torrent = Recipe::single("twelve", 1, size, PIECE).build();
-        let disk = torrent.slice(0, size).to_vec();
+        Self::sharing(&torrent, config, resumed)
+    }
+
+    /// An engine with this torrent.
+    pub(crate) fn sharing(torrent: &Computed, config: Config, resumed: Resumed) -> Self {
+        let disk = data_of(torrent);
         let harness = Self::new(torrent.info().info_hash.wire(), disk, config);
         harness.adding(Arc::clone(torrent.info()), resumed)
+    }
+
+    /// Adds a second torrent, of which all is wanted. Peers that connect from now on are in its swarm,
+    /// and its data replace those of the first on the disk.
+    pub(crate) fn add_another(&mut self, torrent: &Computed) {
+        (self.swarm, self.disk) = (torrent.info().info_hash.wire(), data_of(torrent));
+        let new = NewTorrent {
+            torrent: TorrentId(TORRENT.0 + 1),
+            source: TorrentSource::Info {
+                info: Arc::clone(torrent.info()),
+                resumed: Resumed::Nothing,
+                wanted: None,
+            },
+            paused: false,
+        };
+        self.command(Command::Add(new));
     }
 
     /// A seed whose disk answers no more than `count` requests of the check. `newest_first`: the
@@ -258,9 +279,8 @@ impl Harness {
             PeerId([n; 20]),
             reserved,
         );
-        let all = [0xff; PIECES as usize / 8 + 1];
         let pieces = self.disk.len().div_ceil(PIECE as usize);
-        let mut bits = all[..pieces.div_ceil(8)].to_vec();
+        let mut bits = vec![0xff_u8; pieces.div_ceil(8)];
         *bits.last_mut().unwrap() <<= (8 - pieces % 8) % 8;
         assert_eq!(self.say(conn, Message::Bitfield(bits.into())), None);
         assert_eq!(self.say(conn, Message::Unchoke), None);
@@ -292,6 +312,19 @@ impl Harness {
             parted
                 .is_none_or(|reason| reason == CloseReason::Redundant && self.snapshot().left == 0)
         );
+    }
+
+    /// The number of requests that the peer has answered.
+    pub(crate) fn answered(&self, conn: ConnId) -> usize {
+        self.answered.get(&conn).copied().unwrap_or_default()
+    }
+
+    /// The peer answers the oldest request that it has not answered yet.
+    pub(crate) fn answer_next(&mut self, conn: ConnId) {
+        let next = self.answered(conn);
+        let raw = self.asked(conn)[next];
+        self.answered.insert(conn, next + 1);
+        self.answer(conn, raw);
     }
 
     /// The peer answers all requests that it has not answered yet, including those that follow in
@@ -385,6 +418,10 @@ impl Harness {
         }
         self.now = end;
     }
+}
+
+fn data_of(torrent: &Computed) -> Vec<u8> {
+    torrent.slice(0, torrent.info().lengths.total()).to_vec()
 }
 
 fn request_to(conn: ConnId, (to, message): &(ConnId, Message)) -> Option<RawBlock> {

@@ -10,6 +10,7 @@ mod harness;
 mod holepunching;
 mod idle_messages;
 mod info_hashes;
+mod memory;
 mod peer_limits;
 mod rechecks;
 mod requests;

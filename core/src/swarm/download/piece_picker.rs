@@ -187,7 +187,18 @@ impl PiecePicker {
     /// Whether there is memory for another piece.
     fn has_room(&self, cx: &Context, pieces: &Pieces) -> bool {
         let length = u64::from(pieces.lengths.piece_length());
-        cx.shared.memory.has_room(length, cx.config().max_unwritten)
+        cx.shared.memory.has_room(length, self.limit(cx, pieces))
+    }
+
+    /// The memory of all torrents that this one may fill. One without any piece in memory may exceed
+    /// what the others may not, since large pieces of slow peers can fill it for a long time.
+    fn limit(&self, cx: &Context, pieces: &Pieces) -> u64 {
+        let limit = cx.config().max_unwritten;
+        if self.in_progress.is_empty() && pieces.storing().is_none() {
+            limit.saturating_mul(2)
+        } else {
+            limit
+        }
     }
 
     /// Whether all pieces are in progress.
@@ -263,7 +274,7 @@ impl PiecePicker {
                 // Skip the search, which is the most expensive part of filling a pipeline.
                 return None;
             }
-            let limit = cx.config().max_unwritten;
+            let limit = self.limit(cx, pieces);
             let piece = self.pick(pieces, search.peer, known, &opened.pieces)?;
             let size = u64::from(pieces.lengths.size(piece));
             if !cx.shared.memory.reserve(size, limit) {

@@ -20,6 +20,10 @@ pub(super) struct PiecesInProgress {
 }
 
 impl PiecesInProgress {
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
     pub(super) fn contains(&self, piece: Piece) -> bool {
         self.pieces.contains_key(&piece)
     }

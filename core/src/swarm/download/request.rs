@@ -56,7 +56,9 @@ impl Download {
             .config()
             .max_requests_out
             .min(peer.extensions.request_limit());
-        let depth = known.pipeline.depth(limit);
+        let connected = cx.shared.connections.connected;
+        let share = cx.shared.memory.share(connected, cx.config().max_unwritten);
+        let depth = known.pipeline.depth(limit).min(share);
         let has_room = |known: &PeerDownload| {
             known.in_flight() < depth && known.requests().len() < limit.saturating_mul(2)
         };
