@@ -1,6 +1,8 @@
 //! The commands with which each client downloads a torrent or serves it.
 
 use std::env;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,6 +17,7 @@ pub(crate) enum Client {
     Aqueduct,
     Libtorrent,
     Aria2,
+    Transmission,
 }
 
 /// A seeding client.
@@ -70,6 +73,7 @@ impl Client {
             Self::Aqueduct => "aqueduct",
             Self::Libtorrent => "libtorrent",
             Self::Aria2 => "aria2",
+            Self::Transmission => "transmission",
         }
     }
 
@@ -82,13 +86,16 @@ impl Client {
             ),
             Client::Libtorrent => libtorrent("leech"),
             Client::Aria2 => with("aria2c".into(), &ARIA2),
+            Client::Transmission => transmission(folder)?,
         };
         if self == Client::Aqueduct {
             command.args(line.options()).arg("--output");
         }
         match self {
             Client::Libtorrent => command.arg(torrent).arg(folder).args(["6882", line.name()]),
-            Client::Aqueduct | Client::Aria2 => command.arg(folder).arg(torrent),
+            Client::Aqueduct | Client::Aria2 | Client::Transmission => {
+                command.arg(folder).arg(torrent)
+            }
         };
         // A client must not reuse state from an earlier run.
         command
@@ -108,6 +115,25 @@ const ARIA2: [&str; 7] = [
     "--quiet",
     "--dir",
 ];
+
+/// Transmission over TCP in the clear, ended by a script that it starts once it is complete, since it
+/// would seed. The arguments end with the option for the folder.
+fn transmission(folder: &Path) -> Result<Command> {
+    let script = folder.join("complete.sh");
+    fs::write(&script, "#!/bin/sh\nkill $PPID\n")?;
+    fs::set_permissions(&script, Permissions::from_mode(0o755))?;
+    let config = folder.join("transmission");
+    fs::create_dir_all(&config)?;
+    let settings =
+        r#"{"dht-enabled":false,"lpd-enabled":false,"utp-enabled":false,"encryption":0}"#;
+    fs::write(config.join("settings.json"), settings)?;
+    let mut command = with("transmission-cli".into(), &TRANSMISSION);
+    command.arg("--config-dir").arg(config);
+    command.arg("--finish").arg(script).arg("--download-dir");
+    Ok(command)
+}
+
+const TRANSMISSION: [&str; 4] = ["--no-portmap", "--no-downlimit", "--port", "6882"];
 
 impl Seed {
     /// Its name in tables.

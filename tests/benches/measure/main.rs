@@ -47,7 +47,7 @@ struct Arguments {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "libtorrent,aria2,aqueduct"
+        default_value = "libtorrent,aria2,transmission,aqueduct"
     )]
     clients: Vec<clients::Client>,
     /// Who serves the payload to downloading clients
