@@ -80,28 +80,17 @@ impl Client {
     /// The command that downloads `torrent` into `folder` over `line` and exits.
     pub(crate) fn download(self, torrent: &Path, folder: &Path, line: Line) -> Result<Command> {
         let mut command = match self {
-            Client::Aqueduct => with(
-                aqueduct()?,
-                &["get", "--quiet", "--no-dht", "--no-port-mapping"],
-            ),
+            Client::Aqueduct => get(folder, line)?,
             Client::Libtorrent => libtorrent("leech"),
             Client::Aria2 => with("aria2c".into(), &ARIA2),
             Client::Transmission => transmission(folder)?,
         };
-        if self == Client::Aqueduct {
-            command.args(line.options()).arg("--output");
-        }
         match self {
             Client::Libtorrent => command.arg(torrent).arg(folder).args(["6882", line.name()]),
-            Client::Aqueduct | Client::Aria2 | Client::Transmission => {
-                command.arg(folder).arg(torrent)
-            }
+            Client::Aqueduct => command.arg(torrent),
+            Client::Aria2 | Client::Transmission => command.arg(folder).arg(torrent),
         };
-        // A client must not reuse state from an earlier run.
-        command
-            .env("HOME", folder)
-            .env("XDG_STATE_HOME", folder)
-            .env("XDG_CACHE_HOME", folder);
+        without_state(&mut command, folder);
         Ok(command)
     }
 }
@@ -148,23 +137,9 @@ impl Seed {
     pub(crate) fn serve(self, payload: &Payload, port: u16, line: Line) -> Result<Command> {
         Ok(match self {
             Seed::Aqueduct => {
-                let mut command = with(
-                    aqueduct()?,
-                    &[
-                        "seed",
-                        "--quiet",
-                        "--no-trackers",
-                        "--no-dht",
-                        "--no-lsd",
-                        "--no-port-mapping",
-                        "--port",
-                    ],
-                );
-                command
-                    .arg(port.to_string())
-                    .args(line.options())
-                    .arg(payload.torrent())
-                    .arg(payload.file());
+                let paths = (&*payload.torrent(), &*payload.file());
+                let mut command = seed(paths, port, line)?;
+                command.arg("--quiet");
                 command.env("XDG_STATE_HOME", payload.folder());
                 command
             }
@@ -178,6 +153,44 @@ impl Seed {
             }
         })
     }
+}
+
+/// Aqueduct's command that downloads torrents, which are to be added, into `folder` over `line` and
+/// exits.
+pub(crate) fn get(folder: &Path, line: Line) -> Result<Command> {
+    let mut command = with(
+        aqueduct()?,
+        &["get", "--quiet", "--no-dht", "--no-port-mapping"],
+    );
+    command.args(line.options()).arg("--output").arg(folder);
+    without_state(&mut command, folder);
+    Ok(command)
+}
+
+/// Aqueduct's command that serves the data at `path` on `port` over `line` until it is stopped.
+pub(crate) fn seed((torrent, path): (&Path, &Path), port: u16, line: Line) -> Result<Command> {
+    let mut command = with(
+        aqueduct()?,
+        &[
+            "seed",
+            "--no-trackers",
+            "--no-dht",
+            "--no-lsd",
+            "--no-port-mapping",
+            "--port",
+        ],
+    );
+    command.arg(port.to_string()).args(line.options());
+    command.arg(torrent).arg(path);
+    Ok(command)
+}
+
+/// Has a client keep its state in `folder`, so that it does not reuse that of an earlier run.
+fn without_state(command: &mut Command, folder: &Path) {
+    command
+        .env("HOME", folder)
+        .env("XDG_STATE_HOME", folder)
+        .env("XDG_CACHE_HOME", folder);
 }
 
 /// The path of the program under test.

@@ -4,6 +4,8 @@ libtorrent_client.py seed TORRENT FOLDER PORT [LINE]     serve until stopped
 libtorrent_client.py leech TORRENT FOLDER PORT [LINE]    download and leave; LINE is a key of LINES
 libtorrent_client.py check TORRENT FOLDER         hash what is in FOLDER and leave
 libtorrent_client.py create FILE PIECE_LENGTH     hash FILE as a new torrent would be and leave
+libtorrent_client.py seeds COUNT FOLDER PORT TORRENT...     serve all, by sessions at 127.0.0.1 and the addresses after it, until stopped
+libtorrent_client.py leeches COUNT FOLDER PEERS TORRENT...  download all, by sessions at 127.0.1.1 and the addresses after it, and leave; PEERS is a list with commas
 """
 import os
 import sys
@@ -67,7 +69,52 @@ def create(path, piece_length):
     libtorrent.set_piece_hashes(torrent, os.path.dirname(path))
 
 
+def add_all(count, folder, host, port, torrents, seed):
+    """Sessions that know nothing of each other, and their torrents."""
+    few = {} if count == 1 else {"aio_threads": 1, "hashing_threads": 1}
+    sessions, handles = [], []
+    for number in range(count):
+        listen = {"listen_interfaces": f"{host}{number + 1}:{port}", "allow_multiple_connections_per_ip": True, "connection_speed": 200}
+        session = libtorrent.session({**SETTINGS, **CLEAR, **few, **listen})
+        sessions.append(session)
+        for torrent in torrents:
+            params = libtorrent.add_torrent_params()
+            params.ti = libtorrent.torrent_info(torrent)
+            # Each downloads into a folder of its own.
+            params.save_path = folder if seed or count == 1 else os.path.join(folder, str(number))
+            flags = libtorrent.torrent_flags
+            params.flags &= ~(flags.auto_managed | flags.paused)
+            params.flags |= flags.override_trackers | flags.disable_pex
+            if seed:
+                params.flags |= flags.seed_mode
+            handles.append(session.add_torrent(params))
+    return sessions, handles
+
+
+def seed_all(count, folder, port, *torrents):
+    sessions, _ = add_all(int(count), folder, "127.0.0.", port, torrents, seed=True)
+    print("ready", flush=True)
+    while sessions:
+        time.sleep(1)
+
+
+def leech_all(count, folder, peers, *torrents):
+    sessions, handles = add_all(int(count), folder, "127.0.1.", 6882, torrents, seed=False)
+    for handle in handles:
+        for peer in peers.split(","):
+            host, port = peer.rsplit(":", 1)
+            handle.connect_peer((host, int(port)))
+    for handle in handles:
+        wait_for_all(handle)
+    del handle, handles, sessions
+
+
 def main(mode, *rest):
+    if mode == "seeds":
+        seed_all(*rest)
+    if mode == "leeches":
+        leech_all(*rest)
+        return
     if mode == "create":
         create(rest[0], int(rest[1]))
         return

@@ -1,5 +1,5 @@
 //! Compares Aqueduct with other clients: `cargo xtask bench
-//! [download|lines|hash|relay|tab|sessions|tracker|all]`.
+//! [download|lines|many|hash|relay|tab|sessions|tracker|all]`.
 //!
 //! All figures are from this machine and this run, so only their ratios are meaningful. Every
 //! download is compared with the seeded data.
@@ -9,6 +9,7 @@ mod clients;
 mod download;
 mod hash;
 mod lines;
+mod many;
 mod measured;
 mod namespaces;
 mod payload;
@@ -56,6 +57,16 @@ struct Arguments {
     /// The lines that `lines` measures
     #[arg(long, value_delimiter = ',', default_value = "tcp,tcp-rc4,utp,utp-rc4")]
     lines: Vec<clients::Line>,
+    /// The swarms that `many` measures
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "pieces,files,torrents,seeds,leeches"
+    )]
+    swarms: Vec<many::Swarm>,
+    /// The size in GiB of what `many --swarms large` writes to the disk
+    #[arg(long, default_value = "16")]
+    large: NonZeroU32,
     /// An earlier build of the bridge, for `relay` to measure in turn
     #[arg(long)]
     baseline: Option<PathBuf>,
@@ -74,6 +85,8 @@ enum What {
     /// Aqueduct and libtorrent download from each other and from themselves, over TCP and uTP, in the
     /// clear and with RC4 (as root)
     Lines,
+    /// Swarms of extreme shapes: pieces, files, torrents, peers
+    Many,
     /// `verify` and `create` beside the speed of SHA-1 itself
     Hash,
     /// Bytes through the bridge, beside a plain splice
@@ -112,6 +125,9 @@ fn run() -> Result<()> {
     }
     if wanted(What::Lines) {
         lines::measure(&arguments)?;
+    }
+    if wanted(What::Many) {
+        many::measure(&arguments)?;
     }
     if wanted(What::Relay) {
         relay::measure(

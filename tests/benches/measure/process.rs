@@ -44,8 +44,13 @@ impl Drop for Background {
     }
 }
 
-/// Runs a command to completion and measures it. If it fails, the error contains its output.
+/// Runs a command to completion and measures it.
 pub(crate) fn measure(command: &mut Command) -> Result<Measured> {
+    watch(command, |_| {})
+}
+
+/// As `measure`. `look` is called with the id of the process again and again while it runs.
+pub(crate) fn watch(command: &mut Command, mut look: impl FnMut(u32)) -> Result<Measured> {
     let start = Instant::now();
     let mut child = command
         .stdin(Stdio::null())
@@ -58,6 +63,7 @@ pub(crate) fn measure(command: &mut Command) -> Result<Measured> {
     while let Some(times) = times(child.id()).filter(|times| !times.ended) {
         measured.peak = measured.peak.max(peak(child.id()));
         measured.cpu = times.cpu;
+        look(child.id());
         thread::sleep(SAMPLE);
     }
     measured.wall = start.elapsed();

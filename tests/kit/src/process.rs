@@ -65,6 +65,12 @@ pub fn resident(id: u32) -> u64 {
     memory(id, "VmRSS:")
 }
 
+/// Resident memory of the process that is not pages of files, in bytes; 0 if it does not exist.
+#[must_use]
+pub fn anonymous(id: u32) -> u64 {
+    memory(id, "RssAnon:")
+}
+
 /// Peak resident memory of the process, in bytes; 0 if it does not exist.
 #[must_use]
 pub fn peak(id: u32) -> u64 {
