@@ -41,6 +41,9 @@ struct Arguments {
     /// Idle tabs of one bridge
     #[arg(long, default_value = "10000")]
     tabs: NonZeroU32,
+    /// Torrents that each of these tabs joins
+    #[arg(long, default_value_t = 0)]
+    joins: u16,
     /// How often each measurement is taken
     #[arg(long, default_value_t = 3)]
     runs: u32,
@@ -140,7 +143,7 @@ fn run() -> Result<()> {
         tab::measure(arguments.size, arguments.runs)?;
     }
     if wanted(What::Sessions) {
-        sessions::measure(arguments.tabs)?;
+        sessions::measure(arguments.tabs, arguments.joins)?;
     }
     if wanted(What::Tracker) {
         announce::measure(arguments.runs)?;

@@ -5,15 +5,15 @@ use std::num::NonZeroU32;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use aqueduct_core::tunnel::{Client, ClientConfig, Event, SUBPROTOCOL};
-use aqueduct_core::types;
+use anyhow::{Context, Result, bail, ensure};
+use aqueduct_core::tunnel::{Amounts, Client, ClientConfig, Event, JoinRequest, SUBPROTOCOL};
+use aqueduct_core::types::{self, InfoHashV1, PeerId};
 use aqueduct_tests::process;
 use aqueduct_tests::programs::free_port;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
@@ -36,8 +36,9 @@ const SLOW: u32 = 500;
 const SLOW_FOR: Duration = Duration::from_secs(15);
 const BYTE: Duration = Duration::from_secs(1);
 
-/// Prints one row for this many idle tabs and one for the slow clients.
-pub(crate) fn measure(tabs: NonZeroU32) -> Result<()> {
+/// Prints one row for this many idle tabs, one for what they cost with this many joined torrents each,
+/// and one for the slow clients.
+pub(crate) fn measure(tabs: NonZeroU32, joins: u16) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -61,7 +62,7 @@ pub(crate) fn measure(tabs: NonZeroU32) -> Result<()> {
     wait_for(page)?;
     let before = process::resident(bridge.id());
     row("no tab", before, None, "");
-    runtime.block_on(idle_tabs(&bridge, page, tabs.get()))?;
+    runtime.block_on(idle_tabs(&bridge, page, (tabs.get(), joins)))?;
     runtime.block_on(slow_clients(&bridge, page))
 }
 
@@ -86,21 +87,32 @@ async fn share<T>(bridge: &Background, future: impl Future<Output = T>) -> f64 {
     used.as_secs_f64() * 100.0 / start.elapsed().as_secs_f64()
 }
 
-async fn idle_tabs(bridge: &Background, page: SocketAddrV4, tabs: u32) -> Result<()> {
+async fn idle_tabs(
+    bridge: &Background,
+    page: SocketAddrV4,
+    (tabs, joins): (u32, u16),
+) -> Result<()> {
     let start = Instant::now();
     let (welcome, mut welcomed) = mpsc::channel(AT_ONCE);
+    let (join, joining) = watch::channel(0);
     let mut opening = JoinSet::new();
     let mut open = JoinSet::new();
     let mut left = 0..tabs;
     let mut ready = 0;
     while ready < tabs {
         while let Some(number) = (opening.len() < AT_ONCE).then(|| left.next()).flatten() {
+            // The bridge limits how many torrents the tabs of one address join.
+            let number = if joins > 0 {
+                number * PER_ADDRESS
+            } else {
+                number
+            };
             opening.spawn(connect(page.into(), number));
         }
         tokio::select! {
             Some(opened) = opening.join_next() => {
                 let socket = opened?.context("opening a tab's session")?;
-                open.spawn(stay(socket, welcome.clone()));
+                open.spawn(stay(socket, welcome.clone(), joining.clone()));
             }
             Some(()) = welcomed.recv() => ready += 1,
             Some(ended) = open.join_next() => ended?.context("a tab's session ended")?,
@@ -119,6 +131,19 @@ async fn idle_tabs(bridge: &Background, page: SocketAddrV4, tabs: u32) -> Result
         Some(share),
         &rate,
     );
+    if joins > 0 {
+        join.send(joins)?;
+        let before = resident;
+        let share = self::share(bridge, sleep(IDLE)).await;
+        ensure!(
+            open.try_join_next().is_none(),
+            "a tab's session ended after it joined"
+        );
+        let resident = process::resident(bridge.id());
+        let each = resident.saturating_sub(before) / u64::from(tabs * u32::from(joins));
+        let what = format!("and {joins} torrents each, {each} bytes a torrent");
+        row(&what, resident, Some(share), "");
+    }
     Ok(())
 }
 
@@ -151,9 +176,13 @@ pub(crate) async fn connect(page: SocketAddr, number: u32) -> Result<WebSocketSt
     Ok(socket)
 }
 
-/// One tab: sends a hello, answers pings, and is otherwise idle. Returns an error if the bridge
-/// closes the session.
-async fn stay(mut socket: WebSocketStream<TcpStream>, welcome: mpsc::Sender<()>) -> Result<()> {
+/// One tab: sends a hello, answers pings, and joins as many torrents as `joining` says, of its own.
+/// Returns an error if the bridge closes the session or refuses a torrent.
+async fn stay(
+    mut socket: WebSocketStream<TcpStream>,
+    welcome: mpsc::Sender<()>,
+    mut joining: watch::Receiver<u16>,
+) -> Result<()> {
     let start = tokio::time::Instant::now();
     let now = || types::Instant::ZERO + start.elapsed();
     let mut client = Client::new(ClientConfig::default(), now());
@@ -162,18 +191,38 @@ async fn stay(mut socket: WebSocketStream<TcpStream>, welcome: mpsc::Sender<()>)
             socket.send(Message::Binary(message)).await?;
         }
         while let Some(event) = client.poll_event() {
-            if matches!(event, Event::Welcome(_)) {
-                welcome.send(()).await?;
+            match event {
+                Event::Welcome(_) => welcome.send(()).await?,
+                Event::JoinRefused { refusal, .. } => {
+                    bail!("the bridge refuses a torrent: {refusal:?}")
+                }
+                _ => {}
             }
         }
         tokio::select! {
             message = socket.next() => match message.context("the bridge hung up")?? {
                 Message::Binary(message) => client.handle_message(now(), message)?,
-                Message::Close(frame) => anyhow::bail!("the bridge closed the session: {frame:?}"),
+                Message::Close(frame) => bail!("the bridge closed the session: {frame:?}"),
                 _ => {}
+            },
+            Ok(()) = joining.changed() => for _ in 0..*joining.borrow_and_update() {
+                client.join(&random_torrent());
             },
             () = sleep_until(start + client.poll_timeout().since(types::Instant::ZERO)) => client.handle_timeout(now()),
         }
+    }
+}
+
+/// A torrent that no other tab joins, without trackers.
+fn random_torrent() -> JoinRequest {
+    JoinRequest {
+        info_hash: InfoHashV1(rand::random()),
+        other_hash: None,
+        peer_id: PeerId(rand::random()),
+        private: false,
+        amounts: Amounts::default(),
+        want: 50,
+        trackers: Vec::new(),
     }
 }
 
