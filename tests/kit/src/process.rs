@@ -42,21 +42,22 @@ pub fn cpu(id: u32) -> Duration {
     times(id).map_or(Duration::ZERO, |times| times.cpu)
 }
 
-/// Processor time that the threads of a process have used so far, by their names, and added up where
-/// names are equal. Threads that have ended are missing.
+/// Processor time that each thread of a process has used so far, by the thread's name and id, since
+/// several may have the same name. Threads that have ended are missing.
 #[must_use]
-pub fn cpu_by_thread(id: u32) -> BTreeMap<String, Duration> {
+pub fn cpu_by_thread(id: u32) -> BTreeMap<(String, u32), Duration> {
     let threads = fs::read_dir(format!("/proc/{id}/task"));
-    let mut by_name = BTreeMap::new();
+    let mut by_thread = BTreeMap::new();
     for thread in threads.into_iter().flatten().flatten() {
         let read = |name| fs::read_to_string(thread.path().join(name));
-        if let (Ok(name), Ok(stat)) = (read("comm"), read("stat"))
+        if let Some(id) = thread.file_name().to_str().and_then(|id| id.parse().ok())
+            && let (Ok(name), Ok(stat)) = (read("comm"), read("stat"))
             && let Some(times) = parse(&stat)
         {
-            *by_name.entry(name.trim().to_owned()).or_default() += times.cpu;
+            by_thread.insert((name.trim().to_owned(), id), times.cpu);
         }
     }
-    by_name
+    by_thread
 }
 
 /// Resident memory of the process, in bytes; 0 if it does not exist.

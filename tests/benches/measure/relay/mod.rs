@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use self::load::{Direction, Tab};
-pub(crate) use self::splice::serve;
+pub(crate) use self::splice::{frame_head, serve};
 use crate::clients;
 use crate::download::wait_for;
 use crate::measured::{self, Measured};

@@ -55,14 +55,15 @@ fn to_tab(mut peer: &TcpStream, mut tab: &TcpStream) -> Result<()> {
         if length == 0 {
             return Ok(());
         }
-        let head = head(length);
+        let head = frame_head(length);
         let start = MAX_HEAD - head.len();
         space[start..].copy_from_slice(&head);
         tab.write_all(&buffer[start..MAX_HEAD + length])?;
     }
 }
 
-fn head(length: usize) -> Vec<u8> {
+/// The head of a final binary frame from a server.
+pub(crate) fn frame_head(length: usize) -> Vec<u8> {
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short), _) if short < 126 => vec![BINARY, short],
         (_, Ok(long)) => [&[BINARY, 126][..], &long.to_be_bytes()].concat(),

@@ -1,0 +1,155 @@
+//! Chromium, and what a page in it shows of a download.
+//!
+//! Some browser drivers slow a tab's network by a factor of several. Plain chromedriver, without
+//! BiDi and with an ordinary profile, does not.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use aqueduct_tests::programs::free_port;
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::processes::Processes;
+use crate::download::wait_for;
+use crate::payload;
+use crate::process::Background;
+
+const LIMIT: Duration = Duration::from_secs(300);
+const LOOK: Duration = Duration::from_millis(200);
+const ARGUMENTS: [&str; 8] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+];
+
+/// Records the longest gap between the page's timer callbacks (scheduled every ten milliseconds),
+/// and how long it took from choosing a file until the status said that all was there.
+const PROBE: &str = r#"
+    const probe = window.probe = { gap: 0, status: '', alert: '', taken: null };
+    const text = selector => document.querySelector(selector)?.textContent ?? '';
+    let start = null, last = performance.now();
+    document.addEventListener('change', () => { start ??= performance.now(); }, true);
+    setInterval(() => {
+        const now = performance.now();
+        probe.gap = Math.max(probe.gap, now - last);
+        last = now;
+        probe.status = text('[role="listitem"] [role="status"], li [role="status"]');
+        if (/^(Finished|Seeding)/.test(probe.status)) probe.taken ??= now - start;
+    }, 10);
+"#;
+const STATE: &str = r#"
+    const alert = document.querySelector('[role="alert"]');
+    return { ...window.probe, alert: alert ? alert.textContent : '' };
+"#;
+
+/// A browser with one page.
+pub(super) struct Browser {
+    driver: Background,
+    webdriver: SocketAddrV4,
+    profile: TempDir,
+}
+
+/// What was measured of a download.
+pub(super) struct Watched {
+    pub(super) wall: Duration,
+    /// The longest gap between the page's timer callbacks, in milliseconds.
+    pub(super) gap: f64,
+    pub(super) before: Processes,
+    pub(super) after: Processes,
+}
+
+impl Browser {
+    pub(super) fn start() -> Result<Self> {
+        let webdriver = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
+        let driver = Background::start(
+            Command::new("chromedriver").arg(format!("--port={}", webdriver.port())),
+        )?;
+        wait_for(webdriver)?;
+        Ok(Self {
+            driver,
+            webdriver,
+            profile: payload::in_memory()?,
+        })
+    }
+
+    /// Opens the page, chooses this file there, and waits until the page says that all is there.
+    /// `others` are further processes to be measured, by their roles.
+    pub(super) async fn download(
+        &self,
+        url: &str,
+        file: &Path,
+        others: &[(&'static str, u32)],
+    ) -> Result<Watched> {
+        let client = self.open(url).await?;
+        let outcome = self.watch(&client, file, others).await;
+        client.close().await?;
+        outcome
+    }
+
+    async fn open(&self, url: &str) -> Result<Client> {
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
+        let arguments: Vec<&str> = ARGUMENTS.into_iter().chain([profile.as_str()]).collect();
+        let mut capabilities = Capabilities::new();
+        capabilities.insert(
+            "goog:chromeOptions".to_owned(),
+            json!({ "args": arguments }),
+        );
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        let client = builder
+            .capabilities(capabilities)
+            .connect(&format!("http://{}", self.webdriver))
+            .await?;
+        client.goto(url).await?;
+        Ok(client)
+    }
+
+    async fn watch(
+        &self,
+        client: &Client,
+        file: &Path,
+        others: &[(&'static str, u32)],
+    ) -> Result<Watched> {
+        let input = client
+            .wait()
+            .for_element(Locator::Css("input[type=file]"))
+            .await?;
+        client.execute(PROBE, Vec::new()).await?;
+        let before = Processes::now(self.driver.id(), others);
+        let start = Instant::now();
+        input.send_keys(&file.to_string_lossy()).await?;
+        loop {
+            let state = client.execute(STATE, Vec::new()).await?;
+            let text = |name: &str| state.get(name).and_then(Value::as_str).unwrap_or_default();
+            let number = |name: &str| state.get(name).and_then(Value::as_f64);
+            ensure!(text("alert").is_empty(), "the page says: {}", text("alert"));
+            if let Some(taken) = number("taken") {
+                return Ok(Watched {
+                    wall: Duration::from_secs_f64(taken / 1000.0),
+                    gap: number("gap").unwrap_or_default(),
+                    before,
+                    after: Processes::now(self.driver.id(), others),
+                });
+            }
+            if start.elapsed() > LIMIT {
+                bail!(
+                    "not finished after {} s; the page says: {}",
+                    LIMIT.as_secs(),
+                    text("status")
+                );
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}

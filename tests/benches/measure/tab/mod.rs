@@ -1,0 +1,110 @@
+//! A download by a tab through the bridge, from each seed in turn, beside bare workers in the same
+//! browser: speed, processor time and memory, and how long the page was unresponsive.
+
+mod bare;
+mod browser;
+mod processes;
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::num::NonZeroU32;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use aqueduct_tests::programs::free_port;
+use aqueduct_tests::tracker::Tracker;
+
+use self::bare::{Bare, Workers};
+use self::browser::{Browser, Watched};
+use crate::clients::{self, Line, Seed};
+use crate::download::wait_for;
+use crate::payload::Payload;
+use crate::process::Background;
+
+/// Prints a row per bare worker or pair, and one per seed, in each run.
+pub(crate) fn measure(size: NonZeroU32, runs: u32) -> Result<()> {
+    let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
+    let tracker = Tracker::naming(&[seed.into()]);
+    let payload = Payload::create(size, &tracker.http())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let measured = Measurement { size, payload };
+    println!(
+        "\nA tab downloads {size} MiB through the bridge, Chromium with plain chromedriver, ordinary profile; CPU-s per GiB"
+    );
+    println!(
+        "{:<24} {:>8} {:>8} {:>9} {:>9} {:>9} {:>8} {:>8}   threads of the renderer",
+        "", "MiB/s", "gap ms", "peak MiB", "renderer", "browser", "bridge", "seed"
+    );
+    for _ in 0..runs {
+        let mut limits = Vec::new();
+        for workers in [Workers::One, Workers::Pair] {
+            let run = runtime
+                .block_on(measured.bare(workers))
+                .with_context(|| format!("the {}", workers.name()))?;
+            measured.print(workers.name(), &run);
+            limits.push((workers.name(), run));
+        }
+        for kind in [Seed::Libtorrent, Seed::Aqueduct] {
+            let run = runtime
+                .block_on(measured.tab(kind, seed))
+                .with_context(|| format!("a tab's download from {kind:?}"))?;
+            measured.print(&format!("from {}", kind.name()), &run);
+            for (name, limit) in &limits {
+                let ratio = limit.wall.as_secs_f64() / run.wall.as_secs_f64();
+                println!("{:<24} {ratio:.2} times the speed of the {name}", "");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is the same in all runs.
+struct Measurement {
+    size: NonZeroU32,
+    payload: Payload,
+}
+
+impl Measurement {
+    async fn bare(&self, workers: Workers) -> Result<Watched> {
+        let bare = Bare::start(workers, self.size)?;
+        let browser = Browser::start()?;
+        // Any file: choosing one is the start.
+        let file = self.payload.torrent();
+        browser.download(&bare.url(), &file, &[]).await
+    }
+
+    async fn tab(&self, kind: Seed, at: SocketAddrV4) -> Result<Watched> {
+        let seed = Background::start(&mut kind.serve(&self.payload, at.port(), Line::Tcp)?)?;
+        let page = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
+        let mut bridge = Command::new(clients::program("AQUEDUCT_BRIDGE_BIN")?);
+        bridge.args(["--listen", &page.to_string(), "--no-dht"]);
+        bridge.args(["--allow", "127.0.0.0/8", "--peer-port", "0"]);
+        let bridge = Background::start(&mut bridge)?;
+        [at, page].into_iter().try_for_each(wait_for)?;
+        let browser = Browser::start()?;
+        let others = [("bridge", bridge.id()), ("seed", seed.id())];
+        let url = format!("http://{page}/");
+        let torrent = self.payload.torrent();
+        browser.download(&url, &torrent, &others).await
+    }
+
+    fn print(&self, name: &str, run: &Watched) {
+        let size = f64::from(self.size.get());
+        let (before, after) = (&run.before, &run.after);
+        let per_gib = |seconds: f64| seconds * 1024.0 / size;
+        let [renderer, browser, bridge, seed] = ["renderer", "browser", "bridge", "seed"]
+            .map(|role| per_gib(after.spent(before, role)));
+        let threads = after.busiest_threads(before).into_iter();
+        let threads: Vec<String> = threads
+            .map(|(name, seconds)| format!("{name} {:.2}", per_gib(seconds)))
+            .collect();
+        println!(
+            "{name:<24} {:>8.1} {:>8.0} {:>9} {renderer:>9.2} {browser:>9.2} {bridge:>8.2} {seed:>8.2}   {}",
+            size / run.wall.as_secs_f64(),
+            run.gap,
+            after.peak("renderer"),
+            threads.join(", "),
+        );
+    }
+}
