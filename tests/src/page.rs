@@ -437,6 +437,11 @@ impl Browser {
         Worker::attach(self.profile.path()).await
     }
 
+    /// A DevTools session with the page's storage worker.
+    pub async fn storage_worker(&self) -> Worker {
+        Worker::attach_to_storage(self.profile.path()).await
+    }
+
     /// Runs a script in the page and returns its value.
     ///
     /// # Panics

@@ -7,10 +7,9 @@ use aqueduct_core::resume::{FileStamp, Record};
 use aqueduct_core::types::{Bitfield, InfoHash, TorrentId, visible};
 use aqueduct_core::{Command, Instant, NewTorrent, Resumed, TorrentSource};
 
+use crate::storage::client::Place;
 use crate::storage::layout::ends;
-use crate::storage::records::Durable;
 use crate::storage::restore::Restored;
-use crate::storage::store::Place;
 
 /// One torrent.
 pub(crate) struct Torrent {
@@ -34,7 +33,8 @@ pub(crate) struct Torrent {
     pub(crate) added: u64,
     /// If the user removed it: when its data are deleted.
     pub(crate) delete_at: Option<Instant>,
-    saved: Saved,
+    /// The content of the next resume record.
+    amounts: Amounts,
 }
 
 /// Whether the user wants a torrent to run.
@@ -45,12 +45,6 @@ pub(crate) enum RunState {
     /// Paused because the user has cleared the site's data, until the user decides whether to
     /// download them again.
     DataCleared,
-}
-
-/// The content of the next resume record.
-struct Saved {
-    durable: Durable,
-    amounts: Amounts,
 }
 
 /// The amounts that the engine saves for a torrent.
@@ -82,13 +76,10 @@ impl Torrent {
             data: Resumed::Nothing,
             added: 0,
             delete_at: None,
-            saved: Saved {
-                durable: Durable::default(),
-                amounts: Amounts {
-                    have: Bitfield::none(0),
-                    uploaded: 0,
-                    downloaded: 0,
-                },
+            amounts: Amounts {
+                have: Bitfield::none(0),
+                uploaded: 0,
+                downloaded: 0,
             },
         }
     }
@@ -117,7 +108,6 @@ impl Torrent {
     pub(crate) fn from_record(id: TorrentId, restored: Restored) -> (Self, Resumed) {
         let Restored {
             folder,
-            generation,
             record,
             info,
             resumed,
@@ -140,13 +130,10 @@ impl Torrent {
                 RunState::Running
             },
             added: record.added,
-            saved: Saved {
-                durable: Durable::from_generation(generation),
-                amounts: Amounts {
-                    have: record.have,
-                    uploaded: record.uploaded,
-                    downloaded: record.downloaded,
-                },
+            amounts: Amounts {
+                have: record.have,
+                uploaded: record.uploaded,
+                downloaded: record.downloaded,
             },
             ..Self::new(id, magnet, record.trackers, info)
         };
@@ -228,12 +215,7 @@ impl Torrent {
 
     /// Records the amounts that the engine saves, for the next record.
     pub(crate) fn set_amounts(&mut self, amounts: Amounts) {
-        self.saved.amounts = amounts;
-    }
-
-    /// The generation of its newest durable record.
-    pub(crate) fn durable(&self) -> Durable {
-        self.saved.durable.clone()
+        self.amounts = amounts;
     }
 
     /// The next record to store.
@@ -242,7 +224,7 @@ impl Torrent {
             have,
             uploaded,
             downloaded,
-        } = &self.saved.amounts;
+        } = &self.amounts;
         let stamps = self
             .info
             .as_ref()
@@ -275,7 +257,7 @@ impl Torrent {
         };
         self.run = RunState::DataCleared;
         let have = Bitfield::none(info.lengths.pieces());
-        self.saved.amounts = Amounts {
+        self.amounts = Amounts {
             have: have.clone(),
             uploaded,
             downloaded,
@@ -340,7 +322,6 @@ mod tests {
         });
         let restored = Restored {
             folder: torrent.folder.clone(),
-            generation: 3,
             record: torrent.record(),
             info: torrent.info.clone(),
             resumed: Resumed::Nothing,

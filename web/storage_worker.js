@@ -1,0 +1,4 @@
+// Starts the worker's program as the storage worker, which it recognises by the worker's name. It is
+// a script of its own because a worker's policy is that of its script: this one connects nowhere.
+import init from './worker.js';
+await init();
