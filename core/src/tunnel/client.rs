@@ -241,10 +241,26 @@ impl Client {
     /// The bridge violated the protocol. Close the WebSocket and drop the client.
     pub fn handle_message(&mut self, now: Instant, message: Bytes) -> Result<(), TunnelError> {
         self.heard = now;
-        self.handle_frames(message).map_err(|fault| TunnelError {
-            by: Side::Bridge,
-            fault,
-        })
+        self.handle_frames(message).map_err(by_bridge)
+    }
+
+    /// As [`Client::handle_message`] with a single `Data` frame, whose payload of `bytes` the caller
+    /// takes from the message itself, so that it is copied once. Returns whether the stream is
+    /// open; the payload must be dropped otherwise.
+    ///
+    /// # Errors
+    /// As [`Client::handle_message`].
+    pub fn handle_data(
+        &mut self,
+        now: Instant,
+        stream: u32,
+        bytes: usize,
+    ) -> Result<bool, TunnelError> {
+        self.heard = now;
+        let Some(flow) = &mut self.flow else {
+            return Err(by_bridge(Fault::OutOfTurn(Kind::Data)));
+        };
+        flow.received(stream, bytes).map_err(by_bridge)
     }
 
     /// Handles timeouts. An early call is harmless.
@@ -313,7 +329,7 @@ impl Client {
     }
 
     fn handle_frames(&mut self, mut message: Bytes) -> Result<(), Fault> {
-        frame::check_message(&message)?;
+        frame::check_length(message.len())?;
         self.out.check_backlog()?;
         while let Some(frame) = frame::next(&mut message)? {
             self.handle_frame(frame)?;
@@ -451,6 +467,13 @@ impl Client {
     fn forget(&mut self, stream: u32) -> bool {
         self.queues.close(stream);
         self.flow.as_mut().is_some_and(|flow| flow.close(stream))
+    }
+}
+
+const fn by_bridge(fault: Fault) -> TunnelError {
+    TunnelError {
+        by: Side::Bridge,
+        fault,
     }
 }
 

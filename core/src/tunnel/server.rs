@@ -325,7 +325,7 @@ impl Server {
     }
 
     fn handle_frames(&mut self, mut message: Bytes) -> Result<(), Fault> {
-        frame::check_message(&message)?;
+        frame::check_length(message.len())?;
         self.out.check_backlog()?;
         while let Some(frame) = frame::next(&mut message)? {
             self.handle_frame(frame)?;
