@@ -12,6 +12,10 @@ use super::hello::Limits;
 use super::outbox::Outbox;
 use super::reader::Reader;
 
+/// The maximum number of consumed bytes of a stream that are not returned as credit: 1 MiB. On a path
+/// with a large window the sender would otherwise wait for half of it to be consumed.
+const MAX_UNRETURNED: u64 = 1 << 20;
+
 /// The credit of all streams, in both directions.
 #[derive(Debug)]
 pub(super) struct Flow {
@@ -144,13 +148,14 @@ impl Flow {
         }
     }
 
-    /// Writes the `Credit` frames that are due: at half of a stream's window, or any amount when
-    /// credit is scarce (a stream that has only its small share would otherwise wait forever).
+    /// Writes the `Credit` frames that are due: at half of a stream's window, at most
+    /// [`MAX_UNRETURNED`], or any amount when credit is scarce (a stream that has only its small
+    /// share would otherwise wait forever).
     pub(super) fn write_credit(&mut self, out: &mut Outbox) {
         let threshold = if self.incoming.is_scarce() {
             1
         } else {
-            self.window / 2
+            (self.window / 2).min(MAX_UNRETURNED)
         };
         for (stream, consumed) in self
             .consumed

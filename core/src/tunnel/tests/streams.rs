@@ -91,6 +91,21 @@ fn a_late_frame_of_a_closed_stream_is_no_fault() {
 }
 
 #[test]
+fn credit_comes_back_long_before_a_large_window_is_used_up() {
+    let windows = Windows {
+        stream: 8 << 20,
+        session: 32 << 20,
+    };
+    let mut world = World::new(windows, 1);
+    for _ in 0..16 {
+        world.download(1, frame::MAX_PAYLOAD);
+        world.settle();
+    }
+    world.consume(1, u64::MAX, false);
+    assert!(world.client.poll_message().is_some(), "none after 1 MiB");
+}
+
+#[test]
 fn data_that_the_tab_takes_from_the_message_itself_counts_against_its_credit() {
     let windows = Windows {
         stream: 32 * 1024,
