@@ -67,7 +67,7 @@ fn config() -> Config {
         max_peers: WANTED_PEERS.into(),
         max_peers_total: 200,
         max_dialling: 0,
-        max_unwritten: 32 << 20,
+        max_unwritten: 16 << 20,
         max_unsent: 512 << 10,
         max_unflushed: 16 << 20,
         flush_interval: Duration::from_secs(2),
