@@ -7,8 +7,9 @@ use wasm_bindgen::JsValue;
 
 use crate::browser::buffers::BufferSink;
 
-/// The maximum total size of spare buffers, in bytes. At least one is kept, whatever its size.
-const MAX_SPARE: u32 = 8 << 20;
+/// The maximum total size of spare buffers, in bytes: as much as the storage worker holds. At least
+/// one is kept, whatever its size.
+const MAX_SPARE: u32 = 4 << 20;
 
 /// Spare buffers.
 pub(super) struct Buffers {

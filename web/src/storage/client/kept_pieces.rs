@@ -26,9 +26,10 @@ impl KeptPieces {
         })
     }
 
-    /// Removes all pieces.
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
+    /// Removes all pieces, and returns how many bytes they were.
+    pub(super) fn clear(&mut self) -> u64 {
+        let removed = std::mem::take(&mut self.0).into_values();
+        removed.map(|(_, data)| data.len() as u64).sum()
     }
 }
 

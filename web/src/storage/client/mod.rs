@@ -5,6 +5,7 @@
 //! flush of each torrent of which it had written something: what was not flushed counts as lost, so
 //! that no resume record refers to it.
 
+mod handover;
 mod kept_pieces;
 mod leftovers;
 mod link;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen_futures::spawn_local;
 
+use self::handover::Handover;
 use self::kept_pieces::KeptPieces;
 use self::link::{Link, LinkEvent};
 use self::unflushed::Unflushed;
@@ -44,6 +46,7 @@ struct Inner {
     /// Torrents whose location the storage worker knows.
     known: RefCell<BTreeSet<TorrentId>>,
     kept: RefCell<KeptPieces>,
+    handover: RefCell<Handover<(Rope, DigestCallback)>>,
     unflushed: RefCell<Unflushed>,
     buffers: RefCell<Buffers>,
     /// Folders that belong to no torrent, and whether they must be deleted.
@@ -53,6 +56,7 @@ struct Inner {
 /// What the storage worker answered, and the bytes of [`Answer::Bytes`].
 type Reply = Result<(Answer, Bytes), OpError>;
 type Callback = Box<dyn FnOnce(Reply)>;
+type DigestCallback = Box<dyn FnOnce(Result<Sha1Digest, OpError>)>;
 
 /// The location of a torrent's data.
 #[derive(Clone)]
@@ -83,6 +87,7 @@ impl Storage {
             unanswered: RefCell::default(),
             known: RefCell::default(),
             kept: RefCell::default(),
+            handover: RefCell::default(),
             unflushed: RefCell::default(),
             buffers: RefCell::new(Buffers::new()?),
             leftovers: RefCell::default(),
@@ -140,12 +145,14 @@ impl Storage {
     /// worker.
     fn handle_end(&self, why: &OpError) {
         self.0.known.borrow_mut().clear();
-        self.0.kept.borrow_mut().clear();
+        let lost = self.0.kept.borrow_mut().clear();
+        self.0.handover.borrow_mut().release(lost);
         self.0.unflushed.borrow_mut().lose();
         let unanswered = self.0.unanswered.take();
         for callback in unanswered.into_values() {
             callback(Err(why.clone()));
         }
+        self.hand_over();
     }
 
     fn new_number(&self) -> u64 {
@@ -198,29 +205,50 @@ impl Storage {
         }
     }
 
-    /// Digests a piece. The storage worker keeps it until the callback has returned, so that
-    /// [`Storage::write`] of the same slices need not pass it on again.
+    /// Digests a piece, as soon as the storage worker holds few enough others. It keeps the piece
+    /// until the callback has returned, so that [`Storage::write`] of the same slices need not pass
+    /// it on again.
     pub(crate) fn digest(
         &self,
         data: Rope,
         done: impl FnOnce(Result<Sha1Digest, OpError>) + 'static,
     ) {
+        let (bytes, done): (_, DigestCallback) = (data.len() as u64, Box::new(done));
+        self.0.handover.borrow_mut().push(bytes, (data, done));
+        self.hand_over();
+    }
+
+    /// Passes on the pieces that wait, as far as the storage worker may hold them.
+    fn hand_over(&self) {
+        loop {
+            let next = self.0.handover.borrow_mut().poll();
+            let Some((data, done)) = next else { return };
+            self.send_piece(data, done);
+        }
+    }
+
+    fn send_piece(&self, data: Rope, done: DigestCallback) {
         let (buffer, length) = self.0.buffers.borrow_mut().filled_with(&data);
         let number = self.new_number();
         self.0.kept.borrow_mut().insert(number, data.clone());
         let storage = self.clone();
-        self.send(
-            number,
-            Request::Digest { length },
-            Some(buffer),
-            move |reply| {
-                done(digest_in(reply));
-                let kept = storage.0.kept.borrow_mut().take(&data);
-                if let Some(piece) = kept {
-                    storage.request(Request::Release { piece }, None, drop);
-                }
-            },
-        );
+        let request = Request::Digest { length };
+        self.send(number, request, Some(buffer), move |reply| {
+            done(digest_in(reply));
+            let kept = storage.0.kept.borrow_mut().take(&data);
+            if let Some(piece) = kept {
+                let (handle, bytes) = (storage.clone(), data.len() as u64);
+                storage.request(Request::Release { piece }, None, move |_| {
+                    handle.take_back(bytes);
+                });
+            }
+        });
+    }
+
+    /// Records that the storage worker holds this many bytes less.
+    fn take_back(&self, bytes: u64) {
+        self.0.handover.borrow_mut().release(bytes);
+        self.hand_over();
     }
 
     /// Writes bytes at an offset of the torrent. With `need`, only if the browser grants this page
@@ -243,6 +271,7 @@ impl Storage {
             }
         };
         let (storage, torrent) = (self.clone(), place.torrent);
+        let held = piece.map_or(0, |_| data.len() as u64);
         let request = Request::Write {
             span: place.span(offset, length),
             need,
@@ -250,6 +279,7 @@ impl Storage {
         };
         self.request(request, attachment, move |written| {
             storage.0.unflushed.borrow_mut().write(torrent);
+            storage.take_back(held);
             done(written);
         });
     }
