@@ -95,6 +95,8 @@ impl Worker {
         let mut worker = Self::attach(profile).await;
         worker.workers.clear();
         worker.turn_to_newest().await;
+        // A nested worker can be attached to before the browser has given it its interfaces.
+        while worker.run("typeof FileSystemSyncAccessHandle").await == "undefined" {}
         worker
     }
 
