@@ -30,8 +30,12 @@ pub struct ClientConfig {
     /// The token for bridges that require one, at most 256 bytes; longer ones are cut. Default:
     /// empty.
     pub token: String,
-    /// The number of bytes accepted before any is consumed.
+    /// The number of bytes accepted before any is consumed. Default: 512 KiB per stream, 32 MiB in
+    /// all.
     pub windows: Windows,
+    /// The limit in bytes to which the window of a stream grows while the bridge exhausts it.
+    /// Default: 8 MiB, which permits 200 Mbit/s per peer over a path of 300 ms.
+    pub widest: u32,
     /// The number of queued bytes per stream above which [`Client::send`] fails. Default: 4 MiB.
     pub max_queued: usize,
     /// When the bridge counts as gone; only `silence` is used here.
@@ -42,7 +46,11 @@ impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             token: String::new(),
-            windows: Windows::default(),
+            windows: Windows {
+                stream: 512 << 10,
+                session: 32 << 20,
+            },
+            widest: 8 << 20,
             max_queued: 4 << 20,
             keepalive: Keepalive::default(),
         }
@@ -352,6 +360,8 @@ impl Client {
                 }
             }
             Kind::Credit => flow.credited(id, Reader::new(frame))?,
+            Kind::Exhausted => flow.exhausted(id, Reader::new(frame))?,
+            Kind::Widen => flow.widened(id, Reader::new(frame))?,
             Kind::Close => return self.handle_close(id, Reader::new(frame)),
             Kind::Open => return self.handle_open(id, Opened::read(Reader::new(frame))?),
             Kind::Ping => self.out.put(Kind::Pong, 0, |_| ()),
@@ -393,6 +403,7 @@ impl Client {
                 let welcome = Welcome::read(Reader::new(frame))?;
                 self.flow = Some(Flow::new(
                     self.config.windows,
+                    self.config.widest,
                     welcome.windows,
                     welcome.limits,
                 ));

@@ -348,6 +348,8 @@ impl Server {
                 }
             }
             Kind::Credit => flow.credited(id, Reader::new(frame))?,
+            Kind::Exhausted => flow.exhausted(id, Reader::new(frame))?,
+            Kind::Widen => flow.widened(id, Reader::new(frame))?,
             Kind::Close => {
                 StreamClose::read(Reader::new(frame))?;
                 if flow.is_open(id)? && flow.close(id) {
@@ -389,6 +391,8 @@ impl Server {
         let hello = Hello::read(Reader::new(frame))?;
         self.flow = Some(Flow::new(
             self.config.windows,
+            // A bridge's memory is not the tab's to claim.
+            self.config.windows.stream,
             hello.windows,
             self.config.limits,
         ));
