@@ -111,6 +111,7 @@ impl Link {
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        worker.post_message(&wasm_bindgen::module())?;
         Ok(Running {
             worker,
             _on_message: on_message,
