@@ -48,7 +48,7 @@ async fn open() -> Result<Rc<Worker>, FsError> {
     lock::STORAGE.acquire().await?;
     Ok(Rc::new(Worker {
         queue: FileQueue::new(Store::open().await?),
-        digester: Digester::default(),
+        digester: Digester::new()?,
         buffers: RefCell::new(Buffers::new()?),
         pieces: RefCell::default(),
     }))
@@ -110,8 +110,7 @@ impl Worker {
 
     fn digest(self: &Rc<Self>, number: u64, piece: ArrayBuffer, length: u32) {
         let worker = Rc::clone(self);
-        spawn_local(async move {
-            let digest = worker.digester.digest(&view(&piece, length)).await;
+        self.digester.digest(view(&piece, length), move |digest| {
             worker.pieces.borrow_mut().insert(number, piece);
             post(number, digested(digest), None);
         });
@@ -135,12 +134,10 @@ impl Worker {
 
     fn add(self: &Rc<Self>, number: u64, what: (Span, Option<Need>), piece: ArrayBuffer) {
         let worker = Rc::clone(self);
-        spawn_local(async move {
-            let bytes = view(&piece, what.0.length);
-            match worker.digester.digest(&bytes).await {
-                Ok(digest) => worker.write(number, what, piece, Answer::Digest(digest)),
-                Err(error) => post(number, error.into(), Some(piece)),
-            }
+        let bytes = view(&piece, what.0.length);
+        self.digester.digest(bytes, move |digest| match digest {
+            Ok(digest) => worker.write(number, what, piece, Answer::Digest(digest)),
+            Err(error) => post(number, error.into(), Some(piece)),
         });
     }
 
@@ -172,9 +169,9 @@ impl Worker {
     }
 
     fn finish_check(self: Rc<Self>, number: u64, buffer: ArrayBuffer, bytes: Uint8Array) {
-        spawn_local(async move {
-            let digest = self.digester.digest(&bytes).await;
-            self.buffers.borrow_mut().give_back(buffer);
+        let worker = Rc::clone(&self);
+        self.digester.digest(bytes, move |digest| {
+            worker.buffers.borrow_mut().give_back(buffer);
             post(number, digested(digest), None);
         });
     }
