@@ -338,9 +338,14 @@ impl SendBuffer {
     fn find_lost(&mut self, asked: Asked, acked: &mut Acked) {
         let waiting = self.packets.len() as u64;
         for (index, sent) in self.packets.iter_mut().enumerate() {
-            if sent.state != SentState::UnderWay
-                || !self.reordering.is_lost(sent.transmission, waiting)
-            {
+            if !self.reordering.is_lost(sent.transmission, waiting) {
+                // Those behind one that was sent once were all sent later.
+                if !sent.again {
+                    break;
+                }
+                continue;
+            }
+            if sent.state != SentState::UnderWay {
                 continue;
             }
             (sent.state, sent.was_overtaken) = (SentState::Lost, true);
