@@ -36,6 +36,7 @@ mod tail_loss;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod unsent;
 
 pub use close::CloseReason;
 pub use config::Config;
