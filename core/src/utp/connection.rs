@@ -404,7 +404,8 @@ impl UtpConnection {
         let mut header = self.header(now, Kind::State, self.sender.buffer.next_sequence());
         header.window = self.receive.advertise_window();
         header.write(&self.receive.selective(), &[], out);
-        self.acknowledgement.handle_sent();
+        self.acknowledgement
+            .handle_sent(now, self.receive.has_gap());
         self.timers.handle_sent(now);
     }
 
@@ -412,7 +413,8 @@ impl UtpConnection {
         let mut header = self.header(now, segment.kind, segment.sequence);
         header.window = self.receive.advertise_window();
         header.write(&[], &segment.payload, out);
-        self.acknowledgement.handle_sent();
+        self.acknowledgement
+            .handle_sent(now, self.receive.has_gap());
         self.timers.handle_sent(now);
     }
 

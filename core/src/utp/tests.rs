@@ -420,4 +420,11 @@ fn packets_in_order_are_acknowledged_together_and_those_behind_a_gap_one_by_one(
     assert_eq!(answers(&mut b, at(2), &packets[60..61]), 0);
     b.handle_timeout(at(3));
     assert_eq!(sent(&mut b, at(3)).len(), 1, "after a millisecond");
+    assert_eq!(answers(&mut b, at(4), &packets[62..63]), 1);
+    let mut repeated = 0;
+    for millis in 5..1000 {
+        b.handle_timeout(at(millis));
+        repeated += sent(&mut b, at(millis)).len();
+    }
+    assert_eq!(repeated, 2, "while the gap stays open");
 }
