@@ -58,6 +58,10 @@ const NEEDS: [Need; 12] = [
         present: || process::find("miniupnpd").is_some(),
     },
     Need {
+        package: "dante-server",
+        present: || process::find("danted").is_some(),
+    },
+    Need {
         package: "python3-pip",
         present: || process::succeeds(Command::new("python3").args(["-m", "pip", "--version"])),
     },
