@@ -289,10 +289,13 @@ fn a_bound_program_sends_by_its_interface_alone_and_follows_it_when_it_comes_bac
     });
     for (round, transport) in ["--no-utp", "--no-tcp"].into_iter().enumerate() {
         wait_for_note(&mut seed, "the interface aq0 does not exist");
+        // Before the interface is there, so that it misses nothing.
+        let mut arrived = world.outside.within(|| sniffer(None));
         world.connect(0, 2);
         let mut used = world.inside.within(|| sniffer(Some("aq0")));
         wait_for_note(&mut seed, "the network can be used again");
-        used.wait_for_line(&format!("tcp {FAR}:7001"), PROMPT);
+        used.wait_for_line(&FAR.to_string(), START);
+        arrived.wait_for_line(&format!("tcp {FAR}:7001"), PROMPT);
         let name = format!("get{round}");
         world.outside.within(|| {
             let peer = SocketAddr::new(TESTED, 7000).to_string();
