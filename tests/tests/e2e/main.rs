@@ -14,6 +14,7 @@ mod encryption_and_utp;
 mod faults;
 mod files;
 mod form;
+mod hostile_names;
 mod messages;
 mod page_list;
 mod page_opened;
