@@ -16,6 +16,7 @@ mod files;
 mod form;
 mod hostile_names;
 mod messages;
+mod offline;
 mod page_list;
 mod page_opened;
 mod persistence;
@@ -25,6 +26,7 @@ mod share_links;
 mod sharing;
 mod small_files;
 mod storage;
+mod suspension;
 mod tab_lifecycle;
 mod tabs_as_peers;
 

@@ -19,6 +19,7 @@ mod page_port;
 mod playback;
 mod requests;
 mod space;
+mod suspension;
 mod swarms;
 mod tabs;
 mod timers;

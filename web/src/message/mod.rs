@@ -124,6 +124,11 @@ pub enum ToPage {
         /// The result.
         outcome: Outcome,
     },
+    /// The worker was suspended, with the page or with the whole computer, and goes on now.
+    Suspended {
+        /// For how long.
+        seconds: u32,
+    },
     /// An error of a torrent in the list, as a sentence.
     Error(String),
 }

@@ -74,6 +74,17 @@ pub enum Phase {
     Error,
 }
 
+impl Phase {
+    /// Whether something is being downloaded, or peers for it are looked for.
+    #[must_use]
+    pub const fn is_download(self) -> bool {
+        matches!(
+            self,
+            Self::Connecting | Self::FetchingMetadata | Self::Downloading
+        )
+    }
+}
+
 /// The progress of a torrent, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {

@@ -1,25 +1,34 @@
 //! The page: starts the worker, stores the worker's state in signals, and draws them.
 
 mod arrange;
+mod awake;
 mod components;
+mod habits;
 mod icon;
+mod launch;
 mod leaving;
 mod list_view;
 mod local_storage;
 mod model;
+mod notification;
 mod offer;
 mod piece_map;
 mod rates;
 mod root;
 mod saving;
+mod screen;
 mod streaming;
 mod words;
 
-use leptos::prelude::{mount_to_body, window};
+use leptos::prelude::{document, mount_to_body, window};
 
 /// Draws the page. Returns immediately; everything else happens in callbacks.
 pub fn start() {
     console_error_panic_hook::set_once();
+    // The head of the page, which is shown until this program runs.
+    if let Some(early) = document().get_element_by_id("early") {
+        early.remove();
+    }
     mount_to_body(root::Page);
 }
 

@@ -5,22 +5,28 @@
     reason = "the component macro wraps each function in a module of its own, where the lint cannot see it used"
 )]
 
+use js_sys::decode_uri_component;
 use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{DataTransfer, DragEvent, File, HtmlElement, HtmlInputElement};
 
+use super::awake::keep_awake;
 use super::components::{
     About, AddForm, Empty, Header, Lost, Notices, OfferCard, Opened, Player, PlayerDialog, Savings,
     Toast, TokenForm, TorrentList, take_torrents,
 };
+use super::habits::Habits;
 use super::icon::show_progress;
+use super::launch;
 use super::list_view::ListView;
 use super::model::Model;
+use super::notification::notify_when_complete;
 use super::offer::{self, is_torrent};
 use super::rates::Rates;
+use super::screen::keep_screen_on;
 use super::streaming::Streaming;
-use crate::link::{begins_link, links_in, magnet_of_hash};
+use crate::link::{begins_link, is_escaped, links_in, magnet_of_hash};
 use crate::message::{ToWorker, View};
 
 /// The whole page.
@@ -38,6 +44,12 @@ pub(crate) fn Page() -> impl IntoView {
     report_visibility(model);
     provide_context(Rates::new(model));
     show_progress(model);
+    keep_awake(model);
+    launch::accept(model);
+    let habits = Habits::new();
+    provide_context(habits);
+    keep_screen_on(model, habits);
+    notify_when_complete(model, habits);
     ask_before_leaving(model);
     let over = accept_drops(model);
     let has_several = Memo::new(move |_| list.has_several());
@@ -71,8 +83,16 @@ pub(crate) fn Page() -> impl IntoView {
 /// Fills the form with the magnet link in the page's address (`#magnet:?…`). It does nothing else,
 /// since a link must not start a download.
 fn draft_from_address(model: Model) {
-    let Ok(hash) = window().location().hash() else {
-        return;
+    if let Ok(hash) = window().location().hash() {
+        draft(model, &hash);
+    }
+}
+
+/// Fills the form with the magnet link in the fragment of an address.
+pub(super) fn draft(model: Model, hash: &str) {
+    let hash = match decode_uri_component(hash) {
+        Ok(text) if is_escaped(hash) => String::from(text),
+        _ => hash.to_owned(),
     };
     if let Some(magnet) = magnet_of_hash(&hash) {
         model.draft.set(magnet.to_owned());

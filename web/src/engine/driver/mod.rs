@@ -27,13 +27,14 @@ use super::opened::Content;
 use super::playback::Playback;
 use super::requests::Requests;
 use super::space::SpaceClaims;
-use super::tabs::post_to;
+use super::suspension::Suspension;
+use super::tabs::{post_all, post_to};
 use super::timers::{Task, Timers};
 use super::updates::PageUpdates;
 use super::view;
-use crate::browser::clock::now;
+use crate::browser::clock::{now, unix_millis};
 use crate::browser::global::random;
-use crate::message::View;
+use crate::message::{ToPage, View};
 use crate::storage::digest::Digester;
 use crate::storage::store::Store;
 
@@ -50,6 +51,7 @@ pub(super) struct Driver {
     playback: Playback,
     updates: PageUpdates,
     timers: Timers,
+    suspension: Suspension,
 }
 
 /// Lets a callback of the browser act on the driver.
@@ -115,6 +117,7 @@ impl Driver {
                 playback: Playback::default(),
                 updates: PageUpdates::default(),
                 timers: Timers::new(now, move || enter(&on_timer, Self::handle_timer)),
+                suspension: Suspension::new(unix_millis()),
             })
         })
     }
@@ -148,6 +151,10 @@ impl Driver {
     fn handle_timer(&mut self) {
         let now = now();
         self.timers.fired();
+        if let Some(seconds) = self.suspension.check(unix_millis()) {
+            self.network.bridge.handle_suspension(now);
+            post_all(&ToPage::Suspended { seconds });
+        }
         if self.engine.poll_timeout().is_some_and(|(at, _)| at <= now) {
             self.engine.handle(now, Input::Timeout);
         }

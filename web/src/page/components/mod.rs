@@ -8,6 +8,7 @@ mod about;
 mod add_form;
 mod explain;
 mod header;
+mod keep_going;
 mod list;
 mod lost;
 mod notices;

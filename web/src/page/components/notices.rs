@@ -20,6 +20,7 @@ pub fn Notices() -> impl IntoView {
             <Error text/>
         </For>
         <BridgeNotice/>
+        {move || model.suspended.get().map(|seconds| view! { <Suspended seconds/> })}
         <Show when=move || model.link_to_copy.with(Option::is_some)>
             <LinkNotice/>
         </Show>
@@ -40,6 +41,18 @@ fn Error(text: String) -> impl IntoView {
         <div class="notice error row">
             <p role="alert">{shown}</p>
             <button type="button" class="quiet" on:click=dismiss>"Dismiss"</button>
+        </div>
+    }
+}
+
+/// That the tab did nothing for a while, until the user dismisses it.
+#[component]
+fn Suspended(seconds: u32) -> impl IntoView {
+    let model = expect_context::<Model>();
+    view! {
+        <div class="notice row">
+            <p role="status">{words::suspended(seconds)}</p>
+            <button type="button" class="quiet" on:click=move |_| model.suspended.set(None)>"Dismiss"</button>
         </div>
     }
 }

@@ -67,6 +67,8 @@ pub(crate) struct Model {
     pub(crate) offer: RwSignal<Option<Offer>, LocalStorage>,
     /// Other errors, oldest first, until the user dismisses them.
     pub(crate) errors: RwSignal<Vec<String>>,
+    /// For how many seconds the worker was suspended last, until the user dismisses it.
+    pub(crate) suspended: RwSignal<Option<u32>>,
     /// A confirmation, shown for some seconds.
     pub(crate) notice: RwSignal<String>,
     /// A link for the user to copy, if the browser does not let the page copy it.
@@ -94,6 +96,7 @@ impl Model {
             alerts: RwSignal::new(Vec::new()),
             offer: RwSignal::new_local(None),
             errors: RwSignal::new(Vec::new()),
+            suspended: RwSignal::new(None),
             notice: RwSignal::new(String::new()),
             link_to_copy: RwSignal::new(None),
             draft: RwSignal::new(String::new()),
@@ -242,8 +245,15 @@ impl Model {
             ToPage::Pieces(id, pieces) => self.with_entry(id, |entry| entry.pieces.set(pieces)),
             ToPage::Details(id, details) => self.with_entry(id, |entry| entry.details.set(details)),
             ToPage::AddResult { asked, outcome } => self.handle_outcome(&asked, outcome),
+            ToPage::Suspended { seconds } => self.suspended.set(Some(seconds)),
             ToPage::Error(why) => self.show_error(why),
         }
+    }
+
+    /// Whether this tab leads and downloads something.
+    pub(crate) fn is_downloading(self) -> bool {
+        let downloads = |entry: &Entry| entry.torrent.with(|t| t.phase.is_download());
+        self.blocked.with(Option::is_none) && self.torrents.with(|all| all.iter().any(downloads))
     }
 
     fn handle_outcome(self, asked: &str, outcome: Outcome) {

@@ -58,6 +58,17 @@ pub(super) fn reason(torrent: &Torrent, bridge: &BridgeStatus) -> String {
     }
 }
 
+/// The text of a notification; its title is the name of the torrent.
+pub(super) const COMPLETE: &str = "Complete. It can be saved.";
+
+/// What happened to this tab while it was suspended for so many seconds.
+pub(super) fn suspended(seconds: u32) -> String {
+    format!(
+        "This tab was suspended for {}: the browser paused it, or the computer slept. It goes on now.",
+        duration(u64::from(seconds))
+    )
+}
+
 /// A percentage, or the time until something is tried again. Empty if there is no such number.
 pub(super) fn countdown(torrent: &Torrent, bridge: &BridgeStatus) -> String {
     match torrent.phase {
