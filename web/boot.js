@@ -1,4 +1,10 @@
 // Starts the page's wasm program. A file of its own because the policy refuses inline scripts; trunk says in data attributes what to start.
 const { js, wasm } = document.querySelector("script[data-js]").dataset;
+try {
+  // Before the program is loaded, so that the page does not appear in other colours first. See `preferences.rs`.
+  document.documentElement.dataset.theme = JSON.parse(localStorage.getItem("aqueduct.theme")) ?? "system";
+} catch {
+  // The browser stores nothing for this page.
+}
 const { default: init } = await import(js);
 await init({ module_or_path: wasm });

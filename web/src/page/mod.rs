@@ -1,18 +1,22 @@
 //! The page: starts the worker, stores the worker's state in signals, and draws them.
 
 mod arrange;
+mod clipboard;
 mod components;
 mod icon;
+mod input;
 mod leaving;
 mod list_view;
 mod local_storage;
 mod model;
 mod offer;
 mod piece_map;
+mod preferences;
 mod rates;
 mod root;
 mod saving;
 mod streaming;
+mod subtitles;
 mod words;
 
 use leptos::prelude::{mount_to_body, window};

@@ -18,6 +18,7 @@ use super::icon::show_progress;
 use super::list_view::ListView;
 use super::model::Model;
 use super::offer::{self, is_torrent};
+use super::preferences::Preferences;
 use super::rates::Rates;
 use super::streaming::Streaming;
 use crate::link::{begins_link, links_in, magnet_of_hash};
@@ -28,6 +29,7 @@ use crate::message::{ToWorker, View};
 pub(crate) fn Page() -> impl IntoView {
     let model = Model::new();
     provide_context(model);
+    provide_context(Preferences::new(model));
     provide_context(Player::new());
     provide_context(Streaming::start(model));
     let list = ListView::new(model);
