@@ -9,5 +9,11 @@ globalThis.trustedTypes?.createPolicy("default", {
 });
 
 const { js, wasm } = document.querySelector("script[data-js]").dataset;
+try {
+  // Before the program is loaded, so that the page does not appear in other colours first. See `preferences.rs`.
+  document.documentElement.dataset.theme = JSON.parse(localStorage.getItem("aqueduct.theme")) ?? "system";
+} catch {
+  // The browser stores nothing for this page.
+}
 const { default: init } = await import(js);
 await init({ module_or_path: wasm });

@@ -175,6 +175,30 @@ impl Browser {
             .unwrap_or_else(|e| panic!("{checkbox} cannot be clicked: {e}"));
     }
 
+    /// Replaces the text of a field and leaves it.
+    ///
+    /// # Panics
+    /// There is no field of this name.
+    pub async fn type_into(&self, field: &str, text: &str) {
+        let found = self.find("textbox", field).await;
+        found.clear().await.expect("the field can be emptied");
+        let typed = text.to_owned() + &Key::Tab;
+        found
+            .send_keys(&typed)
+            .await
+            .expect("the field can be typed into");
+    }
+
+    /// Chooses an option of the field of this name.
+    ///
+    /// # Panics
+    /// There is no such field or option.
+    pub async fn choose(&self, field: &str, option: &str) {
+        let found = self.find("combobox", field).await;
+        let chosen = found.select_by_value(option).await;
+        chosen.unwrap_or_else(|e| panic!("{option} of {field} cannot be chosen: {e}"));
+    }
+
     /// Enters a link or an info-hash and presses "Download".
     ///
     /// # Panics

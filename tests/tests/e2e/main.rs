@@ -22,13 +22,16 @@ mod page_opened;
 mod persistence;
 mod playing;
 mod saving_all;
+mod settings;
 mod share_links;
 mod sharing;
+mod sharing_options;
 mod small_files;
 mod storage;
 mod suspension;
 mod tab_lifecycle;
 mod tabs_as_peers;
+mod torrent_options;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

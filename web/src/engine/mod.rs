@@ -18,6 +18,7 @@ mod opened;
 mod page_port;
 mod playback;
 mod requests;
+mod seeding;
 mod space;
 mod suspension;
 mod swarms;

@@ -2,9 +2,11 @@
 
 mod arrange;
 mod awake;
+mod clipboard;
 mod components;
 mod habits;
 mod icon;
+mod input;
 mod launch;
 mod leaving;
 mod list_view;
@@ -13,11 +15,13 @@ mod model;
 mod notification;
 mod offer;
 mod piece_map;
+mod preferences;
 mod rates;
 mod root;
 mod saving;
 mod screen;
 mod streaming;
+mod subtitles;
 mod words;
 
 use leptos::prelude::{document, mount_to_body, window};

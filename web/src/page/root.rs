@@ -23,6 +23,7 @@ use super::list_view::ListView;
 use super::model::Model;
 use super::notification::notify_when_complete;
 use super::offer::{self, is_torrent};
+use super::preferences::Preferences;
 use super::rates::Rates;
 use super::screen::keep_screen_on;
 use super::streaming::Streaming;
@@ -34,6 +35,7 @@ use crate::message::{ToWorker, View};
 pub(crate) fn Page() -> impl IntoView {
     let model = Model::new();
     provide_context(model);
+    provide_context(Preferences::new(model));
     provide_context(Player::new());
     provide_context(Streaming::start(model));
     let list = ListView::new(model);

@@ -100,12 +100,12 @@ impl Upload {
             let room = peer
                 .outgoing
                 .has_room(cx.now, known.reading_bytes(), max_unsent);
-            if !room || !cx.shared.upload_limit.ready(cx.now) {
+            if !room || !cx.may_upload() {
                 break;
             }
             let blocks = known.next_run();
             let length = blocks.iter().map(|block| block.length()).sum::<u32>();
-            cx.shared.upload_limit.spend(u64::from(length));
+            cx.spend_upload(length);
             let offset = pieces.lengths.offset(next.piece()) + u64::from(next.begin());
             cx.request(Op::Read { offset, length }, Pending::Read { conn, blocks });
         }

@@ -1,13 +1,17 @@
 //! Messages about the whole page: what prevents it from working, errors, and short confirmations.
 
 use leptos::ev::FocusEvent;
+use leptos::html::Input;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use web_sys::HtmlInputElement;
 
 use super::explain::{Explain, bridge};
+use crate::link::to_share;
 use crate::message::BridgeStatus;
+use crate::page::clipboard::copy;
 use crate::page::model::Model;
-use crate::page::words;
+use crate::page::{page_address, words};
 
 /// All of them, the most serious first.
 #[component]
@@ -83,18 +87,45 @@ fn BridgeNotice() -> impl IntoView {
     }
 }
 
-/// A link to share, if the browser withholds the clipboard from the page.
+/// The two links that lead others to a torrent.
 #[component]
 fn LinkNotice() -> impl IntoView {
     let model = expect_context::<Model>();
+    let magnet = Signal::derive(move || model.link_to_copy.get().unwrap_or_default());
+    let page = Signal::derive(move || to_share(&page_address(), &magnet.get()));
+    view! {
+        <section class="notice links" aria-labelledby="links">
+            <div class="row">
+                <h2 id="links">"Send it to anyone who should have this torrent"</h2>
+                <button type="button" class="quiet" on:click=move |_| model.link_to_copy.set(None)>"Dismiss"</button>
+            </div>
+            <Link id="link-page" label="Copy this link" text=page/>
+            <Link id="link-magnet" label="or this magnet link" text=magnet/>
+        </section>
+    }
+}
+
+/// A link, and a button that copies it. If the browser does not permit that, the link is selected.
+#[component]
+fn Link(id: &'static str, label: &'static str, text: Signal<String>) -> impl IntoView {
+    let model = expect_context::<Model>();
+    let field = NodeRef::<Input>::new();
+    let copy_it = move |_| {
+        let text = text.get_untracked();
+        spawn_local(async move {
+            if copy(&text).await {
+                model.show_notice("Link copied.".to_owned());
+            } else if let Some(field) = field.get_untracked() {
+                field.select();
+            }
+        });
+    };
     let select = |event: FocusEvent| event_target::<HtmlInputElement>(&event).select();
     view! {
-        <div class="notice">
-            <label class="label" for="to-copy">"Copy this link"</label>
-            <div class="add-row">
-                <input id="to-copy" type="text" readonly prop:value=move || model.link_to_copy.get().unwrap_or_default() on:focus=select/>
-                <button type="button" on:click=move |_| model.link_to_copy.set(None)>"Dismiss"</button>
-            </div>
+        <label for=id>{label}</label>
+        <div class="add-row">
+            <input id=id node_ref=field type="text" readonly prop:value=move || text.get() on:focus=select/>
+            <button type="button" aria-describedby=id on:click=copy_it>"Copy"</button>
         </div>
     }
 }

@@ -152,7 +152,8 @@ async fn save_complete_files(
     })
 }
 
-fn complete_files(entry: Entry) -> Vec<FileRow> {
+/// The files that are complete, as far as they are listed.
+pub(super) fn complete_files(entry: Entry) -> Vec<FileRow> {
     let done = entry.files_done.get_untracked();
     entry.files.with_untracked(|rows| {
         rows.iter()

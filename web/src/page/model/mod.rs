@@ -16,11 +16,12 @@ use self::submitted::Submitted;
 use self::worker::{WorkerEvent, WorkerHandle};
 use super::leaving::would_lose;
 use super::offer::{Dropped, Offer};
+use super::preferences::stored_settings;
 use super::saving::Saving;
 use crate::link::{is_web_address, links_in};
 use crate::message::{
-    Blocked, BridgeStatus, Details, FileRow, Outcome, PeerRow, PieceMap, Removed, State, ToPage,
-    ToWorker, Torrent,
+    Blocked, BridgeStatus, Details, FileRow, Outcome, PeerRow, PieceMap, Removed, Sharing, State,
+    ToPage, ToWorker, Torrent,
 };
 
 /// How long a notice is shown.
@@ -71,7 +72,8 @@ pub(crate) struct Model {
     pub(crate) suspended: RwSignal<Option<u32>>,
     /// A confirmation, shown for some seconds.
     pub(crate) notice: RwSignal<String>,
-    /// A link for the user to copy, if the browser does not let the page copy it.
+    /// The magnet link of what was just shared, or of a torrent whose link the browser does not let
+    /// the page copy.
     pub(crate) link_to_copy: RwSignal<Option<String>>,
     /// The content of the text field.
     pub(crate) draft: RwSignal<String>,
@@ -208,7 +210,7 @@ impl Model {
     }
 
     /// Shares the offered files under this name.
-    pub(crate) fn share_offer(self, name: &str) {
+    pub(crate) fn share_offer(self, name: &str, sharing: Sharing) {
         let Some(offer) = self.offer.try_update(Option::take).flatten() else {
             return;
         };
@@ -217,12 +219,14 @@ impl Model {
         let message = ToWorker::ShareFiles {
             name: name.to_owned(),
             files: offer.files,
+            sharing,
         };
         self.send_with(&message, Some(&offer.contents));
     }
 
     fn handle_worker(self, event: WorkerEvent) {
         match event {
+            WorkerEvent::Ready => self.send(&ToWorker::Settings(stored_settings())),
             WorkerEvent::Message(message) => self.handle_message(message),
             WorkerEvent::Crashed => self.clear(),
             WorkerEvent::Stopped(why) => self.show_error(why),
@@ -338,6 +342,10 @@ impl Model {
 
     fn set_torrent(self, torrent: Torrent) {
         if let Some(entry) = self.entry(torrent.id) {
+            let was_created = entry.torrent.with_untracked(|old| old.magnet.is_none());
+            if was_created && torrent.magnet.is_some() {
+                self.link_to_copy.set(torrent.magnet.clone());
+            }
             if entry.torrent.with_untracked(|old| *old != torrent) {
                 entry.torrent.set(torrent);
             }

@@ -36,6 +36,22 @@ pub(super) const fn status(phase: Phase) -> &'static str {
 /// sufficient. Screen readers read it whenever it changes, so what changes every second is in
 /// [`countdown`].
 pub(super) fn reason(torrent: &Torrent, bridge: &BridgeStatus) -> String {
+    let sentence = state(torrent, bridge);
+    let takes_part = matches!(
+        torrent.phase,
+        Phase::Seeding | Phase::Finished | Phase::Downloading
+    ) && torrent.peers.connected > 0;
+    if torrent.search.trackers.unregistered && (takes_part || torrent.phase == Phase::Seeding) {
+        return format!("{sentence} {UNREGISTERED}").trim_start().to_owned();
+    }
+    sentence
+}
+
+/// Shown beside other sentences, since only the user can do something about it.
+const UNREGISTERED: &str =
+    "A tracker answers that this torrent is not registered there; get it again where it came from.";
+
+fn state(torrent: &Torrent, bridge: &BridgeStatus) -> String {
     match torrent.phase {
         Phase::Paused if torrent.is_complete() => "All of it is here and can be saved. While it is paused, nobody can fetch it from you.".to_owned(),
         Phase::Paused => String::new(),
@@ -277,6 +293,19 @@ mod tests {
         );
         t.progress.eta = Some(20);
         assert_eq!(reason(&t, &CONNECTED), "", "it ends soon");
+    }
+
+    #[test]
+    fn a_tracker_that_does_not_know_the_torrent_is_told_whatever_else_goes_on() {
+        let mut t = torrent(Phase::Downloading);
+        t.search.trackers.unregistered = true;
+        (t.traffic.down, t.peers.connected) = (1 << 20, 1);
+        assert_eq!(reason(&t, &CONNECTED), UNREGISTERED);
+        t.phase = Phase::Seeding;
+        let told = reason(&t, &CONNECTED);
+        assert!(told.starts_with("All of it is here.") && told.ends_with(UNREGISTERED));
+        t.phase = Phase::Paused;
+        assert_eq!(reason(&t, &CONNECTED), "");
     }
 
     #[test]

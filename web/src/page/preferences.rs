@@ -1,0 +1,91 @@
+//! The user's settings and the theme, which are stored in the browser for later visits.
+
+use leptos::ev;
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::local_storage;
+use super::model::Model;
+use crate::message::{Settings, ToWorker};
+
+/// The keys in the origin's local storage. `boot.js` also reads the theme.
+const SETTINGS: &str = "aqueduct.settings";
+const THEME: &str = "aqueduct.theme";
+
+/// The colours of the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Theme {
+    /// As the system prefers.
+    #[default]
+    System,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    /// All themes, with their names on the page.
+    pub(crate) const ALL: [(Self, &'static str); 3] = [
+        (Self::System, "As the system"),
+        (Self::Light, "Light"),
+        (Self::Dark, "Dark"),
+    ];
+
+    /// Shows the page in this theme.
+    fn apply(self) {
+        let name = match self {
+            Self::System => "system",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        };
+        let root = document().document_element();
+        // Fails only for an invalid attribute name.
+        drop(root.map(|root| root.set_attribute("data-theme", name)));
+    }
+}
+
+/// The settings as they were stored last, in this tab or another.
+pub(crate) fn stored_settings() -> Settings {
+    local_storage::read(SETTINGS)
+}
+
+/// Settings and theme. Copies share them.
+#[derive(Clone, Copy)]
+pub(crate) struct Preferences {
+    pub(crate) settings: RwSignal<Settings>,
+    pub(crate) theme: RwSignal<Theme>,
+    model: Model,
+}
+
+impl Preferences {
+    /// The stored preferences. They follow changes in other tabs.
+    pub(crate) fn new(model: Model) -> Self {
+        let preferences = Self {
+            settings: RwSignal::new(stored_settings()),
+            theme: RwSignal::new(local_storage::read(THEME)),
+            model,
+        };
+        window_event_listener(ev::storage, move |_| preferences.read_again());
+        Effect::new(move |_| preferences.theme.get().apply());
+        preferences
+    }
+
+    fn read_again(self) {
+        self.settings.set(stored_settings());
+        self.theme.set(local_storage::read(THEME));
+    }
+
+    /// Changes the settings, which then apply to all torrents.
+    pub(crate) fn change(self, change: impl FnOnce(&mut Settings)) {
+        self.settings.update(change);
+        let settings = self.settings.get_untracked();
+        local_storage::write(SETTINGS, &settings);
+        self.model.send(&ToWorker::Settings(settings));
+    }
+
+    /// Changes the theme.
+    pub(crate) fn set_theme(self, theme: Theme) {
+        local_storage::write(THEME, &theme);
+        self.theme.set(theme);
+    }
+}
