@@ -1,4 +1,5 @@
-//! End-to-end tests: the page in Chromium, through a bridge, from real clients over TCP.
+//! End-to-end tests: the page in a browser (Chromium, unless a test names another), through a bridge,
+//! from real clients over TCP.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,6 +12,7 @@ mod bridge_quotas;
 mod dht;
 mod downloads;
 mod encryption_and_utp;
+mod engines;
 mod faults;
 mod files;
 mod form;
@@ -38,7 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct_tests::bridge::Bridge;
-use aqueduct_tests::page::Browser;
+use aqueduct_tests::page::{Browser, Engine};
 use aqueduct_tests::peer::{Manner, ScriptedSeed};
 use aqueduct_tests::programs::{Program, START, aqueduct, command};
 use aqueduct_tests::torrent::{Computed, Recipe};
@@ -67,11 +69,15 @@ impl Setup {
     }
 
     async fn start_with(bridge: Bridge, tracker: Tracker) -> Self {
+        Self::start_in(Engine::Chromium, bridge, tracker).await
+    }
+
+    async fn start_in(engine: Engine, bridge: Bridge, tracker: Tracker) -> Self {
         let turn = ONE_AT_A_TIME.lock().await;
         let folder = TempDir::new().unwrap();
         let downloads = folder.path().join("downloads");
         std::fs::create_dir(&downloads).unwrap();
-        let browser = Browser::start(&downloads).await;
+        let browser = Browser::start_engine(engine, &downloads).await;
         browser.open(&bridge.url()).await;
         Self {
             bridge,

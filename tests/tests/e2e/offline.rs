@@ -2,6 +2,7 @@
 
 use aqueduct_tests::page::SOON;
 use aqueduct_tests::peer::Manner;
+use fantoccini::Locator;
 use serde_json::json;
 
 use super::{DOWNLOAD, Setup, single};
@@ -100,5 +101,33 @@ async fn the_page_can_be_installed_and_is_opened_with_magnet_links() {
         [],
         "it was added without a press"
     );
+    setup.browser.close().await;
+}
+
+#[tokio::test]
+async fn a_notification_tells_that_a_hidden_download_is_complete() {
+    let setup = Setup::start().await;
+    let browser = &setup.browser;
+    let grant = json!({ "origin": setup.bridge.url(), "permissions": ["notifications"] });
+    browser.devtools("Browser.grantPermissions", grant).await;
+    let summary = Locator::XPath("//summary[contains(., 'notifications')]");
+    let summary = browser.client().find(summary).await.unwrap();
+    summary.click().await.unwrap();
+    browser
+        .toggle("Notify me when a download is complete")
+        .await;
+    let torrent = single("notified.bin", 132, 4);
+    let _seed = setup.seed(&torrent, Manner::Slow(2048));
+    browser.add_file(&setup.file(&torrent)).await;
+    browser.wait_for_progress(5, DOWNLOAD).await;
+    browser.client().minimize_window().await.unwrap();
+    browser.wait_until_complete(DOWNLOAD).await;
+    let titles = "const done = arguments[arguments.length - 1]; navigator.serviceWorker.ready
+        .then(worker => worker.getNotifications()).then(all => done(all.map(one => one.title)));";
+    let deadline = std::time::Instant::now() + SOON;
+    while browser.run_async(titles).await != json!(["notified.bin"]) {
+        assert!(std::time::Instant::now() < deadline, "no notification");
+        browser.shown().await;
+    }
     setup.browser.close().await;
 }

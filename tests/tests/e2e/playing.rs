@@ -14,7 +14,7 @@ const SIZE: u32 = 96 << 20;
 const RATE: &str = "1M";
 
 /// A sound of 16 bits in stereo at 44.1 kHz, and of [`SIZE`] bytes.
-fn sound() -> Vec<u8> {
+pub(super) fn sound() -> Vec<u8> {
     let (header, rate, frame) = (44u32, 44_100u32, 4u32);
     let mut wav = b"RIFF".to_vec();
     wav.extend((SIZE - 8).to_le_bytes());
@@ -28,7 +28,7 @@ fn sound() -> Vec<u8> {
 }
 
 /// Writes a file, creates its torrent and starts a slow seed.
-fn slow_seed(setup: &Setup, name: &str, content: &[u8]) -> (PathBuf, Program) {
+pub(super) fn slow_seed(setup: &Setup, name: &str, content: &[u8]) -> (PathBuf, Program) {
     let folder = setup.place("data");
     let data = folder.join(name);
     std::fs::write(&data, content).unwrap();
@@ -59,7 +59,7 @@ fn seed(setup: &Setup, torrent: &Path, data: &Path) -> Program {
 }
 
 /// Waits until a script, whose value is a number, returns more than `least`.
-async fn wait_for_more(browser: &Browser, script: &str, least: f64) {
+pub(super) async fn wait_for_more(browser: &Browser, script: &str, least: f64) {
     let compared = format!("return ({script}) > {least}");
     browser.wait_for(&compared, Value::Bool(true)).await;
 }

@@ -1,10 +1,21 @@
-//! How a tab avoids that the browser freezes it.
+//! Tabs that the browser freezes, and how they avoid it.
+
+use std::time::Duration;
 
 use aqueduct_tests::page::{Browser, SOON};
 use aqueduct_tests::peer::Manner;
 use serde_json::Value;
 
 use super::{DOWNLOAD, Setup, single};
+
+/// A suspension that is shorter could be a busy computer.
+const FROZEN: Duration = Duration::from_secs(11);
+/// The limit for a download to go on afterwards.
+const RESUMED_WITHIN: Duration = Duration::from_secs(5);
+
+async fn progress(browser: &Browser) -> i64 {
+    browser.shown().await[0].progress
+}
 
 /// Whether the page holds the lock and another context waits for it.
 const IS_HELD_AND_WAITED_FOR: &str = r#"
@@ -37,5 +48,39 @@ async fn a_download_holds_a_lock_that_the_service_worker_waits_for_so_that_no_br
     wait_for_lock(browser, true).await;
     browser.press("Pause").await;
     wait_for_lock(browser, false).await;
+    setup.browser.close().await;
+}
+
+#[tokio::test]
+async fn a_frozen_download_goes_on_within_five_seconds_and_the_page_says_so() {
+    let mut setup = Setup::start().await;
+    let torrent = single("frozen.bin", 122, 64);
+    let _seed = setup.seed(&torrent, Manner::Slow(2048));
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup.browser.wait_for_progress(3, DOWNLOAD).await;
+    // The second time, the connection to the bridge ends meanwhile.
+    let mut worker = setup.browser.worker().await;
+    for restarts in [false, true] {
+        let before = progress(&setup.browser).await;
+        worker.set_frozen(true).await;
+        if restarts {
+            setup.bridge.restart();
+        }
+        tokio::time::sleep(FROZEN).await;
+        worker.set_frozen(false).await;
+        setup
+            .browser
+            .wait_until(RESUMED_WITHIN, "more than was under way arrives", |shown| {
+                shown.iter().any(|torrent| torrent.progress > before + 5)
+            })
+            .await;
+        setup
+            .browser
+            .wait_for_text("This tab was suspended for 1")
+            .await;
+        setup.browser.press("Dismiss").await;
+    }
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.save_and_verify(&torrent).await;
     setup.browser.close().await;
 }

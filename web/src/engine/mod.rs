@@ -44,6 +44,7 @@ use crate::browser::global::scope;
 use crate::browser::lock;
 use crate::message::{Blocked, ToPage, ToWorker};
 use crate::storage::error::FsError;
+use crate::storage::is_supported;
 use crate::storage::restore::read_all;
 use crate::storage::store::Store;
 
@@ -71,6 +72,9 @@ pub fn start() {
 async fn run(bridge: &str) -> Result<(), Blocked> {
     if !scope().is_secure_context() {
         return Err(Blocked::Insecure);
+    }
+    if !is_supported() {
+        return Err(Blocked::NoFileSystem);
     }
     let address =
         BridgeAddress::parse(bridge).map_err(|error| Blocked::InvalidBridge(error.to_string()))?;

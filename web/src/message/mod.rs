@@ -178,6 +178,8 @@ pub enum Blocked {
     /// The page was not loaded over https or from localhost, so the browser withholds storage and
     /// digests.
     Insecure,
+    /// The browser has no private file system, or none that a worker can write to.
+    NoFileSystem,
     /// The browser refuses its private file system, with the reason.
     NoStorage(String),
     /// The bridge's address is invalid, with the reason as a sentence.

@@ -13,3 +13,5 @@ pub(crate) mod restore;
 mod scratch;
 pub(crate) mod space;
 pub(crate) mod store;
+
+pub(crate) use self::opfs::is_supported;

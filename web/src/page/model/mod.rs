@@ -408,7 +408,9 @@ fn clear_address() {
 /// Asks the browser not to delete the stored data when space runs low. It may decline, which
 /// changes nothing else. Only a page may ask.
 fn request_persistence() {
-    if window().is_secure_context() {
-        drop(window().navigator().storage().persist());
+    let navigator = window().navigator();
+    // Some browsers have none, or none for pages that were not loaded securely.
+    if js_sys::Reflect::get(&navigator, &"storage".into()).is_ok_and(|found| found.is_object()) {
+        drop(navigator.storage().persist());
     }
 }
