@@ -2,7 +2,6 @@
 
 use aqueduct_tests::page::SOON;
 use aqueduct_tests::peer::Manner;
-use fantoccini::Locator;
 use serde_json::json;
 
 use super::{DOWNLOAD, Setup, single};
@@ -110,12 +109,11 @@ async fn a_notification_tells_that_a_hidden_download_is_complete() {
     let browser = &setup.browser;
     let grant = json!({ "origin": setup.bridge.url(), "permissions": ["notifications"] });
     browser.devtools("Browser.grantPermissions", grant).await;
-    let summary = Locator::XPath("//summary[contains(., 'notifications')]");
-    let summary = browser.client().find(summary).await.unwrap();
-    summary.click().await.unwrap();
+    browser.press("Settings").await;
     browser
         .toggle("Notify me when a download is complete")
         .await;
+    browser.press("Close").await;
     let torrent = single("notified.bin", 132, 4);
     let _seed = setup.seed(&torrent, Manner::Slow(2048));
     browser.add_file(&setup.file(&torrent)).await;

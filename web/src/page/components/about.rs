@@ -3,7 +3,6 @@
 use leptos::prelude::*;
 
 use super::explain::{INFO_HASH, MAGNET, bridge, bridge_host};
-use super::keep_going::KeepGoing;
 
 /// Browsers do not let pages detect private windows, so all users are told.
 const STORAGE: &str = "What you download stays in this browser, on this device, until you remove it here; \u{201c}Save\u{201d} copies a file to your downloads. \
@@ -51,10 +50,6 @@ pub fn About() -> impl IntoView {
                     <dt>"Peer, seed"</dt>
                     <dd>"A peer is somebody else in the same torrent; a seed is a peer who has all of it."</dd>
                 </dl>
-            </details>
-            <details>
-                <summary>"Screen, notifications, magnet links"</summary>
-                <KeepGoing/>
             </details>
         </footer>
     }

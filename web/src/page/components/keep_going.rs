@@ -29,7 +29,7 @@ fn ScreenChoice() -> impl IntoView {
     }
     let change = move |event| habits.keep_screen_on.set(event_target_checked(&event));
     view! {
-        <label>
+        <label class="want">
             <input type="checkbox" prop:checked=move || habits.keep_screen_on.get() on:change=change/>
             "Keep the screen on while something downloads"
         </label>
@@ -56,7 +56,7 @@ fn NotifyChoice() -> impl IntoView {
         }
     };
     view! {
-        <label>
+        <label class="want">
             <input type="checkbox" prop:checked=move || habits.notify.get() on:change=change/>
             "Notify me when a download is complete"
         </label>

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::dialog::Dialog;
 use super::fields::{Choice, Field, LimitFields, WhenCompleteFields};
+use super::keep_going::KeepGoing;
 use super::storage_use::StorageUse;
 use crate::page::input;
 use crate::page::preferences::{Preferences, Theme};
@@ -33,6 +34,7 @@ fn Fields() -> impl IntoView {
         <section class="fields" aria-labelledby="settings-page">
             <h3 id="settings-page">"This page"</h3>
             <ThemeChoice/>
+            <KeepGoing/>
             <StorageUse/>
         </section>
     }
