@@ -22,9 +22,10 @@ pub(super) fn selector(role: &str) -> &'static str {
 }
 
 /// Whether a role that the browser computed is this one. `image` is the newer name of `img` (ARIA
-/// 1.3).
+/// 1.3), and a `summary` is a button with a role of its own in Chromium.
 pub(super) fn is_role(computed: &str, role: &str) -> bool {
-    computed == role || (computed, role) == ("image", "img")
+    let names = [("image", "img"), ("DisclosureTriangle", "button")];
+    computed == role || names.contains(&(computed, role))
 }
 
 /// A command that fantoccini does not provide.
