@@ -5,7 +5,6 @@ mod engine;
 mod firefox;
 mod shown;
 mod webdriver;
-mod webkit;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -53,7 +52,7 @@ impl Browser {
     pub async fn start_engine(engine: Engine, downloads: &Path) -> Self {
         let profile = TempDir::new().expect("a folder for the profile");
         let driver = (0..10)
-            .find_map(|_| engine.start_driver(profile.path()))
+            .find_map(|_| engine.start_driver())
             .expect("the driver finds a free port");
         let mut builder =
             ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
@@ -475,7 +474,6 @@ impl Browser {
         match self.engine {
             Engine::Chromium => self.logged_errors().await,
             Engine::Firefox => firefox::errors(&self.driver.lines()),
-            Engine::WebKit => webkit::errors(&self.driver.lines()),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{cache, process, tools};
 
 const LIBTORRENT: &str = "2.1.1";
 const GECKODRIVER: &str = "0.37.0";
-const NEEDS: [Need; 18] = [
+const NEEDS: [Need; 14] = [
     Need {
         package: "chromium",
         present: || process::find("chromium").is_some(),
@@ -25,22 +25,6 @@ const NEEDS: [Need; 18] = [
     Need {
         package: "firefox-esr",
         present: || process::find("firefox-esr").is_some(),
-    },
-    Need {
-        package: "webkit2gtk-driver",
-        present: || process::find("WebKitWebDriver").is_some(),
-    },
-    Need {
-        package: "python3-gi",
-        present: || system_python("import gi"),
-    },
-    Need {
-        package: "gir1.2-webkit2-4.1",
-        present: || system_python("import gi; gi.require_version(\"WebKit2\", \"4.1\")"),
-    },
-    Need {
-        package: "xvfb",
-        present: || process::find("Xvfb").is_some(),
     },
     Need {
         package: "transmission-cli",
@@ -142,11 +126,6 @@ fn libtorrent() -> Result<PathBuf> {
         );
     }
     Ok(folder)
-}
-
-/// Whether the distribution's Python, for which its packages are, runs this.
-fn system_python(script: &str) -> bool {
-    process::succeeds(Command::new("/usr/bin/python3").args(["-c", script]))
 }
 
 /// Firefox's driver, which the distribution does not package.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Map, Value};
 
-use super::{chromium, firefox, webkit};
+use super::{chromium, firefox};
 use crate::programs::Program;
 
 /// A browser engine, by the browser that is started for it.
@@ -16,17 +16,14 @@ pub enum Engine {
     Chromium,
     /// Firefox ESR with geckodriver.
     Firefox,
-    /// A window of `WebKitGTK` with `WebKitWebDriver`.
-    WebKit,
 }
 
 impl Engine {
     /// Starts the driver. `None` if it must be started again, because its port was in use.
-    pub(super) fn start_driver(self, profile: &Path) -> Option<Driver> {
+    pub(super) fn start_driver(self) -> Option<Driver> {
         match self {
             Self::Chromium => chromium::start_driver(),
             Self::Firefox => firefox::start_driver(),
-            Self::WebKit => webkit::start_driver(profile),
         }
     }
 
@@ -35,26 +32,21 @@ impl Engine {
         match self {
             Self::Chromium => chromium::capabilities(profile, downloads),
             Self::Firefox => firefox::capabilities(downloads),
-            Self::WebKit => webkit::capabilities(profile, downloads),
         }
     }
 }
 
-/// A driver that waits for a session, and the programs that it needs. Dropping it ends them, and the
-/// browser.
+/// A driver that waits for a session. It leads a process group, to which its browser belongs.
+/// Dropping it ends both.
 pub(super) struct Driver {
     port: u16,
-    /// The driver first, since it is ended first. It leads a process group, to which its browser
-    /// belongs.
-    programs: Vec<Program>,
+    program: Program,
 }
 
 impl Drop for Driver {
     /// A driver that is killed leaves its browser running.
     fn drop(&mut self) {
-        if let Some(driver) = self.programs.first() {
-            end_group(driver.id());
-        }
+        end_group(self.program.id());
     }
 }
 
@@ -71,8 +63,8 @@ pub(super) fn start_group(driver: &mut Command) -> Program {
 }
 
 impl Driver {
-    pub(super) fn new(port: u16, programs: Vec<Program>) -> Self {
-        Self { port, programs }
+    pub(super) fn new(port: u16, program: Program) -> Self {
+        Self { port, program }
     }
 
     /// The port of loopback at which the driver listens.
@@ -82,9 +74,6 @@ impl Driver {
 
     /// What the driver and its browser have printed.
     pub(super) fn lines(&self) -> Vec<String> {
-        self.programs
-            .first()
-            .map(Program::lines)
-            .unwrap_or_default()
+        self.program.lines()
     }
 }

@@ -20,11 +20,6 @@ async fn firefox_does_what_chromium_does() {
     core_journeys(Engine::Firefox).await;
 }
 
-#[tokio::test]
-async fn webkit_does_what_chromium_does() {
-    core_journeys(Engine::WebKit).await;
-}
-
 async fn core_journeys(engine: Engine) {
     let begun = Instant::now();
     let done = |what: &str| println!("{engine:?}: {what} after {:.1?}", begun.elapsed());

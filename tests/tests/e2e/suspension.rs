@@ -76,7 +76,7 @@ async fn a_frozen_download_goes_on_within_five_seconds_and_the_page_says_so() {
             .await;
         setup
             .browser
-            .wait_for_text("This tab was suspended for 1")
+            .wait_for_text("This tab was suspended for ")
             .await;
         setup.browser.press("Dismiss").await;
     }
