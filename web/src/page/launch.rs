@@ -1,7 +1,7 @@
 //! What the system opens with the installed page: .torrent files and magnet links.
 
-use js_sys::{Array, Function, Reflect};
-use leptos::prelude::window;
+use js_sys::{Array, Function, Reflect, decode_uri_component};
+use leptos::prelude::{Set, window};
 use leptos::task::spawn_local;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -10,7 +10,7 @@ use web_sys::{File, FileSystemFileHandle, Url};
 
 use super::components::take_torrents;
 use super::model::Model;
-use super::root::draft;
+use crate::link::{is_escaped, magnet_of_hash};
 
 /// Accepts what the page was opened with, or is opened with later. Only some browsers can install
 /// pages that open files.
@@ -39,6 +39,17 @@ fn handle(model: Model, launch: &JsValue) {
                 take_torrents(model, std::iter::once(file));
             }
         });
+    }
+}
+
+/// Fills the form with the magnet link in the fragment of an address.
+pub(super) fn draft(model: Model, hash: &str) {
+    let hash = match decode_uri_component(hash) {
+        Ok(text) if is_escaped(hash) => String::from(text),
+        _ => hash.to_owned(),
+    };
+    if let Some(magnet) = magnet_of_hash(&hash) {
+        model.draft.set(magnet.to_owned());
     }
 }
 

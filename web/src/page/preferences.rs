@@ -4,12 +4,11 @@ use leptos::ev;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::local_storage;
+use super::local_storage::{self, SETTINGS};
 use super::model::Model;
 use crate::message::{Settings, ToWorker};
 
-/// The keys in the origin's local storage. `boot.js` also reads the theme.
-const SETTINGS: &str = "aqueduct.settings";
+/// The key of the theme in the origin's local storage, which `boot.js` also reads.
 const THEME: &str = "aqueduct.theme";
 
 /// The colours of the page.
@@ -44,11 +43,6 @@ impl Theme {
     }
 }
 
-/// The settings as they were stored last, in this tab or another.
-pub(crate) fn stored_settings() -> Settings {
-    local_storage::read(SETTINGS)
-}
-
 /// Settings and theme. Copies share them.
 #[derive(Clone, Copy)]
 pub(crate) struct Preferences {
@@ -61,7 +55,7 @@ impl Preferences {
     /// The stored preferences. They follow changes in other tabs.
     pub(crate) fn new(model: Model) -> Self {
         let preferences = Self {
-            settings: RwSignal::new(stored_settings()),
+            settings: RwSignal::new(local_storage::read(SETTINGS)),
             theme: RwSignal::new(local_storage::read(THEME)),
             model,
         };
@@ -71,7 +65,7 @@ impl Preferences {
     }
 
     fn read_again(self) {
-        self.settings.set(stored_settings());
+        self.settings.set(local_storage::read(SETTINGS));
         self.theme.set(local_storage::read(THEME));
     }
 

@@ -5,7 +5,6 @@
     reason = "the component macro wraps each function in a module of its own, where the lint cannot see it used"
 )]
 
-use js_sys::decode_uri_component;
 use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -27,7 +26,7 @@ use super::preferences::Preferences;
 use super::rates::Rates;
 use super::screen::keep_screen_on;
 use super::streaming::Streaming;
-use crate::link::{begins_link, is_escaped, links_in, magnet_of_hash};
+use crate::link::{begins_link, links_in};
 use crate::message::{ToWorker, View};
 
 /// The whole page.
@@ -86,18 +85,7 @@ pub(crate) fn Page() -> impl IntoView {
 /// since a link must not start a download.
 fn draft_from_address(model: Model) {
     if let Ok(hash) = window().location().hash() {
-        draft(model, &hash);
-    }
-}
-
-/// Fills the form with the magnet link in the fragment of an address.
-pub(super) fn draft(model: Model, hash: &str) {
-    let hash = match decode_uri_component(hash) {
-        Ok(text) if is_escaped(hash) => String::from(text),
-        _ => hash.to_owned(),
-    };
-    if let Some(magnet) = magnet_of_hash(&hash) {
-        model.draft.set(magnet.to_owned());
+        launch::draft(model, &hash);
     }
 }
 

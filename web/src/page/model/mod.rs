@@ -15,8 +15,8 @@ use self::remembered::{missing, read, write};
 use self::submitted::Submitted;
 use self::worker::{WorkerEvent, WorkerHandle};
 use super::leaving::would_lose;
+use super::local_storage::{self, SETTINGS};
 use super::offer::{Dropped, Offer};
-use super::preferences::stored_settings;
 use super::saving::Saving;
 use crate::link::{is_web_address, links_in};
 use crate::message::{
@@ -226,7 +226,7 @@ impl Model {
 
     fn handle_worker(self, event: WorkerEvent) {
         match event {
-            WorkerEvent::Ready => self.send(&ToWorker::Settings(stored_settings())),
+            WorkerEvent::Ready => self.send(&ToWorker::Settings(local_storage::read(SETTINGS))),
             WorkerEvent::Message(message) => self.handle_message(message),
             WorkerEvent::Crashed => self.clear(),
             WorkerEvent::Stopped(why) => self.show_error(why),
