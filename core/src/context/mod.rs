@@ -13,8 +13,8 @@ use crate::wire::Message;
 /// The result of a peer's message: `Ok`, or the reason to close the connection.
 pub(crate) type Verdict = Result<(), CloseReason>;
 
-/// The verdict on a peer that violated a rule.
-pub(crate) fn misbehaved(what: &'static str) -> Verdict {
+/// The result of a message by which a peer violated a rule.
+pub(crate) fn misbehaved<T>(what: &'static str) -> Result<T, CloseReason> {
     Err(CloseReason::Misbehaved(what))
 }
 
