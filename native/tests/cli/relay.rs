@@ -11,7 +11,8 @@ use super::world::{LOCAL, World, text};
 
 /// Arguments of a download through `proxy`, whose trackers name its seed.
 fn get<'a>(proxy: &'a str, trackers: &[&'a str]) -> Vec<&'a str> {
-    let get = ["get", "data.torrent", "-oout", "--timeout", "30s"];
+    // A failed announce is made again after up to 30 s.
+    let get = ["get", "data.torrent", "-oout", "--timeout", "90s"];
     let mut get = [&get[..], &["--proxy", proxy]].concat();
     for tracker in trackers {
         get.extend(["--tracker", tracker]);
