@@ -58,8 +58,7 @@ impl Library {
         }
         let mut torrent = Torrent::from_magnet(self.torrents.new_id(), magnet);
         torrent.add_trackers(&self.default_trackers);
-        let command = torrent.add_command(Resumed::Nothing);
-        engine.command(now, command).map_err(refused)?;
+        admit(engine, now, &torrent, Resumed::Nothing).map_err(refused)?;
         torrent.data = self.store.claim(&torrent.folder);
         self.insert_new(torrent);
         Ok(Outcome::Added)
@@ -81,8 +80,8 @@ impl Library {
         }
         let mut torrent = Torrent::from_metainfo(self.torrents.new_id(), metainfo);
         torrent.add_trackers(&self.default_trackers);
-        let command = torrent.add_command(self.store.claim(&torrent.folder));
-        engine.command(now, command).map_err(refused)?;
+        let data = self.store.claim(&torrent.folder);
+        admit(engine, now, &torrent, data).map_err(refused)?;
         self.insert_new(torrent);
         Ok(Outcome::Added)
     }
@@ -140,10 +139,7 @@ impl Library {
             uploaded: 0,
             downloaded: 0,
         };
-        engine
-            .command(now, torrent.add_command(resumed))
-            .map_err(refused)?;
-        apply_limits(engine, now, &torrent);
+        admit(engine, now, &torrent, resumed).map_err(refused)?;
         self.torrents.insert(torrent);
         Ok(())
     }
@@ -151,11 +147,8 @@ impl Library {
     /// Adds a torrent of an earlier run.
     pub(super) fn restore(&mut self, engine: &mut Engine, now: Instant, restored: Restored) {
         let (torrent, resumed) = Torrent::from_record(self.torrents.new_id(), restored);
-        match engine.command(now, torrent.add_command(resumed)) {
-            Ok(()) => {
-                apply_limits(engine, now, &torrent);
-                self.torrents.insert(torrent);
-            }
+        match admit(engine, now, &torrent, resumed) {
+            Ok(()) => self.torrents.insert(torrent),
             Err(error) => post_error(&format!(
                 "{} could not be restored. {}",
                 torrent.visible_name(),
@@ -338,9 +331,8 @@ impl Library {
     ) -> Result<TorrentId, String> {
         let id = self.torrents.new_id();
         let resumed = torrent.start_over(id, uploaded, downloaded);
-        match engine.command(now, torrent.add_command(resumed)) {
+        match admit(engine, now, &torrent, resumed) {
             Ok(()) => {
-                apply_limits(engine, now, &torrent);
                 self.insert(torrent);
                 Ok(id)
             }
@@ -408,6 +400,18 @@ pub(super) fn report_failure(result: Result<(), OpError>) {
             "The change could not be stored, so a reload may undo it. {error}"
         ));
     }
+}
+
+/// Adds a torrent to the engine, with its own rate limits.
+fn admit(
+    engine: &mut Engine,
+    now: Instant,
+    torrent: &Torrent,
+    data: Resumed,
+) -> Result<(), CommandError> {
+    engine.command(now, torrent.add_command(data))?;
+    apply_limits(engine, now, torrent);
+    Ok(())
 }
 
 /// Sets a torrent's own rate limits in the engine.

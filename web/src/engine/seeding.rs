@@ -4,7 +4,7 @@ use aqueduct_core::types::TorrentId;
 use aqueduct_core::{Phase, Snapshot, TorrentSnapshot};
 
 use super::torrents::{Torrent, Torrents};
-use crate::message::WhenComplete;
+use crate::message::{WhenComplete, ratio_base};
 use crate::storage::layout::is_created_here;
 
 /// The torrents that must be paused now.
@@ -43,13 +43,9 @@ pub(super) fn is_given(
             .is_some_and(|least| ratio(torrent, snapshot) >= least.into())
 }
 
-/// The ratio of uploaded to downloaded bytes in hundredths. Data that were not downloaded, because
-/// the torrent was created here or its data were found, count as downloaded once.
+/// The ratio in hundredths.
 fn ratio(torrent: &Torrent, snapshot: &TorrentSnapshot) -> u128 {
     let size = torrent.info.as_ref().map_or(0, |info| info.lengths.total());
-    let base = match snapshot.downloaded {
-        0 => size,
-        downloaded => downloaded,
-    };
+    let base = ratio_base(snapshot.downloaded, size);
     u128::from(snapshot.uploaded) * 100 / u128::from(base.max(1))
 }

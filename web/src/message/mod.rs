@@ -16,7 +16,7 @@ mod torrent;
 use serde::{Deserialize, Serialize};
 
 pub use self::opened::{Details, Facts, Pane, PeerRow, PieceMap, Route, View};
-pub use self::settings::{Limits, PEERS, Settings, TorrentOptions, WhenComplete};
+pub use self::settings::{Limits, PEERS, Settings, TorrentOptions, WhenComplete, ratio_base};
 pub use self::torrent::{
     FileRow, Missing, PeerSearch, Peers, Phase, Priority, Progress, Search, Torrent, TrackerSearch,
     Traffic, WaitReason,

@@ -77,6 +77,16 @@ impl WhenComplete {
     }
 }
 
+/// The number of bytes that uploads are compared with: those that were downloaded or, if there are
+/// none, because the torrent was created here or its data were found, its size.
+#[must_use]
+pub const fn ratio_base(downloaded: u64, size: u64) -> u64 {
+    match downloaded {
+        0 => size,
+        downloaded => downloaded,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

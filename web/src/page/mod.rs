@@ -4,7 +4,6 @@ mod arrange;
 mod awake;
 mod clipboard;
 mod components;
-mod habits;
 mod icon;
 mod input;
 mod launch;
@@ -24,7 +23,9 @@ mod streaming;
 mod subtitles;
 mod words;
 
+use js_sys::Reflect;
 use leptos::prelude::{document, mount_to_body, window};
+use web_sys::StorageManager;
 
 /// Draws the page. Returns immediately; everything else happens in callbacks.
 pub fn start() {
@@ -34,6 +35,15 @@ pub fn start() {
         early.remove();
     }
     mount_to_body(root::Page);
+}
+
+/// The browser's storage, which a page has only if it was loaded securely, and not in every browser.
+fn storage_manager() -> Option<StorageManager> {
+    let navigator = window().navigator();
+    let found = Reflect::get(&navigator, &"storage".into());
+    found
+        .is_ok_and(|found| found.is_object())
+        .then(|| navigator.storage())
 }
 
 /// The address of this page without a link.

@@ -7,8 +7,8 @@ use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use super::habits::Habits;
 use super::model::Model;
+use super::preferences::Preferences;
 use super::streaming::tell_service_worker;
 use super::words;
 
@@ -40,7 +40,7 @@ pub(super) async fn ask() -> bool {
 }
 
 /// Tells of each download that is complete while nobody looks at the page.
-pub(super) fn notify_when_complete(model: Model, habits: Habits) {
+pub(super) fn notify_when_complete(model: Model, preferences: Preferences) {
     let running = StoredValue::new(BTreeSet::new());
     Effect::new(move |_| {
         let (mut downloads, mut complete) = (BTreeSet::new(), Vec::new());
@@ -59,7 +59,7 @@ pub(super) fn notify_when_complete(model: Model, habits: Habits) {
         let before = before.unwrap_or_default();
         complete.retain(|(id, _)| before.contains(id));
         let leads = model.blocked.with_untracked(Option::is_none);
-        if leads && habits.notify.get_untracked() && !is_looked_at() {
+        if leads && preferences.permitted.get_untracked().notify && !is_looked_at() {
             complete.iter().for_each(|(_, name)| notify(name));
         }
     });

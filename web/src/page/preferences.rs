@@ -1,4 +1,4 @@
-//! The user's settings and the theme, which are stored in the browser for later visits.
+//! The user's settings, theme and permissions, which are stored in the browser for later visits.
 
 use leptos::ev;
 use leptos::prelude::*;
@@ -10,6 +10,8 @@ use crate::message::{Settings, ToWorker};
 
 /// The key of the theme in the origin's local storage, which `boot.js` also reads.
 const THEME: &str = "aqueduct.theme";
+/// The key of the permissions in the origin's local storage.
+const PERMITTED: &str = "aqueduct.permitted";
 
 /// The colours of the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,11 +45,22 @@ impl Theme {
     }
 }
 
-/// Settings and theme. Copies share them.
+/// What the page does outside of itself only if the user permits it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Permitted {
+    /// To keep the screen on while something is downloaded.
+    pub(crate) keep_screen_on: bool,
+    /// To notify the user that a download is complete.
+    pub(crate) notify: bool,
+}
+
+/// Settings, theme and permissions. Copies share them.
 #[derive(Clone, Copy)]
 pub(crate) struct Preferences {
     pub(crate) settings: RwSignal<Settings>,
     pub(crate) theme: RwSignal<Theme>,
+    pub(crate) permitted: RwSignal<Permitted>,
     model: Model,
 }
 
@@ -57,6 +70,7 @@ impl Preferences {
         let preferences = Self {
             settings: RwSignal::new(local_storage::read(SETTINGS)),
             theme: RwSignal::new(local_storage::read(THEME)),
+            permitted: RwSignal::new(local_storage::read(PERMITTED)),
             model,
         };
         window_event_listener(ev::storage, move |_| preferences.read_again());
@@ -67,6 +81,7 @@ impl Preferences {
     fn read_again(self) {
         self.settings.set(local_storage::read(SETTINGS));
         self.theme.set(local_storage::read(THEME));
+        self.permitted.set(local_storage::read(PERMITTED));
     }
 
     /// Changes the settings, which then apply to all torrents.
@@ -81,5 +96,11 @@ impl Preferences {
     pub(crate) fn set_theme(self, theme: Theme) {
         local_storage::write(THEME, &theme);
         self.theme.set(theme);
+    }
+
+    /// Changes what the page may do outside of itself.
+    pub(crate) fn permit(self, change: impl FnOnce(&mut Permitted)) {
+        self.permitted.update(change);
+        local_storage::write(PERMITTED, &self.permitted.get_untracked());
     }
 }

@@ -15,7 +15,6 @@ use super::components::{
     About, AddForm, Empty, Header, Lost, Notices, OfferCard, Opened, Player, PlayerDialog, Savings,
     Toast, TokenForm, TorrentList, take_torrents,
 };
-use super::habits::Habits;
 use super::icon::show_progress;
 use super::launch;
 use super::list_view::ListView;
@@ -34,7 +33,8 @@ use crate::message::{ToWorker, View};
 pub(crate) fn Page() -> impl IntoView {
     let model = Model::new();
     provide_context(model);
-    provide_context(Preferences::new(model));
+    let preferences = Preferences::new(model);
+    provide_context(preferences);
     provide_context(Player::new());
     provide_context(Streaming::start(model));
     let list = ListView::new(model);
@@ -47,10 +47,8 @@ pub(crate) fn Page() -> impl IntoView {
     show_progress(model);
     keep_awake(model);
     launch::accept(model);
-    let habits = Habits::new();
-    provide_context(habits);
-    keep_screen_on(model, habits);
-    notify_when_complete(model, habits);
+    keep_screen_on(model, preferences);
+    notify_when_complete(model, preferences);
     ask_before_leaving(model);
     let over = accept_drops(model);
     let has_several = Memo::new(move |_| list.has_several());

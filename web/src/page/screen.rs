@@ -7,8 +7,8 @@ use leptos::task::spawn_local;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use super::habits::Habits;
 use super::model::Model;
+use super::preferences::Preferences;
 
 /// Whether the browser can keep the screen on.
 pub(super) fn is_supported() -> bool {
@@ -24,12 +24,13 @@ fn wake_lock() -> Option<(JsValue, Function)> {
 
 /// Keeps the screen on as long as the user wants it, the page is visible and something is
 /// downloaded.
-pub(super) fn keep_screen_on(model: Model, habits: Habits) {
+pub(super) fn keep_screen_on(model: Model, preferences: Preferences) {
     let is_visible = RwSignal::new(!document().hidden());
     window_event_listener(ev::visibilitychange, move |_| {
         is_visible.set(!document().hidden())
     });
-    let is_wanted = Memo::new(move |_| habits.keep_screen_on.get() && model.is_downloading());
+    let is_wanted =
+        Memo::new(move |_| preferences.permitted.get().keep_screen_on && model.is_downloading());
     let sentinel = StoredValue::new_local(None::<JsValue>);
     // The browser ends the lock of a page that is hidden.
     Effect::new(move |_| {

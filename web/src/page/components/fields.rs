@@ -88,6 +88,61 @@ pub fn Choice(
     }
 }
 
+/// A choice between yes and no.
+#[component]
+pub fn Check(
+    checked: Signal<bool>,
+    set: Callback<bool>,
+    /// Its label.
+    children: Children,
+) -> impl IntoView {
+    let change = move |event| set.run(event_target_checked(&event));
+    view! {
+        <label class="want">
+            <input type="checkbox" prop:checked=move || checked.get() on:change=change/>
+            {children()}
+        </label>
+    }
+}
+
+/// A list of addresses, one per line.
+#[component]
+pub fn AddressesField(
+    /// Unique within the page.
+    id: &'static str,
+    label: &'static str,
+    hint: &'static str,
+    /// How the addresses may begin.
+    schemes: &'static [&'static str],
+    addresses: Signal<Vec<String>>,
+    set: Callback<Vec<String>>,
+) -> impl IntoView {
+    let value = Signal::derive(move || addresses.with(|all| all.join("\n")));
+    let set_text = Callback::new(move |text: String| {
+        set.run(input::addresses(&text, schemes)?);
+        Ok(())
+    });
+    view! { <Field id label hint value set=set_text lines=true/> }
+}
+
+/// A rate limit.
+#[component]
+pub fn LimitField(
+    /// Unique within the page.
+    id: &'static str,
+    label: &'static str,
+    /// In bytes per second.
+    limit: Signal<Option<u64>>,
+    set: Callback<Option<u64>>,
+) -> impl IntoView {
+    let value = Signal::derive(move || input::limit_text(limit.get()));
+    let set_text = Callback::new(move |text: String| {
+        set.run(input::limit(&text)?);
+        Ok(())
+    });
+    view! { <Field id label hint="KiB/s; empty: no limit" value set=set_text/> }
+}
+
 /// The two rate limits.
 #[component]
 pub fn LimitFields(
@@ -96,28 +151,25 @@ pub fn LimitFields(
     limits: Signal<Limits>,
     set: Callback<Limits>,
 ) -> impl IntoView {
-    const HINT: &str = "KiB/s; empty: no limit";
-    let set_down = move |text: String| {
-        let down = input::limit(&text)?;
+    let (down, up) = (
+        Signal::derive(move || limits.get().down),
+        Signal::derive(move || limits.get().up),
+    );
+    let set_down = Callback::new(move |down| {
         set.run(Limits {
             down,
             ..limits.get_untracked()
         });
-        Ok(())
-    };
-    let set_up = move |text: String| {
-        let up = input::limit(&text)?;
+    });
+    let set_up = Callback::new(move |up| {
         set.run(Limits {
             up,
             ..limits.get_untracked()
         });
-        Ok(())
-    };
-    let text =
-        |of: fn(Limits) -> Option<u64>| Signal::derive(move || input::limit_text(of(limits.get())));
+    });
     view! {
-        <Field id=ids[0] label="Download limit" hint=HINT value=text(|limits| limits.down) set=Callback::new(set_down)/>
-        <Field id=ids[1] label="Upload limit" hint=HINT value=text(|limits| limits.up) set=Callback::new(set_up)/>
+        <LimitField id=ids[0] label="Download limit" limit=down set=set_down/>
+        <LimitField id=ids[1] label="Upload limit" limit=up set=set_up/>
     }
 }
 

@@ -5,15 +5,16 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::page::habits::Habits;
+use super::fields::Check;
 use crate::page::model::Model;
+use crate::page::preferences::Preferences;
 use crate::page::{notification, page_address, screen};
 
 /// The user's choices, and what this browser cannot do.
 #[component]
 pub fn KeepGoing() -> impl IntoView {
     view! {
-        <div class="habits">
+        <div class="permitted">
             <ScreenChoice/>
             <NotifyChoice/>
             <MagnetHandler/>
@@ -23,45 +24,36 @@ pub fn KeepGoing() -> impl IntoView {
 
 #[component]
 fn ScreenChoice() -> impl IntoView {
-    let habits = expect_context::<Habits>();
+    let preferences = expect_context::<Preferences>();
     if !screen::is_supported() {
         return view! { <p>"This browser cannot keep the screen on for a page."</p> }.into_any();
     }
-    let change = move |event| habits.keep_screen_on.set(event_target_checked(&event));
-    view! {
-        <label class="want">
-            <input type="checkbox" prop:checked=move || habits.keep_screen_on.get() on:change=change/>
-            "Keep the screen on while something downloads"
-        </label>
-    }
-    .into_any()
+    let checked = Signal::derive(move || preferences.permitted.get().keep_screen_on);
+    let set = Callback::new(move |is_wanted| {
+        preferences.permit(|permitted| permitted.keep_screen_on = is_wanted);
+    });
+    view! { <Check checked set>"Keep the screen on while something downloads"</Check> }.into_any()
 }
 
 #[component]
 fn NotifyChoice() -> impl IntoView {
-    let (habits, model) = (expect_context::<Habits>(), expect_context::<Model>());
+    let (preferences, model) = (expect_context::<Preferences>(), expect_context::<Model>());
     if !notification::is_supported() {
         return view! { <p>"This browser shows no notifications of pages."</p> }.into_any();
     }
-    let change = move |event| {
-        let is_wanted = event_target_checked(&event);
-        habits.notify.set(is_wanted);
+    let checked = Signal::derive(move || preferences.permitted.get().notify);
+    let set = Callback::new(move |is_wanted| {
+        preferences.permit(|permitted| permitted.notify = is_wanted);
         if is_wanted {
             spawn_local(async move {
                 if !notification::ask().await {
-                    habits.notify.set(false);
-                    model.show_error("The browser does not allow notifications of this page. Allow them in its settings for this page, then try again.".to_owned());
+                    preferences.permit(|permitted| permitted.notify = false);
+                    model.notices.show_error("The browser does not allow notifications of this page. Allow them in its settings for this page, then try again.".to_owned());
                 }
             });
         }
-    };
-    view! {
-        <label class="want">
-            <input type="checkbox" prop:checked=move || habits.notify.get() on:change=change/>
-            "Notify me when a download is complete"
-        </label>
-    }
-    .into_any()
+    });
+    view! { <Check checked set>"Notify me when a download is complete"</Check> }.into_any()
 }
 
 /// Offers to open the magnet links of other pages here. Browsers ask the user once more.
@@ -75,7 +67,9 @@ fn MagnetHandler() -> impl IntoView {
         let address = JsValue::from(format!("{}#%s", page_address()));
         let done = register().map(|f| f.call2(&window().navigator(), &"magnet".into(), &address));
         if !matches!(done, Some(Ok(_))) {
-            model.show_error("The browser does not let this page open magnet links.".to_owned());
+            model
+                .notices
+                .show_error("The browser does not let this page open magnet links.".to_owned());
         }
     };
     view! { <button type="button" on:click=click>"Open magnet links with this page"</button> }

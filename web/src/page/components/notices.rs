@@ -20,12 +20,12 @@ pub fn Notices() -> impl IntoView {
     let blocked = move || model.blocked.with(|why| why.as_ref().map(words::blocked));
     view! {
         {move || blocked().map(|text| view! { <p class="notice warning" role="alert">{text}</p> })}
-        <For each=move || model.errors.get() key=Clone::clone let:text>
+        <For each=move || model.notices.errors.get() key=Clone::clone let:text>
             <Error text/>
         </For>
         <BridgeNotice/>
-        {move || model.suspended.get().map(|seconds| view! { <Suspended seconds/> })}
-        <Show when=move || model.link_to_copy.with(Option::is_some)>
+        {move || model.notices.suspended.get().map(|seconds| view! { <Suspended seconds/> })}
+        <Show when=move || model.notices.link_to_copy.with(Option::is_some)>
             <LinkNotice/>
         </Show>
     }
@@ -38,6 +38,7 @@ fn Error(text: String) -> impl IntoView {
     let shown = text.clone();
     let dismiss = move |_| {
         model
+            .notices
             .errors
             .update(|all| all.retain(|other| *other != text))
     };
@@ -56,7 +57,7 @@ fn Suspended(seconds: u32) -> impl IntoView {
     view! {
         <div class="notice row">
             <p role="status">{words::suspended(seconds)}</p>
-            <button type="button" class="quiet" on:click=move |_| model.suspended.set(None)>"Dismiss"</button>
+            <button type="button" class="quiet" on:click=move |_| model.notices.suspended.set(None)>"Dismiss"</button>
         </div>
     }
 }
@@ -91,13 +92,13 @@ fn BridgeNotice() -> impl IntoView {
 #[component]
 fn LinkNotice() -> impl IntoView {
     let model = expect_context::<Model>();
-    let magnet = Signal::derive(move || model.link_to_copy.get().unwrap_or_default());
+    let magnet = Signal::derive(move || model.notices.link_to_copy.get().unwrap_or_default());
     let page = Signal::derive(move || to_share(&page_address(), &magnet.get()));
     view! {
         <section class="notice links" aria-labelledby="links">
             <div class="row">
                 <h2 id="links">"Send it to anyone who should have this torrent"</h2>
-                <button type="button" class="quiet" on:click=move |_| model.link_to_copy.set(None)>"Dismiss"</button>
+                <button type="button" class="quiet" on:click=move |_| model.notices.link_to_copy.set(None)>"Dismiss"</button>
             </div>
             <Link id="link-page" label="Copy this link" text=page/>
             <Link id="link-magnet" label="or this magnet link" text=magnet/>
@@ -114,7 +115,7 @@ fn Link(id: &'static str, label: &'static str, text: Signal<String>) -> impl Int
         let text = text.get_untracked();
         spawn_local(async move {
             if copy(&text).await {
-                model.show_notice("Link copied.".to_owned());
+                model.notices.show("Link copied.".to_owned());
             } else if let Some(field) = field.get_untracked() {
                 field.select();
             }
@@ -134,5 +135,5 @@ fn Link(id: &'static str, label: &'static str, text: Signal<String>) -> impl Int
 #[component]
 pub fn Toast() -> impl IntoView {
     let model = expect_context::<Model>();
-    view! { <p class="toast" aria-live="polite">{move || model.notice.get()}</p> }
+    view! { <p class="toast" aria-live="polite">{move || model.notices.confirmation.get()}</p> }
 }

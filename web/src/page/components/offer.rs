@@ -5,7 +5,7 @@ use leptos::ev::SubmitEvent;
 use leptos::html::Button;
 use leptos::prelude::*;
 
-use super::fields::{Field, WhenCompleteFields};
+use super::fields::{AddressesField, LimitField, WhenCompleteFields};
 use crate::format::{count, size};
 use crate::message::Sharing;
 use crate::page::input;
@@ -65,25 +65,12 @@ fn Card(offer: Offer) -> impl IntoView {
 /// Trackers, web seeds and limits of what is shared; initially closed.
 #[component]
 fn SharingOptions(sharing: RwSignal<Sharing>) -> impl IntoView {
-    let lines = |of: fn(&Sharing) -> &Vec<String>| {
-        Signal::derive(move || sharing.with(|sharing| of(sharing).join("\n")))
-    };
-    let set_trackers = Callback::new(move |text: String| {
-        let trackers = input::addresses(&text, input::TRACKERS)?;
-        sharing.update(|sharing| sharing.trackers = trackers);
-        Ok(())
-    });
-    let set_web_seeds = Callback::new(move |text: String| {
-        let web_seeds = input::addresses(&text, input::WEB)?;
-        sharing.update(|sharing| sharing.web_seeds = web_seeds);
-        Ok(())
-    });
-    let limit = Signal::derive(move || input::limit_text(sharing.with(|s| s.options.limits.up)));
-    let set_limit = Callback::new(move |text: String| {
-        let up = input::limit(&text)?;
-        sharing.update(|sharing| sharing.options.limits.up = up);
-        Ok(())
-    });
+    let trackers = Signal::derive(move || sharing.with(|s| s.trackers.clone()));
+    let set_trackers = Callback::new(move |urls| sharing.update(|s| s.trackers = urls));
+    let web_seeds = Signal::derive(move || sharing.with(|s| s.web_seeds.clone()));
+    let set_web_seeds = Callback::new(move |urls| sharing.update(|s| s.web_seeds = urls));
+    let limit = Signal::derive(move || sharing.with(|s| s.options.limits.up));
+    let set_limit = Callback::new(move |up| sharing.update(|s| s.options.limits.up = up));
     let rule =
         Signal::derive(move || Some(sharing.with(|s| s.options.when_complete.unwrap_or_default())));
     let set_rule = Callback::new(move |rule| {
@@ -93,15 +80,15 @@ fn SharingOptions(sharing: RwSignal<Sharing>) -> impl IntoView {
         <details class="more">
             <summary>"Trackers, web seeds, limits"</summary>
             <div class="fields">
-                <Field
+                <AddressesField
                     id="share-trackers" label="Trackers" hint="one address per line, besides the bridge's own"
-                    value=lines(|sharing| &sharing.trackers) set=set_trackers lines=true
+                    schemes=input::TRACKERS addresses=trackers set=set_trackers
                 />
-                <Field
+                <AddressesField
                     id="share-web-seeds" label="Web seeds" hint="web addresses that have these files, too; one per line"
-                    value=lines(|sharing| &sharing.web_seeds) set=set_web_seeds lines=true
+                    schemes=input::WEB addresses=web_seeds set=set_web_seeds
                 />
-                <Field id="share-up" label="Upload limit" hint="KiB/s; empty: no limit" value=limit set=set_limit/>
+                <LimitField id="share-up" label="Upload limit" limit set=set_limit/>
                 <WhenCompleteFields ids=["share-complete", "share-ratio"] label="Sharing" value=rule set=set_rule/>
             </div>
         </details>

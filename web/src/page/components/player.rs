@@ -74,7 +74,7 @@ pub fn Play(entry: Entry, row: StoredValue<FileRow>, complete: Memo<bool>) -> im
                         kind,
                         address,
                     })),
-                    Err(why) => model.show_error(why),
+                    Err(why) => model.notices.show_error(why),
                 }
             });
         };

@@ -18,8 +18,8 @@ pub fn SaveButton(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
         let row = row.get_value();
         spawn_local(async move {
             match save(&folder, &row).await {
-                Ok(notice) => notice.into_iter().for_each(|text| model.show_notice(text)),
-                Err(why) => model.show_error(why),
+                Ok(notice) => notice.into_iter().for_each(|text| model.notices.show(text)),
+                Err(why) => model.notices.show_error(why),
             }
         });
     };

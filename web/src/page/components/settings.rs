@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::dialog::Dialog;
-use super::fields::{Choice, Field, LimitFields, WhenCompleteFields};
+use super::fields::{AddressesField, Choice, Field, LimitFields, WhenCompleteFields};
 use super::keep_going::KeepGoing;
 use super::storage_use::StorageUse;
 use crate::page::input;
@@ -56,21 +56,17 @@ fn Transfers() -> impl IntoView {
     let set_when_complete = Callback::new(move |rule: Option<_>| {
         preferences.change(|s| s.when_complete = rule.unwrap_or_default());
     });
-    let trackers = Signal::derive(move || settings.with(|s| s.trackers.join("\n")));
-    let set_trackers = Callback::new(move |text: String| {
-        let trackers = input::addresses(&text, input::TRACKERS)?;
-        preferences.change(|s| s.trackers = trackers);
-        Ok(())
-    });
+    let trackers = Signal::derive(move || settings.with(|s| s.trackers.clone()));
+    let set_trackers = Callback::new(move |urls| preferences.change(|s| s.trackers = urls));
     view! {
         <LimitFields ids=["settings-down", "settings-up"] limits set=set_limits/>
         <Field id="settings-peers" label="Peers per torrent" hint="at most" value=peers set=set_peers/>
         <WhenCompleteFields
             ids=["settings-complete", "settings-ratio"] label="When a download is complete" value=when_complete set=set_when_complete
         />
-        <Field
+        <AddressesField
             id="settings-trackers" label="Default trackers" hint="one address per line; added to new torrents, except private ones"
-            value=trackers set=set_trackers lines=true
+            schemes=input::TRACKERS addresses=trackers set=set_trackers
         />
     }
 }

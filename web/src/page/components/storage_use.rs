@@ -8,6 +8,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::StorageManager;
 
 use crate::format::size;
+use crate::page::storage_manager;
 
 /// Whether the browser may delete the data when space runs low.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl Kept {
 #[component]
 pub fn StorageUse() -> impl IntoView {
     let (used, kept) = (RwSignal::new(String::new()), RwSignal::new(Kept::Unknown));
-    let Some(storage) = storage() else {
+    let Some(storage) = storage_manager() else {
         return view! { <p>"The browser gives this page no storage."</p> }.into_any();
     };
     let asked = storage.clone();
@@ -65,13 +66,6 @@ pub fn StorageUse() -> impl IntoView {
         </Show>
     }
     .into_any()
-}
-
-/// The browser's interface, which a page has only if it was loaded securely.
-fn storage() -> Option<StorageManager> {
-    window()
-        .is_secure_context()
-        .then(|| window().navigator().storage())
 }
 
 async fn answer(asked: Result<js_sys::Promise, JsValue>) -> bool {

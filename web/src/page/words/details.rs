@@ -4,7 +4,7 @@ use super::bridge::bridge as bridge_trouble;
 use super::search::{place, trackers};
 use crate::format::{count, date, duration, rate, size};
 use crate::link::to_share;
-use crate::message::{BridgeStatus, Details, Facts, Torrent, Traffic};
+use crate::message::{BridgeStatus, Details, Facts, Torrent, Traffic, ratio_base};
 
 /// A name and a value.
 type Row = (&'static str, String);
@@ -87,18 +87,14 @@ fn created(facts: &Facts) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 
-/// The amount that was uploaded, and its ratio to what was downloaded or, if this tab has the
-/// torrent from elsewhere, to the torrent's size.
+/// The amount that was uploaded, and the ratio.
 pub(super) fn given(torrent: &Torrent) -> String {
     let Traffic {
         uploaded,
         downloaded,
         ..
     } = torrent.traffic;
-    let base = match downloaded {
-        0 => torrent.progress.total.unwrap_or(0),
-        downloaded => downloaded,
-    };
+    let base = ratio_base(downloaded, torrent.progress.total.unwrap_or(0));
     if base == 0 {
         return size(uploaded);
     }

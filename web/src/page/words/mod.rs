@@ -37,11 +37,12 @@ pub(super) const fn status(phase: Phase) -> &'static str {
 /// [`countdown`].
 pub(super) fn reason(torrent: &Torrent, bridge: &BridgeStatus) -> String {
     let sentence = state(torrent, bridge);
-    let takes_part = matches!(
-        torrent.phase,
-        Phase::Seeding | Phase::Finished | Phase::Downloading
-    ) && torrent.peers.connected > 0;
-    if torrent.search.trackers.unregistered && (takes_part || torrent.phase == Phase::Seeding) {
+    let takes_part = match torrent.phase {
+        Phase::Seeding => true,
+        Phase::Finished | Phase::Downloading => torrent.peers.connected > 0,
+        _ => false,
+    };
+    if torrent.search.trackers.unregistered && takes_part {
         return format!("{sentence} {UNREGISTERED}").trim_start().to_owned();
     }
     sentence

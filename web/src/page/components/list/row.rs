@@ -191,11 +191,11 @@ fn share(model: Model, entry: Entry) {
     };
     spawn_local(async move {
         if copy(&to_share(&page_address(), &magnet)).await {
-            model.show_notice(
-                "Link copied. Send it to anyone who should have this torrent.".to_owned(),
-            );
+            model
+                .notices
+                .show("Link copied. Send it to anyone who should have this torrent.".to_owned());
         } else {
-            model.link_to_copy.set(Some(magnet));
+            model.notices.link_to_copy.set(Some(magnet));
         }
     });
 }

@@ -1,10 +1,9 @@
 //! The user's choices for one torrent.
 
 use leptos::prelude::*;
-use web_sys::HtmlInputElement;
 
 use crate::message::{ToWorker, TorrentOptions};
-use crate::page::components::fields::{LimitFields, WhenCompleteFields};
+use crate::page::components::fields::{Check, LimitFields, WhenCompleteFields};
 use crate::page::model::{Entry, Model};
 
 /// Limits, the order of downloading, and what happens when it is complete.
@@ -25,10 +24,9 @@ pub fn Options(entry: Entry) -> impl IntoView {
     let when_complete = Signal::derive(move || options.get().when_complete);
     let set_when_complete =
         Callback::new(move |rule| change(&|options| options.when_complete = rule));
-    let set_sequential = move |event| {
-        let is_chosen = event_target::<HtmlInputElement>(&event).checked();
-        change(&|options| options.sequential = is_chosen);
-    };
+    let sequential = Signal::derive(move || options.get().sequential);
+    let set_sequential =
+        Callback::new(move |is_chosen| change(&|options| options.sequential = is_chosen));
     view! {
         <section class="fields" aria-labelledby="options">
             <h3 id="options">"Options of this torrent"</h3>
@@ -36,10 +34,9 @@ pub fn Options(entry: Entry) -> impl IntoView {
             <WhenCompleteFields
                 ids=["options-complete", "options-ratio"] label="When it is complete" value=when_complete set=set_when_complete inherits=true
             />
-            <label class="want">
-                <input type="checkbox" prop:checked=move || options.get().sequential on:change=set_sequential/>
+            <Check checked=sequential set=set_sequential>
                 <span>"Sequential" <span class="soft">" \u{2013} downloaded from beginning to end"</span></span>
-            </label>
+            </Check>
         </section>
     }
 }
