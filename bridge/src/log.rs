@@ -36,7 +36,7 @@ type Kind = (&'static str, Option<u32>);
 struct Lines {
     bucket: TokenBucket,
     left_out: u64,
-    /// The message of the last line that was left out.
+    /// The message of the first line that was left out.
     message: String,
 }
 

@@ -70,6 +70,9 @@ pub struct Record {
     /// When the user added the torrent, in milliseconds since 1970, so that lists keep their order
     /// between runs. 0: not known.
     pub added: u64,
+    /// What else the driver stores for the torrent, in a format of its own. Empty if there is
+    /// nothing.
+    pub extra: Bytes,
 }
 
 /// The state of a file, used to detect changes between runs.
@@ -161,6 +164,7 @@ impl Record {
             paused: false,
             names: Vec::new(),
             added: 0,
+            extra: Bytes::new(),
         }
     }
 
@@ -220,6 +224,8 @@ impl Record {
         put_some(&mut dict, "info", self.info.as_ref());
         put_some(&mut dict, "name", self.name.as_ref());
         put_some(&mut dict, "wanted", wanted);
+        let extra = Some(&self.extra).filter(|extra| !extra.is_empty());
+        put_some(&mut dict, "extra", extra);
         dict.finish()
     }
 
@@ -243,8 +249,12 @@ impl Record {
                 .flatten()
                 .map(name)
                 .collect::<Option<_>>()?,
-            // Records of earlier versions do not have this entry.
+            // Records of earlier versions lack these entries.
             added: dict.bytes("added").and_then(number).unwrap_or(0),
+            extra: dict
+                .bytes("extra")
+                .map(Bytes::copy_from_slice)
+                .unwrap_or_default(),
         })
     }
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aqueduct_core::net::as_v6;
 use tokio::task::AbortHandle;
 
 /// The prefix lengths of an address's ranges, the widest first. The last one is one client.
@@ -141,12 +142,11 @@ impl Waiting {
 
 /// The ranges that contain an address, the widest first.
 fn ranges(ip: IpAddr) -> [u128; LEVELS] {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let bits = ip.to_ipv6_mapped().to_bits();
-            PREFIXES_V4.map(|prefix| bits & u128::MAX << (32 - prefix))
-        }
-        IpAddr::V6(ip) => PREFIXES_V6.map(|prefix| ip.to_bits() & u128::MAX << (128 - prefix)),
+    let ip = ip.to_canonical();
+    let bits = as_v6(ip).to_bits();
+    match ip {
+        IpAddr::V4(_) => PREFIXES_V4.map(|prefix| bits & u128::MAX << (32 - prefix)),
+        IpAddr::V6(_) => PREFIXES_V6.map(|prefix| bits & u128::MAX << (128 - prefix)),
     }
 }
 

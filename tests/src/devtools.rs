@@ -38,6 +38,8 @@ pub struct Worker {
     socket: WebSocketStream<TcpStream>,
     /// The current session id: the page's at first, then that of a worker.
     session: String,
+    /// The session id of the page.
+    page: String,
     /// The sessions of the workers that the page, or its worker, has started, oldest first. A worker
     /// that has just ended may still be listed.
     workers: Vec<String>,
@@ -63,6 +65,7 @@ impl Worker {
         let mut worker = Self {
             socket,
             session: String::new(),
+            page: String::new(),
             workers: Vec::new(),
             calls: 0,
         };
@@ -83,6 +86,7 @@ impl Worker {
             .as_str()
             .expect("a session")
             .to_owned();
+        worker.page.clone_from(&worker.session);
         worker.turn_to_newest().await;
         worker
     }
@@ -139,6 +143,19 @@ impl Worker {
     /// Its memory is not found.
     pub async fn ruin_memory(&mut self) {
         assert_eq!(self.run(RUIN).await, true, "the memory was not found");
+    }
+
+    /// Freezes the page and its worker as an energy saver does, or lets them go on. The driver does
+    /// not answer while a page is frozen.
+    ///
+    /// # Panics
+    /// The browser rejects the command.
+    pub async fn set_frozen(&mut self, frozen: bool) {
+        let state = if frozen { "frozen" } else { "active" };
+        let worker = std::mem::replace(&mut self.session, self.page.clone());
+        self.call("Page.setWebLifecycleState", json!({ "state": state }))
+            .await;
+        self.session = worker;
     }
 
     async fn call(&mut self, method: &str, parameters: Value) -> Value {

@@ -1,5 +1,8 @@
 //! The page in a real browser. Elements are found by accessible role and name, as users find them.
 
+mod chromium;
+mod engine;
+mod firefox;
 mod shown;
 mod webdriver;
 
@@ -13,47 +16,57 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::devtools::Worker;
-use crate::programs::Program;
+use engine::Driver;
+pub use engine::Engine;
 pub use shown::Shown;
 use shown::{NEWS, read};
-use webdriver::{Extended, capabilities, is_role, selector, start_driver};
+use webdriver::{Extended, is_role, selector};
 
 /// The limit for everything on the page that needs no network. These limits only end tests that
 /// hang; a busy machine must not reach them.
 pub const SOON: Duration = Duration::from_secs(60);
 
-/// Chromium with one page, controlled by chromedriver.
+/// A browser with one page, controlled by its driver.
 pub struct Browser {
+    engine: Engine,
     client: Client,
     downloads: PathBuf,
     profile: TempDir,
-    /// Dropping it kills chromedriver, and Chromium with it.
-    _driver: Program,
+    /// Dropping it kills the driver, and the browser with it.
+    driver: Driver,
 }
 
 impl Browser {
-    /// Starts chromedriver and Chromium with an empty profile. Downloads go to `downloads`.
+    /// Starts Chromium with an empty profile. Downloads go to `downloads`.
     ///
     /// # Panics
-    /// One of them is missing or does not start.
+    /// It or its driver is missing or does not start.
     pub async fn start(downloads: &Path) -> Self {
-        let (driver, port) = (0..10)
-            .find_map(|_| start_driver())
-            .expect("chromedriver finds a free port");
+        Self::start_engine(Engine::Chromium, downloads).await
+    }
+
+    /// As [`Browser::start`], with this engine.
+    ///
+    /// # Panics
+    /// The browser or its driver is missing or does not start.
+    pub async fn start_engine(engine: Engine, downloads: &Path) -> Self {
         let profile = TempDir::new().expect("a folder for the profile");
+        let driver = (0..10)
+            .find_map(|_| engine.start_driver())
+            .expect("the driver finds a free port");
         let mut builder =
             ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
-        builder.capabilities(capabilities(profile.path(), downloads));
+        builder.capabilities(engine.capabilities(profile.path(), downloads));
         let client = builder
-            .connect(&format!("http://127.0.0.1:{port}"))
+            .connect(&format!("http://127.0.0.1:{}", driver.port()))
             .await
-            .expect("chromedriver starts Chromium");
+            .unwrap_or_else(|e| panic!("the driver does not start {engine:?}: {e}"));
         Self {
+            engine,
             client,
             downloads: downloads.to_owned(),
             profile,
-            _driver: driver,
+            driver,
         }
     }
 
@@ -175,6 +188,30 @@ impl Browser {
             .unwrap_or_else(|e| panic!("{checkbox} cannot be clicked: {e}"));
     }
 
+    /// Replaces the text of a field and leaves it.
+    ///
+    /// # Panics
+    /// There is no field of this name.
+    pub async fn type_into(&self, field: &str, text: &str) {
+        let found = self.find("textbox", field).await;
+        found.clear().await.expect("the field can be emptied");
+        let typed = text.to_owned() + &Key::Tab;
+        found
+            .send_keys(&typed)
+            .await
+            .expect("the field can be typed into");
+    }
+
+    /// Chooses an option of the field of this name.
+    ///
+    /// # Panics
+    /// There is no such field or option.
+    pub async fn choose(&self, field: &str, option: &str) {
+        let found = self.find("combobox", field).await;
+        let chosen = found.select_by_value(option).await;
+        chosen.unwrap_or_else(|e| panic!("{option} of {field} cannot be chosen: {e}"));
+    }
+
     /// Enters a link or an info-hash and presses "Download".
     ///
     /// # Panics
@@ -218,30 +255,6 @@ impl Browser {
             .send_keys(&torrent.to_string_lossy())
             .await
             .expect("the file input takes a file");
-    }
-
-    /// Drops files onto the page.
-    ///
-    /// # Panics
-    /// The browser rejects the command.
-    pub async fn drop_files(&self, paths: &[&Path]) {
-        let data = json!({ "items": [], "files": paths, "dragOperationsMask": 1 });
-        let deadline = Instant::now() + SOON;
-        self.run("window.dropped = false; window.addEventListener('drop', () => window.dropped = true, { once: true })").await;
-        // A browser that has not painted the page yet ignores a drop.
-        while self.run("return window.dropped").await != true {
-            assert!(
-                Instant::now() < deadline,
-                "the page was not told of a drop within {SOON:?}"
-            );
-            for step in ["dragEnter", "dragOver", "drop"] {
-                self.devtools(
-                    "Input.dispatchDragEvent",
-                    json!({ "type": step, "x": 300, "y": 300, "data": data }),
-                )
-                .await;
-            }
-        }
     }
 
     /// Opens a torrent of the list, unless it is open.
@@ -432,16 +445,6 @@ impl Browser {
         path
     }
 
-    /// A DevTools session with the page's worker.
-    pub async fn worker(&self) -> Worker {
-        Worker::attach(self.profile.path()).await
-    }
-
-    /// A DevTools session with the page's storage worker.
-    pub async fn storage_worker(&self) -> Worker {
-        Worker::attach_to_storage(self.profile.path()).await
-    }
-
     /// Runs a script in the page and returns its value.
     ///
     /// # Panics
@@ -465,50 +468,13 @@ impl Browser {
             .unwrap_or_else(|e| panic!("{script} throws: {e}"))
     }
 
-    /// Sets the storage quota of the page's origin, in bytes; `None` removes the limit.
-    ///
-    /// # Panics
-    /// The browser rejects the command.
-    pub async fn limit_storage(&self, origin: &str, bytes: Option<u64>) {
-        let mut parameters = json!({ "origin": origin });
-        if let Some(bytes) = bytes {
-            parameters["quotaSize"] = json!(bytes);
-        }
-        self.devtools("Storage.overrideQuotaForOrigin", parameters)
-            .await;
-    }
-
-    /// Sends a DevTools command to the browser.
-    ///
-    /// # Panics
-    /// The browser rejects the command.
-    pub async fn devtools(&self, method: &str, parameters: Value) -> Value {
-        let body = json!({ "cmd": method, "params": parameters });
-        let asked = Extended {
-            path: "goog/cdp/execute".to_owned(),
-            body: Some(body),
-        };
-        self.client
-            .issue_cmd(asked)
-            .await
-            .unwrap_or_else(|e| panic!("{method} fails: {e}"))
-    }
-
-    /// Errors that the page and its workers logged since the last call.
+    /// Errors that the page and its workers have logged; from Chromium only those since the last
+    /// call.
     pub async fn console_errors(&self) -> Vec<String> {
-        let asked = Extended {
-            path: "se/log".to_owned(),
-            body: Some(json!({ "type": "browser" })),
-        };
-        let entries = self.client.issue_cmd(asked).await.unwrap_or_default();
-        let severe = entries
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter(|entry| entry["level"] == "SEVERE");
-        severe
-            .map(|entry| entry["message"].as_str().unwrap_or_default().to_owned())
-            .collect()
+        match self.engine {
+            Engine::Chromium => self.logged_errors().await,
+            Engine::Firefox => firefox::errors(&self.driver.lines()),
+        }
     }
 }
 

@@ -84,6 +84,26 @@ pub(crate) fn duration(seconds: u64) -> String {
     }
 }
 
+/// The day, in UTC, of a time in seconds since 1970: `2023-11-14`.
+pub(crate) fn date(seconds: i64) -> String {
+    // Days since 1 March of the year 0 in eras of 400 years, each of 146,097 days, so that leap days
+    // come last.
+    let days = seconds.div_euclid(86_400).saturating_add(719_468);
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// The percentage of a whole, rounded down so that 100 means all of it. An empty whole is complete.
 pub(crate) fn percent(done: u64, whole: u64) -> u8 {
     if done >= whole {
@@ -171,6 +191,24 @@ mod tests {
 
     const fn gib() -> u64 {
         1 << 30
+    }
+
+    #[test]
+    fn a_time_is_told_as_its_day() {
+        let days = [0, 86_399, 951_782_400, 1_709_164_800, 1_735_689_599, -1].map(date);
+        assert_eq!(
+            days,
+            [
+                "1970-01-01",
+                "1970-01-01",
+                "2000-02-29",
+                "2024-02-29",
+                "2024-12-31",
+                "1969-12-31"
+            ]
+        );
+        date(i64::MIN);
+        date(i64::MAX);
     }
 
     #[test]

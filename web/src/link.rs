@@ -108,6 +108,15 @@ pub(crate) fn begins_link(word: &str) -> bool {
             .any(|start| lower.starts_with(start))
 }
 
+/// Whether the fragment of the page's address is a magnet link that a browser has escaped, as it
+/// does for a page that handles magnet links.
+pub(crate) fn is_escaped(hash: &str) -> bool {
+    let escaped = b"#magnet%3a";
+    hash.as_bytes()
+        .get(..escaped.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(escaped))
+}
+
 /// The magnet link in the fragment of the page's address, if there is one.
 pub(crate) fn magnet_of_hash(hash: &str) -> Option<&str> {
     hash.strip_prefix(MARK)
@@ -129,6 +138,12 @@ mod tests {
             magnet_of_hash("#magnet:?xt=urn:btih:00"),
             Some("magnet:?xt=urn:btih:00")
         );
+    }
+
+    #[test]
+    fn a_link_that_the_browser_hands_over_is_escaped_as_a_whole() {
+        assert!(is_escaped("#magnet%3A%3Fxt%3Durn") && is_escaped("#magnet%3a"));
+        assert!(!is_escaped("#magnet:?xt=urn") && !is_escaped("#magnet") && !is_escaped(""));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod run;
 mod stamp;
 mod test;
 mod toolchain;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;

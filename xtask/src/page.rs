@@ -1,13 +1,15 @@
-//! The page: trunk builds it into `web/dist`. Each file that compresses well gets a Brotli copy
-//! beside it, which the bridge serves.
+//! The page: trunk builds it into `web/dist`. The service worker gets a list of its files. Each file
+//! that compresses well gets a Brotli copy beside it, which the bridge serves.
 
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use brotli::enc::BrotliEncoderParams;
+use data_encoding::BASE64;
+use sha2::{Digest, Sha256};
 
 use crate::profile::Profile;
 use crate::stamp::Stamp;
@@ -30,6 +32,7 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     }
     eprintln!("Building the page: about 3 minutes on two cores the first time");
     trunk(profile, &toolchain)?;
+    list_files().context("listing the page's files for its service worker")?;
     if profile == Profile::Release {
         compress_all().context("compressing the page")?;
     }
@@ -68,6 +71,32 @@ fn trunk(profile: Profile, toolchain: &Toolchain) -> Result<()> {
         command.arg("--release");
     }
     process::run(&mut command)
+}
+
+/// The service worker, and the line of it that becomes the list of the page's files.
+const SERVICE_WORKER: &str = "sw.js";
+const EMPTY_LIST: &str = "const PAGE = {};";
+
+/// Tells the service worker the paths of the page's files and their digests, as `integrity` of a
+/// request takes them.
+fn list_files() -> Result<()> {
+    let folder = workspace::page();
+    let mut entries = Vec::new();
+    for path in files(&folder)? {
+        let name = path.strip_prefix(&folder)?.to_string_lossy().into_owned();
+        if name == SERVICE_WORKER || name.ends_with(".br") {
+            continue;
+        }
+        let digest = BASE64.encode(&Sha256::digest(fs::read(&path)?));
+        let served = if name == "index.html" { "" } else { &name };
+        entries.push(format!("\"/{served}\": \"sha256-{digest}\""));
+    }
+    entries.sort();
+    let worker = folder.join(SERVICE_WORKER);
+    let script = fs::read_to_string(&worker)?;
+    ensure!(script.contains(EMPTY_LIST), "it has no line {EMPTY_LIST:?}");
+    let list = format!("const PAGE = {{ {} }};", entries.join(", "));
+    Ok(fs::write(&worker, script.replace(EMPTY_LIST, &list))?)
 }
 
 fn compress_all() -> Result<()> {

@@ -9,10 +9,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::packages::{self, Need};
 use crate::profile::Profile;
-use crate::{cache, process};
+use crate::{cache, process, tools};
 
 const LIBTORRENT: &str = "2.1.1";
-const NEEDS: [Need; 12] = [
+const GECKODRIVER: &str = "0.37.0";
+const NEEDS: [Need; 14] = [
     Need {
         package: "chromium",
         present: || process::find("chromium").is_some(),
@@ -20,6 +21,10 @@ const NEEDS: [Need; 12] = [
     Need {
         package: "chromium-driver",
         present: || process::find("chromedriver").is_some(),
+    },
+    Need {
+        package: "firefox-esr",
+        present: || process::find("firefox-esr").is_some(),
     },
     Need {
         package: "transmission-cli",
@@ -58,6 +63,10 @@ const NEEDS: [Need; 12] = [
         present: || process::find("miniupnpd").is_some(),
     },
     Need {
+        package: "dante-server",
+        present: || process::find("danted").is_some(),
+    },
+    Need {
         package: "python3-pip",
         present: || process::succeeds(Command::new("python3").args(["-m", "pip", "--version"])),
     },
@@ -66,6 +75,7 @@ const NEEDS: [Need; 12] = [
 /// The locations of the prerequisites.
 pub(crate) struct Prerequisites {
     python_packages: PathBuf,
+    geckodriver: PathBuf,
 }
 
 /// Finds all prerequisites, or installs them.
@@ -74,6 +84,7 @@ pub(crate) fn all() -> Result<Prerequisites> {
     packages::ensure("Testing against real browsers and clients", &NEEDS)?;
     Ok(Prerequisites {
         python_packages: libtorrent()?,
+        geckodriver: geckodriver()?,
     })
 }
 
@@ -81,7 +92,8 @@ impl Prerequisites {
     /// Environment variables for tests and benchmarks.
     ///
     /// `AQUEDUCT_BIN` and `AQUEDUCT_BRIDGE_BIN` are the programs under test; `AQUEDUCT_PY` is a
-    /// folder with Python packages (libtorrent), which `PYTHONPATH` names too.
+    /// folder with Python packages (libtorrent), which `PYTHONPATH` names too;
+    /// `AQUEDUCT_GECKODRIVER` is Firefox's driver.
     pub(crate) fn environment(&self, profile: Profile) -> Vec<(&'static str, OsString)> {
         vec![
             ("AQUEDUCT_BIN", profile.program("aqueduct").into()),
@@ -91,6 +103,7 @@ impl Prerequisites {
             ),
             ("AQUEDUCT_PY", self.python_packages.clone().into()),
             ("PYTHONPATH", self.python_packages.clone().into()),
+            ("AQUEDUCT_GECKODRIVER", self.geckodriver.clone().into()),
         ]
     }
 }
@@ -113,6 +126,19 @@ fn libtorrent() -> Result<PathBuf> {
         );
     }
     Ok(folder)
+}
+
+/// Firefox's driver, which the distribution does not package.
+fn geckodriver() -> Result<PathBuf> {
+    let folders = tools::folders(&[tools::Tool {
+        package: "geckodriver",
+        program: "geckodriver",
+        version: GECKODRIVER,
+        locked: true,
+        optimised: false,
+    }])?;
+    let folder = folders.first().context("no folder of geckodriver")?;
+    Ok(folder.join("geckodriver"))
 }
 
 fn importable(folder: &Path) -> bool {

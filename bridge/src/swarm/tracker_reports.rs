@@ -65,7 +65,10 @@ impl TrackerReports {
                 }
                 ReportedState::Failed(failure) => {
                     counts.failed += 1;
-                    counts.failure = Some(failure);
+                    // Waiting does not help there, unlike with most other failures.
+                    if counts.failure != Some(TrackerFailure::NotRegistered) {
+                        counts.failure = Some(failure);
+                    }
                 }
             }
         }
@@ -117,8 +120,10 @@ fn reported(
         }
         TrackerState::Failed(TrackerError::Url(_)) => ReportedState::Failed(TrackerFailure::Url),
         TrackerState::Failed(
-            TrackerError::Failure(_) | TrackerError::Later { .. } | TrackerError::Never(_),
-        ) => ReportedState::Failed(TrackerFailure::Refused),
+            TrackerError::Failure(reason)
+            | TrackerError::Later { reason, .. }
+            | TrackerError::Never(reason),
+        ) => ReportedState::Failed(refusal(reason)),
         TrackerState::Failed(TrackerError::TooMany { .. }) => {
             ReportedState::Failed(TrackerFailure::Forbidden)
         }
@@ -134,6 +139,26 @@ fn reported(
                 ReportedState::Failed(TrackerFailure::NoAnswer)
             }
         }
+    }
+}
+
+/// What a tracker's own text says. Trackers word it differently, so this looks for the common ways to
+/// say that the torrent is unknown: XBT's and Ocelot's "not registered", opentracker's "not
+/// authorized", and others.
+fn refusal(reason: &str) -> TrackerFailure {
+    const UNKNOWN: [&str; 6] = [
+        "not registered",
+        "unregistered",
+        "not authorized",
+        "not found",
+        "not exist",
+        "unknown torrent",
+    ];
+    let reason = reason.to_ascii_lowercase();
+    if UNKNOWN.iter().any(|words| reason.contains(words)) {
+        TrackerFailure::NotRegistered
+    } else {
+        TrackerFailure::Refused
     }
 }
 
@@ -262,5 +287,16 @@ mod tests {
             .await,
             ["it refused the request"]
         );
+        for reason in [
+            "Torrent not registered with this tracker.",
+            "unregistered torrent",
+            "Requested download is not authorized for use with this tracker.",
+        ] {
+            let error = TrackerError::Failure(reason.to_owned());
+            assert_eq!(
+                reports_of(&[failed("http://a/announce", error)]).await,
+                ["it answers that this torrent is not registered there"]
+            );
+        }
     }
 }

@@ -41,23 +41,27 @@ const MAX_UNSENT: usize = 1024 * 1024;
 /// Small, since ten thousand idle tabs have one each; long messages get their own buffers.
 const READ_BUFFER: usize = 8 * 1024;
 
-/// The content security policy, with the sources that it may connect to.
+/// The content security policy, with the sources that it may connect to and more directives.
 macro_rules! policy {
-    ($connect:literal) => {
+    ($connect:literal, $more:literal) => {
         concat!(
             "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src ",
             $connect,
-            "; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "; style-src 'self'; manifest-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            $more
         )
     };
 }
 
-const POLICY: &str = policy!("'self'");
+const POLICY: &str = policy!(
+    "'self'",
+    "; require-trusted-types-for 'script'; trusted-types default"
+);
 /// The script that starts the page's worker.
 const WORKER: &str = "/worker_loader.js";
 /// The worker has no document. Only it fetches .torrent files from web addresses that the user
 /// enters, if their sites permit that.
-const WORKER_POLICY: &str = policy!("'self' http: https:");
+const WORKER_POLICY: &str = policy!("'self' http: https:", "");
 const SECURITY: [(HeaderName, &str); 5] = [
     (hyper::header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (hyper::header::REFERRER_POLICY, "no-referrer"),

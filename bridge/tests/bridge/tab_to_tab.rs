@@ -7,6 +7,7 @@ use aqueduct_core::types::{PeerAddr, PeerId};
 use aqueduct_testkit::torrent::noise;
 use aqueduct_testkit::tracker::Tracker;
 use bytes::Bytes;
+use tokio::sync::Barrier;
 
 use crate::support::{AMOUNTS, Bridge, config};
 use crate::tab::{Tab, counts, request};
@@ -57,6 +58,17 @@ async fn ended(tab: &mut Tab) -> StreamClose {
     .await
 }
 
+/// Reads this many bytes of a stream, and keeps the tab going until the other one has read its
+/// bytes, too: part of what this tab sends may still wait for credit.
+async fn read_beside(tab: &mut Tab, stream: u32, length: usize, both: &Barrier) -> Vec<u8> {
+    let read = tab.read(stream, length).await;
+    tab.flush().await;
+    tokio::select! {
+        _ = both.wait() => read,
+        (events, code) = tab.closed() => panic!("closed with {code} after {events:?}"),
+    }
+}
+
 #[tokio::test]
 async fn two_tabs_of_a_swarm_connect_inside_the_bridge_without_a_socket() {
     let bridge = Bridge::start(config()).await;
@@ -78,8 +90,11 @@ async fn two_tabs_of_a_swarm_connect_inside_the_bridge_without_a_socket() {
         .send(at_alice, Bytes::from(down.clone()))
         .unwrap();
     bob.client.send(at_bob, Bytes::from(up.clone())).unwrap();
-    let (to_alice, to_bob) =
-        tokio::join!(alice.read(at_alice, up.len()), bob.read(at_bob, down.len()));
+    let both = Barrier::new(2);
+    let (to_alice, to_bob) = tokio::join!(
+        read_beside(&mut alice, at_alice, up.len(), &both),
+        read_beside(&mut bob, at_bob, down.len(), &both)
+    );
     assert!(
         to_alice == up && to_bob == down,
         "bytes were changed on the way"

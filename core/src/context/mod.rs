@@ -1,5 +1,6 @@
 //! The arguments of every call to a part of a swarm: the time, and the state that torrents share.
 
+mod rate_limit;
 mod shared;
 mod unasked;
 
@@ -12,8 +13,8 @@ use crate::wire::Message;
 /// The result of a peer's message: `Ok`, or the reason to close the connection.
 pub(crate) type Verdict = Result<(), CloseReason>;
 
-/// The verdict on a peer that violated a rule.
-pub(crate) fn misbehaved(what: &'static str) -> Verdict {
+/// The result of a message by which a peer violated a rule.
+pub(crate) fn misbehaved<T>(what: &'static str) -> Result<T, CloseReason> {
     Err(CloseReason::Misbehaved(what))
 }
 
@@ -53,6 +54,33 @@ impl Context<'_> {
 
     pub(crate) fn request(&mut self, op: Op, pending: Pending) {
         self.shared.outbox.request(self.torrent, op, pending);
+    }
+
+    /// Sets the torrent's own rate limits in bytes per second; `None`: no limit.
+    pub(crate) fn set_limits(&mut self, download: Option<u64>, upload: Option<u64>) {
+        let (now, torrent) = (self.now, self.torrent);
+        self.shared.download_limit.set_own(now, torrent, download);
+        self.shared.upload_limit.set_own(now, torrent, upload);
+    }
+
+    /// Whether the rate limits permit the torrent to request a block.
+    pub(crate) fn may_download(&mut self) -> bool {
+        self.shared.download_limit.ready(self.now, self.torrent)
+    }
+
+    /// Counts a requested block.
+    pub(crate) fn spend_download(&mut self, bytes: u32) {
+        self.shared.download_limit.spend(self.torrent, bytes.into());
+    }
+
+    /// Whether the rate limits permit the torrent to read blocks for a peer.
+    pub(crate) fn may_upload(&mut self) -> bool {
+        self.shared.upload_limit.ready(self.now, self.torrent)
+    }
+
+    /// Counts blocks that are read for a peer.
+    pub(crate) fn spend_upload(&mut self, bytes: u32) {
+        self.shared.upload_limit.spend(self.torrent, bytes.into());
     }
 
     /// Records that the torrent could use more memory than is available.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 
+use super::rate_limit::RateLimit;
 use super::unasked::Unasked;
 use crate::config::Config;
 use crate::io::{Op, Output, Rope};
-use crate::net::{ExternalAddress, Ranking, Throttle};
+use crate::net::{ExternalAddress, Ranking};
 use crate::types::{
     BLOCK_SIZE, Bitfield, Block, ConnId, InfoHashV1, Instant, PeerId, PeerIdentity, Piece,
     RequestId, TorrentId,
@@ -177,8 +178,8 @@ pub(crate) struct Shared {
     pub(crate) memory: PieceMemory,
     pub(crate) connections: ConnectionCount,
     pub(crate) unasked: Unasked,
-    pub(crate) download_limit: Throttle,
-    pub(crate) upload_limit: Throttle,
+    pub(crate) download_limit: RateLimit,
+    pub(crate) upload_limit: RateLimit,
     /// Our own address as reported by others.
     pub(crate) external: ExternalAddress,
     /// Torrents whose peers could have been asked for more if memory had been available.
@@ -202,8 +203,8 @@ impl Shared {
             memory: PieceMemory::default(),
             connections: ConnectionCount::default(),
             unasked: Unasked::default(),
-            download_limit: Throttle::default(),
-            upload_limit: Throttle::default(),
+            download_limit: RateLimit::default(),
+            upload_limit: RateLimit::default(),
             external: ExternalAddress::default(),
             starved: BTreeSet::new(),
             outbox: Outbox::default(),

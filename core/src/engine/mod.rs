@@ -83,6 +83,17 @@ impl Engine {
                 self.shared.download_limit.set(now, download);
                 self.shared.upload_limit.set(now, upload);
             }
+            Command::TorrentLimits {
+                torrent,
+                download,
+                upload,
+            } => {
+                self.with(now, torrent, |_, cx| cx.set_limits(download, upload))?;
+            }
+            Command::MaxPeers(limit) => {
+                self.shared.config.max_peers = limit;
+                self.with_all(now, Swarm::observe_max_peers);
+            }
             Command::ShutDown => self.shut_down(now),
         }
         self.settle(now);
@@ -336,6 +347,7 @@ impl Engine {
         let swarm = swarm.ok_or(CommandError::NoSuchTorrent(torrent))?;
         self.by_hash.retain(|_, other| *other != torrent);
         let mut cx = swarm.context(&mut self.shared, now);
+        cx.set_limits(None, None);
         swarm.remove(&mut cx);
         Ok(())
     }
@@ -402,10 +414,8 @@ impl Engine {
 
     fn handle_timeout(&mut self, now: Instant) {
         if self.rate_at.is_some_and(|at| at <= now) {
-            // Called even if no torrent wants anything: a bucket that stays empty would request a
-            // wake-up again and again.
-            self.shared.download_limit.ready(now);
-            self.shared.upload_limit.ready(now);
+            self.shared.download_limit.regain(now);
+            self.shared.upload_limit.regain(now);
             self.with_all(now, Swarm::fill_and_serve);
         }
         if self.dial_at.is_some_and(|at| at <= now) {

@@ -8,6 +8,7 @@ use super::handshake::ExtendedHandshake;
 use super::pex::{ConnectedPeer, Pex};
 use super::registry::{EXTENDED_HANDSHAKE, Effect, Extension, RemoteIds, View};
 use super::{dont_have, holepunch, metadata, pex};
+use crate::context::misbehaved;
 use crate::io::CloseReason;
 use crate::types::{Instant, PeerAddr, Piece};
 use crate::wire::{Message, Reserved};
@@ -148,9 +149,7 @@ impl Extensions {
         payload: &Bytes,
     ) -> Result<Effect, CloseReason> {
         if !self.spoken {
-            return Err(CloseReason::Misbehaved(
-                "an extended message without the extension protocol",
-            ));
+            return misbehaved("an extended message without the extension protocol");
         }
         if id == EXTENDED_HANDSHAKE {
             return Ok(Effect::Handshake {

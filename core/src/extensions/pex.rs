@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::pex_flags::PexFlags;
 use super::registry::{Effect, Extension, RemoteIds, View};
 use crate::bencode::{Dict, Encoder, Limits, scan_prefix};
+use crate::context::misbehaved;
 use crate::io::CloseReason;
 use crate::net::{compact, disclosure};
 use crate::types::{Instant, PeerAddr};
@@ -46,9 +47,7 @@ pub(super) fn handle(
         return Ok(Effect::Nothing);
     }
     let Some(limit) = pex.heard(view.now) else {
-        return Err(CloseReason::Misbehaved(
-            "it exchanged peers more than six times in a minute",
-        ));
+        return misbehaved("it exchanged peers more than six times in a minute");
     };
     let Some(message) = PexMessage::decode(payload, limit) else {
         return Ok(Effect::Nothing);

@@ -59,6 +59,19 @@ pub enum Command {
         /// The limit on uploaded payload.
         upload: Option<u64>,
     },
+    /// Sets a torrent's own rate limits in bytes per second; `None`: no limit. The limits over all
+    /// torrents also apply to it.
+    TorrentLimits {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The limit on downloaded payload.
+        download: Option<u64>,
+        /// The limit on uploaded payload.
+        upload: Option<u64>,
+    },
+    /// Changes [`crate::Config::max_peers`], the maximum number of peers per torrent. Connections
+    /// beyond it are closed, beginning with peers that recently sent least.
+    MaxPeers(usize),
     /// Closes all connections and saves everything: a flush and a resume record for each torrent,
     /// then [`Event::ShutDown`].
     ShutDown,

@@ -31,6 +31,15 @@ pub fn ip_network(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// An address as one of IPv6: that of IPv4 as the mapped one (RFC 4291, 2.5.5.2).
+#[must_use]
+pub const fn as_v6(ip: IpAddr) -> Ipv6Addr {
+    match ip {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    }
+}
+
 /// Whether many peers may share the address's network: private, link-local and loopback addresses,
 /// and tabs of the bridge.
 pub(crate) fn is_shared(addr: PeerAddr) -> bool {

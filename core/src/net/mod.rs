@@ -14,7 +14,7 @@ mod token_bucket;
 mod votes;
 
 pub(crate) use addr::{Network, is_shared, network};
-pub use addr::{ip_network, is_local, is_usable};
+pub use addr::{as_v6, ip_network, is_local, is_usable};
 pub(crate) use answer_limiter::{AnswerLimiter, counted};
 pub use blocklist::Blocklist;
 pub(crate) use external::ExternalAddress;

@@ -24,6 +24,7 @@ fn small() -> Record {
         paused: true,
         names: vec![(1, vec!["t".to_owned(), "a_b".to_owned()])],
         added: 1_700_000_000_000,
+        extra: Bytes::from_static(b"{}"),
         ..Record::new(InfoHash::V1(InfoHashV1([1; 20])))
     }
 }
@@ -53,10 +54,11 @@ fn record() -> impl Strategy<Value = Record> {
         proptest::option::of(flags),
         any::<(bool, u64)>(),
         names,
+        proptest::collection::vec(any::<u8>(), 0..9),
     );
     (info_hash(), had, any::<(u64, u64)>(), stamps, texts).prop_map(
         |(info_hash, had, (uploaded, downloaded), stamps, texts)| {
-            let (info, name, trackers, wanted, (paused, added), names) = texts;
+            let (info, name, trackers, wanted, (paused, added), names, extra) = texts;
             let have = Bitfield::from_wire(&had, u32::try_from(had.len() * 8).unwrap()).unwrap();
             let stamps = stamps
                 .into_iter()
@@ -75,6 +77,7 @@ fn record() -> impl Strategy<Value = Record> {
                 paused,
                 names,
                 added,
+                extra: extra.into(),
             }
         },
     )

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use super::{Credentials, Destination, Refusal, SocksError, Text, form};
+use super::{Credentials, Destination, Refusal, SocksError, form};
 
 const VERSION: u8 = 5;
 const LOGIN_VERSION: u8 = 1;
@@ -230,8 +230,8 @@ const fn check_login(version: u8, status: u8) -> Result<(), SocksError> {
 
 fn login(credentials: &Credentials) -> Vec<u8> {
     let mut login = vec![LOGIN_VERSION];
-    put_text(&mut login, &credentials.user);
-    put_text(&mut login, &credentials.password);
+    form::put_text(&mut login, &credentials.user);
+    form::put_text(&mut login, &credentials.password);
     login
 }
 
@@ -239,10 +239,4 @@ fn request(command: u8, to: &Destination) -> Vec<u8> {
     let mut request = vec![VERSION, command, 0];
     form::put(&mut request, to);
     request
-}
-
-fn put_text(bytes: &mut Vec<u8>, Text(text): &Text) {
-    // A text has at most 255 bytes.
-    bytes.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
-    bytes.extend(text.bytes());
 }

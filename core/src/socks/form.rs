@@ -32,14 +32,20 @@ pub(super) fn put(bytes: &mut Vec<u8>, to: &Destination) {
             bytes.extend(v6.ip().octets());
             v6.port()
         }
-        Destination::Name(Text(name), port) => {
-            // A text has at most 255 bytes.
-            bytes.extend([NAME, u8::try_from(name.len()).unwrap_or(u8::MAX)]);
-            bytes.extend(name.bytes());
+        Destination::Name(name, port) => {
+            bytes.push(NAME);
+            put_text(bytes, name);
             *port
         }
     };
     bytes.extend(port.to_be_bytes());
+}
+
+/// Appends a text and its length.
+pub(super) fn put_text(bytes: &mut Vec<u8>, Text(text): &Text) {
+    // A text has at most 255 bytes.
+    bytes.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
+    bytes.extend(text.bytes());
 }
 
 /// Reads an address and its port, and returns what follows. `None`: it is cut short, of an unknown

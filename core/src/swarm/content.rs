@@ -35,8 +35,7 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// `wanted`: one flag per file; `None`: all. The data on disk are not read before
-    /// [`Content::check_more`].
+    /// `wanted`: one flag per file; `None`: all. Data are not read before [`Content::check_more`].
     pub(super) fn new(info: Arc<Info>, resumed: Resumed, wanted: Option<&[bool]>) -> Self {
         let mut pieces = Pieces::new(info, wanted);
         let lengths = pieces.lengths;

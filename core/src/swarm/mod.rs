@@ -130,6 +130,15 @@ impl Swarm {
         self.transfer.dial(cx)
     }
 
+    /// Closes connections beyond the limit, which was changed.
+    pub(crate) fn observe_max_peers(&mut self, cx: &mut Context) {
+        let Transfer { peers, state, .. } = &self.transfer;
+        let limit = cx.config().max_peers;
+        for conn in peers.surplus(limit, |conn| state.received_lately(conn)) {
+            self.transfer.disconnect(cx, conn, CloseReason::Full);
+        }
+    }
+
     /// Handles the result of a request.
     pub(crate) fn handle_done(
         &mut self,

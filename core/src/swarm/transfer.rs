@@ -7,7 +7,7 @@ use super::peers::{Peers, Progress};
 use super::state::State;
 use super::upload::Upload;
 use crate::config::Config;
-use crate::context::{Context, Pending};
+use crate::context::{Context, Pending, misbehaved};
 use crate::io::{CloseReason, OpError, OpResult};
 use crate::types::{Block, ConnId, InfoHash};
 use crate::wire::Message;
@@ -75,9 +75,7 @@ impl Transfer {
         };
         // BEP 6: these may be sent only if both sides announced the extension.
         if message.is_fast() && !peer.fast {
-            return Err(CloseReason::Misbehaved(
-                "a fast-extension message without the extension",
-            ));
+            return misbehaved("a fast-extension message without the extension");
         }
         match message {
             Message::Extended { id, payload } => {

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use crate::net::as_v6;
 use crate::siphash::SipHash;
 use crate::types::Instant;
 
@@ -36,10 +37,7 @@ impl Connections {
 
     fn of_span(&self, span: u64, ip: IpAddr) -> u64 {
         let mut bytes = [0; 24];
-        match ip.to_canonical() {
-            IpAddr::V4(ip) => bytes[..16].copy_from_slice(&ip.to_ipv6_mapped().octets()),
-            IpAddr::V6(ip) => bytes[..16].copy_from_slice(&ip.octets()),
-        }
+        bytes[..16].copy_from_slice(&as_v6(ip).octets());
         bytes[16..].copy_from_slice(&span.to_le_bytes());
         self.hash.hash(&bytes)
     }

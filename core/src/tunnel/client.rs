@@ -24,6 +24,10 @@ use crate::connection::Transport;
 use crate::io::Handshaken;
 use crate::types::{InfoHashV1, Instant, PeerAddr};
 
+/// The time without messages after a suspension of the tab after which the bridge counts as gone. A
+/// tab that downloads hears from it at once.
+const RESUMPTION: Duration = Duration::from_secs(2);
+
 /// The configuration of a tab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientConfig {
@@ -155,7 +159,8 @@ pub struct Client {
     newest_join: u32,
     queues: SendQueues,
     events: VecDeque<Event>,
-    heard: Instant,
+    /// When the bridge counts as gone, unless a message arrives before.
+    gone_at: Instant,
 }
 
 impl Client {
@@ -173,6 +178,7 @@ impl Client {
         out.put(Kind::Hello, 0, |out| hello.write(out));
         let queues = SendQueues::new(config.max_queued);
         Self {
+            gone_at: now + config.keepalive.silence,
             config,
             out,
             flow: None,
@@ -180,7 +186,6 @@ impl Client {
             newest_join: 0,
             queues,
             events: VecDeque::new(),
-            heard: now,
         }
     }
 
@@ -248,7 +253,7 @@ impl Client {
     /// # Errors
     /// The bridge violated the protocol. Close the WebSocket and drop the client.
     pub fn handle_message(&mut self, now: Instant, message: Bytes) -> Result<(), TunnelError> {
-        self.heard = now;
+        self.gone_at = now + self.config.keepalive.silence;
         self.handle_frames(message).map_err(by_bridge)
     }
 
@@ -264,17 +269,23 @@ impl Client {
         stream: u32,
         bytes: usize,
     ) -> Result<bool, TunnelError> {
-        self.heard = now;
+        self.gone_at = now + self.config.keepalive.silence;
         let Some(flow) = &mut self.flow else {
             return Err(by_bridge(Fault::OutOfTurn(Kind::Data)));
         };
         flow.received(stream, bytes).map_err(by_bridge)
     }
 
+    /// Handles that this side was suspended, so that the connection may have broken without notice:
+    /// the bridge counts as gone if no message arrives within two seconds.
+    pub fn handle_suspension(&mut self, now: Instant) {
+        self.gone_at = now + RESUMPTION;
+    }
+
     /// Handles timeouts. An early call is harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if now.since(self.heard) >= self.config.keepalive.silence {
-            self.heard = now;
+        if self.gone_at <= now {
+            self.gone_at = now + self.config.keepalive.silence;
             self.events.push_back(Event::Silent);
         }
         self.out.shrink();
@@ -283,7 +294,7 @@ impl Client {
     /// The time by which [`Client::handle_timeout`] must be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Instant {
-        self.heard + self.config.keepalive.silence
+        self.gone_at
     }
 
     /// The next message to send, with all frames that are ready, at most 320 KiB. `None`: there is

@@ -22,7 +22,7 @@ pub struct TrackerCounts {
     pub empty: u16,
     /// The number of trackers whose last request failed.
     pub failed: u16,
-    /// The last failure of one of them.
+    /// The failure of one of them: [`TrackerFailure::NotRegistered`] if there is one, otherwise the last.
     pub failure: Option<TrackerFailure>,
     /// The number of complete peers, from the tracker that knows most.
     pub seeders: u32,
@@ -86,10 +86,20 @@ pub enum TrackerFailure {
     /// The bridge does not send requests to such an address.
     #[error("the bridge does not ask trackers at such an address")]
     Forbidden,
+    /// It refused because it does not know the torrent, or does not serve it. Only this meaning of
+    /// its text is passed on.
+    #[error("it answers that this torrent is not registered there")]
+    NotRegistered,
 }
 
 impl TrackerFailure {
-    const ALL: [Self; 4] = [Self::Url, Self::NoAnswer, Self::Refused, Self::Forbidden];
+    const ALL: [Self; 5] = [
+        Self::Url,
+        Self::NoAnswer,
+        Self::Refused,
+        Self::Forbidden,
+        Self::NotRegistered,
+    ];
 
     const fn number(self) -> u8 {
         match self {
@@ -97,6 +107,7 @@ impl TrackerFailure {
             Self::NoAnswer => 2,
             Self::Refused => 5,
             Self::Forbidden => 6,
+            Self::NotRegistered => 7,
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::acknowledgement::Acknowledgement;
 use super::close::CloseReason;
 use super::config::Config;
 use super::packet::{Header, Kind, Packet, clock};
@@ -69,7 +70,7 @@ pub(super) struct UtpConnection {
     timers: Timers,
     /// The one-way delay of the other side's last datagram, by both clocks, in microseconds.
     timestamp_difference: u32,
-    owes_acknowledgement: bool,
+    acknowledgement: Acknowledgement,
     waits: Waits,
     changes: Changes,
 }
@@ -118,7 +119,7 @@ impl UtpConnection {
             receive,
             timers: Timers::new(now),
             timestamp_difference: 0,
-            owes_acknowledgement: false,
+            acknowledgement: Acknowledgement::default(),
             waits: Waits {
                 read: true,
                 write: true,
@@ -142,8 +143,14 @@ impl UtpConnection {
 
     /// When [`UtpConnection::handle_timeout`] must be called.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let next = self.timers.next();
-        let next = self.sender.poll_timeout().map_or(next, |at| at.min(next));
+        let others = [
+            self.sender.poll_timeout(),
+            self.acknowledgement.poll_timeout(),
+        ];
+        let next = others
+            .into_iter()
+            .flatten()
+            .fold(self.timers.next(), Instant::min);
         (!self.is_over()).then_some(next)
     }
 
@@ -156,7 +163,9 @@ impl UtpConnection {
             self.waits.read = true;
             return None;
         }
-        self.owes_acknowledgement |= self.receive.has_news();
+        if self.receive.has_news() {
+            self.acknowledgement.demand();
+        }
         Some(bytes)
     }
 
@@ -175,7 +184,9 @@ impl UtpConnection {
     /// Sets the size of the receive buffer, and tells the other side.
     pub(super) fn widen(&mut self, receive_buffer: usize) {
         self.receive.widen(receive_buffer);
-        self.owes_acknowledgement |= self.receive.has_news();
+        if self.receive.has_news() {
+            self.acknowledgement.demand();
+        }
     }
 
     /// Ends our stream: the other side reads its end.
@@ -257,7 +268,7 @@ impl UtpConnection {
         self.phase = Phase::Open;
         self.receive.start(Sequence(header.sequence));
         self.hear(now, header);
-        self.owes_acknowledgement = true;
+        self.acknowledgement.demand();
         self.changes.connected = true;
     }
 
@@ -267,7 +278,7 @@ impl UtpConnection {
         };
         self.hear(now, &packet.header);
         self.changes.writable |= has_room && std::mem::take(&mut self.waits.write);
-        self.receive(&packet.header, packet.payload);
+        self.receive(now, &packet.header, packet.payload);
         self.linger_if_ended(now);
     }
 
@@ -277,17 +288,23 @@ impl UtpConnection {
         self.timestamp_difference = clock(now).wrapping_sub(header.timestamp);
     }
 
-    fn receive(&mut self, header: &Header, payload: &[u8]) {
+    fn receive(&mut self, now: Instant, header: &Header, payload: &[u8]) {
         let body = match header.kind {
             Kind::Data if !payload.is_empty() => Body::Data(payload),
             Kind::Fin => Body::Fin,
             Kind::Data | Kind::State | Kind::Reset | Kind::Syn => return,
         };
+        let had_gap = self.receive.has_gap();
+        let is_next = self.receive.handle(Sequence(header.sequence), body);
+        if is_next {
+            self.changes.readable |= std::mem::take(&mut self.waits.read);
+        }
         // Dropped datagrams are acknowledged too, since the other side may not know that they
         // arrived before.
-        self.owes_acknowledgement = true;
-        if self.receive.handle(Sequence(header.sequence), body) {
-            self.changes.readable |= std::mem::take(&mut self.waits.read);
+        match (is_next, had_gap) {
+            (true, false) if header.kind == Kind::Data => self.acknowledgement.handle_next(now),
+            (false, _) if self.receive.has_gap() => self.acknowledgement.handle_early(),
+            _ => self.acknowledgement.demand(),
         }
     }
 
@@ -314,7 +331,10 @@ impl UtpConnection {
             self.phase = Phase::Over;
             return is_cut;
         }
-        self.owes_acknowledgement |= self.timers.take_silence(now);
+        self.acknowledgement.handle_timeout(now);
+        if self.timers.take_silence(now) {
+            self.acknowledgement.demand();
+        }
         if self.sender.is_overdue(now) {
             self.handle_unacknowledged(now);
         } else {
@@ -348,7 +368,7 @@ impl UtpConnection {
             Phase::Dialing { due, .. } => return due.then(|| self.write_syn(now, out)),
             Phase::Open | Phase::Closing | Phase::Lingering => {}
         }
-        if self.owes_acknowledgement && self.receive.has_gap() {
+        if self.acknowledgement.is_due() && self.receive.has_gap() {
             self.write_state(now, out);
             return Some(false);
         }
@@ -356,7 +376,8 @@ impl UtpConnection {
             self.write_segment(now, &segment, out);
             return Some(is_probe);
         }
-        self.owes_acknowledgement
+        self.acknowledgement
+            .is_due()
             .then(|| self.write_state(now, out))?;
         Some(false)
     }
@@ -383,7 +404,8 @@ impl UtpConnection {
         let mut header = self.header(now, Kind::State, self.sender.buffer.next_sequence());
         header.window = self.receive.advertise_window();
         header.write(&self.receive.selective(), &[], out);
-        self.owes_acknowledgement = false;
+        self.acknowledgement
+            .handle_sent(now, self.receive.has_gap());
         self.timers.handle_sent(now);
     }
 
@@ -391,7 +413,8 @@ impl UtpConnection {
         let mut header = self.header(now, segment.kind, segment.sequence);
         header.window = self.receive.advertise_window();
         header.write(&[], &segment.payload, out);
-        self.owes_acknowledgement = false;
+        self.acknowledgement
+            .handle_sent(now, self.receive.has_gap());
         self.timers.handle_sent(now);
     }
 

@@ -2,8 +2,9 @@
 //!
 //! [`Socket`] holds all connections of one UDP port. Its parts own their fields: `syn_cookies`,
 //! `syn_limiter` and `answers` handle unverified addresses, and each `connection` has a `sender`, a
-//! `receive_buffer` and `timers`. A sender has a `send_buffer`, `rtt`, `delay`, `congestion`
-//! (LEDBAT), `reordering` (which packets are lost), `tail_loss` and `mtu`.
+//! `receive_buffer`, an `acknowledgement` that it owes, and `timers`. A sender has a `send_buffer`,
+//! `rtt`, `delay`, `congestion` (LEDBAT), `reordering` (which packets are lost), `tail_loss` and
+//! `mtu`.
 //!
 //! Guarantees against hostile datagrams:
 //!
@@ -12,6 +13,7 @@
 //!   connections. Those that are not yet proven take none, so that forged SYNs displace nobody.
 //! - A reset is believed only if it names one of three of the 65,536 numbers, and one of two ids.
 
+mod acknowledgement;
 mod answers;
 mod close;
 mod config;
@@ -34,6 +36,7 @@ mod tail_loss;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod unsent;
 
 pub use close::CloseReason;
 pub use config::Config;

@@ -4,11 +4,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::packet::Kind;
 use super::reordering::{self, Reordering};
 use super::sequence::Sequence;
+use super::unsent::Unsent;
 use crate::types::Instant;
 
 /// The maximum number of unacknowledged packets. Clients hold at least 512 out of order.
@@ -51,7 +52,7 @@ pub(super) struct NotOurs;
 #[derive(Debug)]
 pub(super) struct SendBuffer {
     capacity: usize,
-    unsent: BytesMut,
+    unsent: Unsent,
     /// From the oldest that is not acknowledged on, without gaps.
     packets: VecDeque<Sent>,
     /// The number of the first of `packets`, or of the next one.
@@ -99,7 +100,7 @@ impl SendBuffer {
     pub(super) fn new(capacity: usize, first: Sequence) -> Self {
         Self {
             capacity,
-            unsent: BytesMut::new(),
+            unsent: Unsent::default(),
             packets: VecDeque::new(),
             first,
             held: 0,
@@ -118,7 +119,7 @@ impl SendBuffer {
             return 0;
         }
         let taken = &bytes[..bytes.len().min(self.room())];
-        self.unsent.extend_from_slice(taken);
+        self.unsent.push(taken);
         taken.len()
     }
 
@@ -215,7 +216,7 @@ impl SendBuffer {
 
     /// Sends a new packet of `length` bytes, or the end of the stream behind them.
     pub(super) fn send(&mut self, now: Instant, length: usize) -> Segment {
-        let payload = self.unsent.split_to(length.min(self.unsent.len())).freeze();
+        let payload = self.unsent.take(length);
         let kind = if payload.is_empty() {
             self.fin = Fin::Sent;
             Kind::Fin
@@ -338,9 +339,14 @@ impl SendBuffer {
     fn find_lost(&mut self, asked: Asked, acked: &mut Acked) {
         let waiting = self.packets.len() as u64;
         for (index, sent) in self.packets.iter_mut().enumerate() {
-            if sent.state != SentState::UnderWay
-                || !self.reordering.is_lost(sent.transmission, waiting)
-            {
+            if !self.reordering.is_lost(sent.transmission, waiting) {
+                // Those behind one that was sent once were all sent later.
+                if !sent.again {
+                    break;
+                }
+                continue;
+            }
+            if sent.state != SentState::UnderWay {
                 continue;
             }
             (sent.state, sent.was_overtaken) = (SentState::Lost, true);

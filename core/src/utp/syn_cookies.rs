@@ -5,10 +5,11 @@
 //! cookies of TCP (RFC 4987). Only a datagram that acknowledges this number creates a connection,
 //! so a flood of forged SYNs displaces no other dial.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::packet::{Header, Kind};
 use super::sequence::Sequence;
+use crate::net::as_v6;
 use crate::siphash::SipHash;
 use crate::types::Instant;
 
@@ -76,20 +77,12 @@ impl SynCookies {
     /// Our first number minus that of the SYN.
     fn distance(&self, slot: u64, from: SocketAddr, receive_id: u16) -> u16 {
         let mut bytes = [0; 28];
-        bytes[..16].copy_from_slice(&mapped(from.ip()).octets());
+        bytes[..16].copy_from_slice(&as_v6(from.ip()).octets());
         bytes[16..18].copy_from_slice(&from.port().to_be_bytes());
         bytes[18..20].copy_from_slice(&receive_id.to_be_bytes());
         bytes[20..].copy_from_slice(&slot.to_be_bytes());
         let [low, high, ..] = self.hash.hash(&bytes).to_le_bytes();
         u16::from_le_bytes([low, high])
-    }
-}
-
-/// The address as one of IPv6.
-const fn mapped(ip: IpAddr) -> Ipv6Addr {
-    match ip {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-        IpAddr::V6(ip) => ip,
     }
 }
 

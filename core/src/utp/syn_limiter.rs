@@ -5,9 +5,9 @@
 //! follow from a keyed hash: a flood of addresses can neither make it grow, nor keep others out, nor
 //! choose cells.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use crate::net::counted;
+use crate::net::{as_v6, counted};
 use crate::siphash::SipHash;
 use crate::types::Instant;
 
@@ -62,10 +62,7 @@ impl SynLimiter {
     fn places(&self, from: SocketAddr) -> [usize; 2] {
         let from = counted(from);
         let mut bytes = [0; 18];
-        match from.ip() {
-            IpAddr::V4(ip) => bytes[..4].copy_from_slice(&ip.octets()),
-            IpAddr::V6(ip) => bytes[..16].copy_from_slice(&ip.octets()),
-        }
+        bytes[..16].copy_from_slice(&as_v6(from.ip()).octets());
         bytes[16..].copy_from_slice(&from.port().to_be_bytes());
         let hash = self.hash.hash(&bytes);
         let place = |hash: u64| usize::try_from(hash % CELLS as u64).unwrap_or_default();

@@ -40,14 +40,21 @@ fn events(socket: &mut Socket) -> Vec<Event> {
     std::iter::from_fn(|| socket.poll_event()).collect()
 }
 
-/// Carries datagrams between the two until neither says more; returns how many.
+/// Carries datagrams between the two until neither says more, also after the millisecond for which
+/// an acknowledgement may wait; returns how many.
 fn exchange(now: Instant, a: &mut Socket, b: &mut Socket) -> usize {
     let mut carried = 0;
+    let mut is_later = false;
     loop {
         let (from_a, from_b) = (sent(a, now), sent(b, now));
         if from_a.is_empty() && from_b.is_empty() {
-            return carried;
+            if is_later {
+                return carried;
+            }
+            a.handle_timeout(now + Duration::from_millis(1));
+            b.handle_timeout(now + Duration::from_millis(1));
         }
+        is_later = from_a.is_empty() && from_b.is_empty();
         carried += from_a.len() + from_b.len();
         for datagram in from_a {
             assert!(b.handle_datagram(now, addr(1), &datagram));
@@ -349,8 +356,9 @@ fn a_refused_probe_is_sent_again_as_a_datagram_that_may_be_fragmented() {
         while let Read::Bytes(bytes) = b.read(theirs, 1 << 20).unwrap() {
             read += bytes.len();
         }
-        for datagram in sent(&mut b, at(millis)) {
-            a.handle_datagram(at(millis), addr(2), &datagram);
+        b.handle_timeout(at(millis + 1));
+        for datagram in sent(&mut b, at(millis + 1)) {
+            a.handle_datagram(at(millis + 1), addr(2), &datagram);
         }
     }
     assert!(refused > 0);
@@ -378,4 +386,45 @@ fn two_dials_that_cross_become_a_connection_each() {
     for (socket, accepted) in [(&mut a, accepted[0]), (&mut b, accepted[1])] {
         assert_eq!(bytes(socket.read(accepted, 99)), b"hello");
     }
+}
+
+/// The datagrams with which `b` answers packets that come at once.
+fn answers(b: &mut Socket, now: Instant, packets: &[Vec<u8>]) -> usize {
+    for packet in packets {
+        b.handle_datagram(now, addr(1), packet);
+    }
+    sent(b, now).len()
+}
+
+#[test]
+fn packets_in_order_are_acknowledged_together_and_those_behind_a_gap_one_by_one() {
+    let (mut a, ours, mut b, theirs) = connected();
+    a.write(ours, &[7; 1 << 20]).unwrap();
+    exchange(at(1), &mut a, &mut b);
+    while let Read::Bytes(_) = b.read(theirs, 1 << 20).unwrap() {}
+    exchange(at(1), &mut a, &mut b);
+    a.write(ours, &[8; 100_000]).unwrap();
+    let packets = sent(&mut a, at(2));
+    let one_by_one: usize = packets[..32]
+        .chunks(1)
+        .map(|packet| answers(&mut b, at(2), packet))
+        .sum();
+    assert_eq!(one_by_one, 2, "for 32 packets");
+    assert_eq!(answers(&mut b, at(2), &packets[33..36]), 3, "behind a gap");
+    assert_eq!(answers(&mut b, at(2), &packets[36..60]), 4, "at once");
+    assert_eq!(
+        answers(&mut b, at(2), &packets[32..33]),
+        1,
+        "it fills the gap"
+    );
+    assert_eq!(answers(&mut b, at(2), &packets[60..61]), 0);
+    b.handle_timeout(at(3));
+    assert_eq!(sent(&mut b, at(3)).len(), 1, "after a millisecond");
+    assert_eq!(answers(&mut b, at(4), &packets[62..63]), 1);
+    let mut repeated = 0;
+    for millis in 5..1000 {
+        b.handle_timeout(at(millis));
+        repeated += sent(&mut b, at(millis)).len();
+    }
+    assert_eq!(repeated, 2, "while the gap stays open");
 }

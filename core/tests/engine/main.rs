@@ -12,6 +12,7 @@ mod idle_messages;
 mod info_hashes;
 mod memory;
 mod peer_limits;
+mod rate_limits;
 mod rechecks;
 mod requests;
 mod slots;

@@ -108,11 +108,11 @@ impl Reading {
 
     /// What is to be said after this number of lines.
     fn progress(&mut self, lines: u64, now: Instant) -> Option<String> {
-        let is_due = now >= self.due;
-        if is_due {
-            self.due = now + INTERVAL;
+        if now < self.due {
+            return None;
         }
-        is_due.then(|| format!("reading the blocklist: {lines} lines so far"))
+        self.due = now + INTERVAL;
+        Some(format!("reading the blocklist: {lines} lines so far"))
     }
 }
 

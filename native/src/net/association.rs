@@ -111,9 +111,9 @@ impl Task {
     async fn run(mut self) {
         while let Some((to, bytes)) = self.outgoing.recv().await {
             self.asked.push(to.clone());
-            if let Some(refusal) = self.refusal.take_if(|_| Instant::now() < self.again) {
+            let refusal = self.refusal.clone();
+            if let Some(refusal) = refusal.filter(|_| Instant::now() < self.again) {
                 self.fail(&refusal).await;
-                self.refusal = Some(refusal);
                 continue;
             }
             sleep_until(self.again).await;

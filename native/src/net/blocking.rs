@@ -180,6 +180,7 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
+    use crate::net::OwnUser;
 
     fn read(file: impl BufRead) -> Result<(Blocklist, Summary), ReadError> {
         super::read(file, |_| {})
@@ -192,7 +193,6 @@ mod tests {
         super::read(text.as_bytes(), |lines| told.push(lines)).unwrap();
         assert_eq!(told, [1 << 14, 2 << 14]);
     }
-    use crate::net::OwnUser;
 
     fn gzip(text: &[u8]) -> Vec<u8> {
         let mut packer = GzEncoder::new(Vec::new(), Compression::fast());

@@ -65,18 +65,13 @@ impl Proxy {
     /// it.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        let trouble = self.0.trouble.lock();
-        let trouble = trouble.unwrap_or_else(PoisonError::into_inner);
-        let message = trouble.as_ref().map(ToString::to_string);
-        message.map(|error| self.0.bind.trouble().unwrap_or(error))
+        get(&self.0.trouble).map(|error| self.0.bind.trouble().unwrap_or(error))
     }
 
     /// Why datagrams are not relayed, if that was found out.
     #[must_use]
     pub fn relay_trouble(&self) -> Option<String> {
-        let trouble = self.0.relay_trouble.lock();
-        let trouble = trouble.unwrap_or_else(PoisonError::into_inner);
-        trouble.as_ref().map(ToString::to_string)
+        get(&self.0.relay_trouble)
     }
 
     /// Connects to a destination.
@@ -240,6 +235,11 @@ impl Proxy {
             message,
         }
     }
+}
+
+fn get(trouble: &Mutex<Option<ProxyError>>) -> Option<String> {
+    let trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
+    trouble.as_ref().map(ToString::to_string)
 }
 
 fn set(trouble: &Mutex<Option<ProxyError>>, error: Option<ProxyError>) {

@@ -113,20 +113,11 @@ impl Gateway {
         UdpSocket::from_std(socket.into())
     }
 
-    /// Our link-local address on the network of a gateway that is reached at its own one, unless
-    /// another address is prescribed.
+    /// Where the system chooses our link-local address for a gateway that is reached at its own one,
+    /// unless another address is prescribed.
     fn nearby(&self, bind: Bind) -> Option<SocketAddr> {
-        let is_prescribed = bind.v6.is_none_or(|ours| !ours.is_unspecified());
-        if self.scope == 0 || is_prescribed {
-            return None;
-        }
-        let interfaces = if_addrs::get_if_addrs().ok()?;
-        interfaces.into_iter().find_map(|one| match one.ip() {
-            IpAddr::V6(v6) if v6.is_unicast_link_local() && one.index == Some(self.scope) => {
-                Some(SocketAddrV6::new(v6, 0, 0, self.scope).into())
-            }
-            _ => None,
-        })
+        let is_free = bind.v6.is_some_and(|ours| ours.is_unspecified());
+        (self.scope != 0 && is_free).then(|| (Ipv6Addr::UNSPECIFIED, 0).into())
     }
 
     /// Connects from our address, which is the one that a gateway opens pinholes for.

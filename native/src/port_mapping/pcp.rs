@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use aqueduct_core::net::as_v6;
+
 use super::exchange::MAX_DATAGRAM;
 use super::failure::Failure;
 use super::protocol::Transport;
@@ -51,7 +53,7 @@ pub fn announce(ours: IpAddr) -> Vec<u8> {
 pub fn request(ours: IpAddr, map: &Map, lifetime: u32) -> Vec<u8> {
     let mut bytes = head(MAP, ours, lifetime);
     bytes.extend(map.nonce);
-    bytes.extend([protocol(map.transport), 0, 0, 0]);
+    bytes.extend([map.transport.number(), 0, 0, 0]);
     bytes.extend(map.internal.to_be_bytes());
     let external = if lifetime == 0 { 0 } else { map.external };
     bytes.extend(external.to_be_bytes());
@@ -60,31 +62,15 @@ pub fn request(ours: IpAddr, map: &Map, lifetime: u32) -> Vec<u8> {
         IpAddr::V4(_) => IpAddr::from([0; 4]),
         IpAddr::V6(_) => IpAddr::from([0_u16; 8]),
     };
-    bytes.extend(long(unspecified).octets());
+    bytes.extend(as_v6(unspecified).octets());
     bytes
 }
 
 fn head(opcode: u8, ours: IpAddr, lifetime: u32) -> Vec<u8> {
     let mut bytes = vec![VERSION, opcode, 0, 0];
     bytes.extend(lifetime.to_be_bytes());
-    bytes.extend(long(ours).octets());
+    bytes.extend(as_v6(ours).octets());
     bytes
-}
-
-/// Addresses are 16 bytes long; those of IPv4 are mapped (RFC 6887, 5).
-const fn long(addr: IpAddr) -> Ipv6Addr {
-    match addr {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-        IpAddr::V6(v6) => v6,
-    }
-}
-
-/// Numbers of IANA.
-const fn protocol(transport: Transport) -> u8 {
-    match transport {
-        Transport::Tcp => 6,
-        Transport::Udp => 17,
-    }
 }
 
 /// Reads the answer to [`announce`]; `None`: it is none. A gateway that does not know this opcode
@@ -119,7 +105,7 @@ pub fn read_granted(bytes: &[u8], map: &Map) -> Option<Result<Granted, Failure>>
         return None;
     };
     let is_ours = *nonce == map.nonce
-        && proto == protocol(map.transport)
+        && proto == map.transport.number()
         && u16::from_be_bytes([i0, i1]) == map.internal;
     if !is_ours {
         return None;

@@ -32,6 +32,16 @@ pub enum Transport {
     Udp,
 }
 
+impl Transport {
+    /// The number of the protocol in IP (IANA).
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+        }
+    }
+}
+
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -50,11 +50,11 @@ impl Reachability {
     /// Whether the gateway's answer is still waited for.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        self.incoming == 0
-            && self
-                .status
-                .as_ref()
-                .is_some_and(|status| status.v4 == State::Asking)
+        let is_asking = |status: &Status| match status.v4 {
+            State::NoGateway | State::Unused => status.v6 == State::Asking,
+            _ => status.v4 == State::Asking,
+        };
+        self.incoming == 0 && self.status.as_ref().is_some_and(is_asking)
     }
 
     fn transports(&self) -> &'static str {
@@ -123,6 +123,7 @@ impl Reachability {
         let port = self.wanted.port;
         match v6 {
             State::Mapped(pinhole) => self.describe_pinhole(pinhole),
+            State::Asking => format!("the gateway is asked to let IPv6 in at port {port}"),
             State::Failed(failures) if is_open(failures) => format!(
                 "nobody connected to port {port} yet; with IPv6, the gateway's firewall is switched off"
             ),
@@ -292,7 +293,10 @@ mod tests {
         };
         let open =
             "port 6881 is open for IPv6 in the gateway's firewall (UPnP), nobody connected yet";
+        let asking = of(State::NoGateway, State::Asking);
+        assert!(asking.is_pending(), "{asking}");
         let alone = of(State::NoGateway, pinhole());
+        assert!(!alone.is_pending());
         assert_eq!(alone.to_string(), open);
         let silent = vec![(Protocol::Pcp, Failure::Silent)];
         let both = of(State::Failed(silent.clone()), pinhole());

@@ -10,7 +10,7 @@ use aqueduct_testkit::free_udp_port;
 use aqueduct_testkit::gateway::{Behaviour, Datagrams, Gateway, Upnp};
 use aqueduct_testkit::http::{Server, ok};
 
-use super::port_mapping::{BOTH, TIMING, options, start, state};
+use super::port_mapping::{BOTH, TIMING, mapped, options, start, state};
 
 /// Why a protocol maps nothing, once that is a reason which `wanted` accepts.
 async fn failure(
@@ -149,6 +149,14 @@ async fn a_description_or_a_service_at_another_address_is_never_contacted() {
         panic!("{failures:?}")
     };
     assert_eq!(status, "HTTP status 302");
+    assert_eq!(canary.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_service_elsewhere_does_not_hide_one_at_the_gateway() {
+    let canary = Server::start(|_| ok("<root/>"));
+    let gateway = Gateway::start(upnp(Upnp::Preferred(canary.url("/control"))));
+    assert_eq!(mapped(&start(&gateway)).await.protocol, Protocol::Upnp);
     assert_eq!(canary.connections(), 0);
 }
 

@@ -250,7 +250,8 @@ async fn broken_answers_and_closed_ports_have_errors_of_their_own() {
     };
     let server = Server::start(script);
     assert_eq!(get(&server, "/404").await, Err(NetError::Status(404)));
-    for path in ["/br", "/short", "/ssh"] {
+    assert_eq!(get(&server, "/short").await, Err(NetError::Closed));
+    for path in ["/br", "/ssh"] {
         assert!(
             matches!(get(&server, path).await, Err(NetError::Http(_))),
             "{path}"

@@ -3,15 +3,12 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use aqueduct_native::net::Bind;
-use aqueduct_native::port_mapping::{
-    Failure, Mapping, Options, PortMapping, Protocol, State, Status, Timing,
-};
+use aqueduct_native::port_mapping::{Failure, Mapping, PortMapping, Protocol, State, Status};
 use aqueduct_testkit::gateway::{Behaviour, Event, Gateway, Pinholes, Transport, Upnp};
 use aqueduct_testkit::http::{Server, ok};
 use aqueduct_testkit::soon;
 
-use super::port_mapping::{AT_OURS, BOTH, OURS, TIMING, events, options, start};
+use super::port_mapping::{AT_OURS, OURS, events, start, start_short_lived};
 
 /// Waits until the state of IPv6 is one that `wanted` accepts.
 async fn state(mapping: &PortMapping, wanted: impl Fn(&State) -> bool) -> State {
@@ -74,15 +71,7 @@ async fn a_pinhole_is_opened_for_our_own_address_and_closed_at_the_end() {
 #[tokio::test]
 async fn a_pinhole_is_renewed_and_one_that_the_gateway_forgot_is_opened_again() {
     let gateway = Gateway::start_v6(&Behaviour::pinholes());
-    let timing = Timing {
-        lifetime: Duration::from_secs(1),
-        ..TIMING
-    };
-    let options = Options {
-        timing,
-        ..options(&gateway)
-    };
-    let mapping = PortMapping::spawn(options, Bind::default(), BOTH);
+    let mapping = start_short_lived(&gateway);
     opened(&mapping).await;
     events(&gateway, 4, |event| matches!(event, Event::Mapped { .. })).await;
     let renewed = gateway.events.all().into_iter().skip(2);

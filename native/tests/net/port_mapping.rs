@@ -47,6 +47,19 @@ pub(crate) fn start(gateway: &Gateway) -> PortMapping {
     PortMapping::spawn(options(gateway), Bind::default(), BOTH)
 }
 
+/// Starts with a lifetime of one second, so that mappings are soon renewed.
+pub(crate) fn start_short_lived(gateway: &Gateway) -> PortMapping {
+    let timing = Timing {
+        lifetime: Duration::from_secs(1),
+        ..TIMING
+    };
+    let options = Options {
+        timing,
+        ..options(gateway)
+    };
+    PortMapping::spawn(options, Bind::default(), BOTH)
+}
+
 /// Waits until the state of IPv4 is one that `wanted` accepts.
 pub(crate) async fn state(mapping: &PortMapping, wanted: impl Fn(&State) -> bool) -> State {
     let mut status = mapping.status();
@@ -192,15 +205,7 @@ async fn a_port_that_is_in_use_at_the_gateway_moves_both_transports_to_the_same_
 async fn mappings_that_a_gateway_lost_are_made_again_when_they_are_renewed() {
     for behaviour in [Behaviour::pcp(), Behaviour::upnp()] {
         let gateway = Gateway::start(behaviour);
-        let timing = Timing {
-            lifetime: Duration::from_secs(1),
-            ..TIMING
-        };
-        let options = Options {
-            timing,
-            ..options(&gateway)
-        };
-        let mapping = PortMapping::spawn(options, Bind::default(), BOTH);
+        let mapping = start_short_lived(&gateway);
         mapped(&mapping).await;
         gateway.forget();
         events(&gateway, 4, is_mapped).await;

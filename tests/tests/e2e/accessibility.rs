@@ -69,6 +69,10 @@ async fn every_text_has_enough_contrast_in_light_and_dark() {
     let browser = &setup.browser;
     browser.find("heading", "Nothing here yet").await;
     assert_readable(browser, "empty").await;
+    browser.press("Settings").await;
+    browser.wait_for_text("The browser grants").await;
+    assert_readable(browser, "settings").await;
+    browser.press("Close").await;
     browser.add_link("nonsense").await;
     browser.find("alert", "").await;
     assert_readable(browser, "an error").await;

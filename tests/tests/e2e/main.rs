@@ -1,4 +1,5 @@
-//! End-to-end tests: the page in Chromium, through a bridge, from real clients over TCP.
+//! End-to-end tests: the page in a browser (Chromium, unless a test names another), through a bridge,
+//! from real clients over TCP.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,28 +12,35 @@ mod bridge_quotas;
 mod dht;
 mod downloads;
 mod encryption_and_utp;
+mod engines;
 mod faults;
 mod files;
 mod form;
+mod hostile_names;
 mod messages;
+mod offline;
 mod page_list;
 mod page_opened;
 mod persistence;
 mod playing;
 mod saving_all;
+mod settings;
 mod share_links;
 mod sharing;
+mod sharing_options;
 mod small_files;
 mod storage;
+mod suspension;
 mod tab_lifecycle;
 mod tabs_as_peers;
+mod torrent_options;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct_tests::bridge::Bridge;
-use aqueduct_tests::page::Browser;
+use aqueduct_tests::page::{Browser, Engine};
 use aqueduct_tests::peer::{Manner, ScriptedSeed};
 use aqueduct_tests::programs::{Program, START, aqueduct, command};
 use aqueduct_tests::torrent::{Computed, Recipe};
@@ -61,11 +69,15 @@ impl Setup {
     }
 
     async fn start_with(bridge: Bridge, tracker: Tracker) -> Self {
+        Self::start_in(Engine::Chromium, bridge, tracker).await
+    }
+
+    async fn start_in(engine: Engine, bridge: Bridge, tracker: Tracker) -> Self {
         let turn = ONE_AT_A_TIME.lock().await;
         let folder = TempDir::new().unwrap();
         let downloads = folder.path().join("downloads");
         std::fs::create_dir(&downloads).unwrap();
-        let browser = Browser::start(&downloads).await;
+        let browser = Browser::start_engine(engine, &downloads).await;
         browser.open(&bridge.url()).await;
         Self {
             bridge,

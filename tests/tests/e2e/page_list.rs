@@ -30,12 +30,6 @@ fn all_say(shown: &[Shown], word: &str) -> bool {
     !shown.is_empty() && shown.iter().all(|torrent| torrent.status.starts_with(word))
 }
 
-/// Chooses an option of a field that has this accessible name.
-async fn choose(browser: &Browser, field: &str, option: &str) {
-    let element = browser.find("combobox", field).await;
-    element.select_by_value(option).await.unwrap();
-}
-
 async fn filter(browser: &Browser, text: &str) {
     let field = browser.find("searchbox", "Filter by name").await;
     field.clear().await.unwrap();
@@ -83,7 +77,7 @@ async fn the_list_is_filtered_by_text_and_state_and_sorted() {
     let names = |shown: &[Shown]| -> Vec<String> {
         shown.iter().map(|torrent| torrent.name.clone()).collect()
     };
-    choose(browser, "Sort by", "Name").await;
+    browser.choose("Sort by", "Name").await;
     let sorted = [
         "alpha 0.bin",
         "alpha 2.bin",
@@ -118,7 +112,7 @@ async fn the_list_is_filtered_by_text_and_state_and_sorted() {
                 .any(|torrent| torrent.status.starts_with("Paused"))
         })
         .await;
-    choose(browser, "State", "Paused").await;
+    browser.choose("State", "Paused").await;
     browser
         .wait_until(SOON, "only that one is shown", |shown| {
             shown.len() == 1 && all_say(shown, "Paused")
@@ -184,7 +178,7 @@ async fn arrow_keys_move_between_rows_and_enter_opens_one_of_them() {
     let setup = Setup::start().await;
     let browser = &setup.browser;
     add(&setup, 4).await;
-    choose(browser, "Sort by", "Name").await;
+    browser.choose("Sort by", "Name").await;
     browser.tab_to("button", "alpha 0.bin").await;
     for (key, row) in [
         (Key::Down, "alpha 2.bin"),

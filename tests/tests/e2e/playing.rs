@@ -14,7 +14,7 @@ const SIZE: u32 = 96 << 20;
 const RATE: &str = "1M";
 
 /// A sound of 16 bits in stereo at 44.1 kHz, and of [`SIZE`] bytes.
-fn sound() -> Vec<u8> {
+pub(super) fn sound() -> Vec<u8> {
     let (header, rate, frame) = (44u32, 44_100u32, 4u32);
     let mut wav = b"RIFF".to_vec();
     wav.extend((SIZE - 8).to_le_bytes());
@@ -28,15 +28,21 @@ fn sound() -> Vec<u8> {
 }
 
 /// Writes a file, creates its torrent and starts a slow seed.
-fn slow_seed(setup: &Setup, name: &str, content: &[u8]) -> (PathBuf, Program) {
+pub(super) fn slow_seed(setup: &Setup, name: &str, content: &[u8]) -> (PathBuf, Program) {
     let folder = setup.place("data");
     let data = folder.join(name);
     std::fs::write(&data, content).unwrap();
     let torrent = setup.create_torrent(&data);
+    let seed = seed(setup, &torrent, &data);
+    (torrent, seed)
+}
+
+/// Starts a slow seed of these data, and waits until the tracker knows it.
+fn seed(setup: &Setup, torrent: &Path, data: &Path) -> Program {
     let seed = [
         Path::new("seed"),
-        &torrent,
-        &data,
+        torrent,
+        data,
         Path::new("--upload-limit"),
         Path::new(RATE),
         Path::new("--port"),
@@ -49,11 +55,11 @@ fn slow_seed(setup: &Setup, name: &str, content: &[u8]) -> (PathBuf, Program) {
     setup
         .tracker
         .wait_for("a seed", START, |said| said.left == 0);
-    (torrent, seed)
+    seed
 }
 
 /// Waits until a script, whose value is a number, returns more than `least`.
-async fn wait_for_more(browser: &Browser, script: &str, least: f64) {
+pub(super) async fn wait_for_more(browser: &Browser, script: &str, least: f64) {
     let compared = format!("return ({script}) > {least}");
     browser.wait_for(&compared, Value::Bool(true)).await;
 }
@@ -118,6 +124,42 @@ async fn a_sound_plays_while_it_is_downloaded_also_from_a_place_that_is_far_from
     setup.browser.close_but_for("403").await;
 }
 
+/// The subtitles that a player offers: labels, and the text of the first cue of the last one.
+const TRACKS: &str = "
+    const tracks = [...(document.querySelector('video')?.textTracks ?? [])];
+    for (const track of tracks) track.mode = 'showing';
+    return [tracks.map(track => track.label), tracks.at(-1)?.cues?.[0]?.text ?? ''];
+";
+
+#[tokio::test]
+async fn subtitles_beside_a_film_are_offered_and_sub_rip_is_converted() {
+    let setup = Setup::start().await;
+    let folder = setup.place("data").join("film");
+    std::fs::create_dir(&folder).unwrap();
+    let files: [(&str, &[u8]); 3] = [
+        ("film.webm", include_bytes!("film.webm")),
+        ("film.de.vtt", b"WEBVTT\n\n00:00.000 --> 00:09.000\nHallo\n"),
+        // Windows-1252, as many of these files are.
+        (
+            "film.fr.srt",
+            b"1\r\n00:00:00,000 --> 00:00:09,000\r\n\xc9t\xe9\r\n",
+        ),
+    ];
+    for (name, content) in files {
+        std::fs::write(folder.join(name), content).unwrap();
+    }
+    let torrent = setup.create_torrent(&folder);
+    let _seed = seed(&setup, &torrent, &folder);
+    let browser = &setup.browser;
+    browser.add_file(&torrent).await;
+    browser.wait_until_complete(DOWNLOAD).await;
+    browser.press("Play film.webm").await;
+    browser
+        .wait_for(TRACKS, json!([["de", "fr"], "\u{c9}t\u{e9}"]))
+        .await;
+    setup.browser.close().await;
+}
+
 #[tokio::test]
 async fn what_the_browser_cannot_play_is_said_in_words() {
     let setup = Setup::start().await;
@@ -129,6 +171,8 @@ async fn what_the_browser_cannot_play_is_said_in_words() {
         .browser
         .wait_for_text("This browser cannot play this file.")
         .await;
+    let offered = "return document.querySelector('dialog .buttons button')?.textContent";
+    setup.browser.wait_for(offered, json!("Save")).await;
     setup.browser.close().await;
 }
 
@@ -138,6 +182,8 @@ async fn a_player_in_a_second_tab_gets_its_data_from_the_first() {
     let (torrent, _seed) = slow_seed(&setup, "shared.wav", &sound());
     setup.browser.add_file(&torrent).await;
     setup.browser.find("button", "Play shared.wav").await;
+    setup.browser.toggle("shared.wav").await;
+    setup.browser.wait_for_text("No file is chosen.").await;
     let first = setup.browser.client().window().await.unwrap();
     let second = setup.browser.client().new_window(true).await.unwrap();
     let client = setup.browser.client();
@@ -152,5 +198,8 @@ async fn a_player_in_a_second_tab_gets_its_data_from_the_first() {
     .await;
     client.close_window().await.unwrap();
     client.switch_to_window(first).await.unwrap();
+    // What is played is wanted, and the list of files says so.
+    let is_ticked = "return document.querySelector('.files input').checked";
+    setup.browser.wait_for(is_ticked, true.into()).await;
     setup.browser.close().await;
 }

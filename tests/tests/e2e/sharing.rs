@@ -36,7 +36,7 @@ fn made_by_the_terminal(setup: &Setup, path: &Path) -> Magnet {
 
 /// Shares the offered files and checks that libtorrent, which has only the link, downloads
 /// everything, also after a reload.
-async fn share_and_fetch(setup: &Setup, torrent: &Computed, path: &Path) {
+pub(super) async fn share_and_fetch(setup: &Setup, torrent: &Computed, path: &Path) {
     setup.browser.press("Share").await;
     setup.browser.wait_until_complete(DOWNLOAD).await;
     let link = link(&setup.browser).await;
@@ -72,7 +72,7 @@ async fn fetch(setup: &Setup, torrent: &Computed, link: &str, name: &str) {
 }
 
 /// Writes a torrent's files to a folder that only the browser reads.
-fn own_files(setup: &Setup, torrent: &Computed) -> PathBuf {
+pub(super) fn own_files(setup: &Setup, torrent: &Computed) -> PathBuf {
     torrent.write_to(&setup.place("own")).unwrap()
 }
 

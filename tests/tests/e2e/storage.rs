@@ -215,7 +215,8 @@ async fn active_content_is_only_saved_and_the_policy_is_strict() {
     }
     let asks = "const done = arguments[arguments.length - 1]; fetch('/').then(r => done(r.headers.get('content-security-policy')));";
     let expected = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; style-src 'self'; \
-                    img-src 'self' blob: data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                    manifest-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                    require-trusted-types-for 'script'; trusted-types default";
     assert_eq!(setup.browser.run_async(asks).await, expected);
     setup.browser.close().await;
 }

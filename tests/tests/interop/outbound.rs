@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use aqueduct_tests::namespace::INSIDE;
-use aqueduct_tests::programs::{self, Program, START};
+use aqueduct_tests::programs::{self, Program, START, command, system};
 use aqueduct_tests::socks::{Manner, Proxy};
 use aqueduct_tests::torrent::{Computed, Recipe};
 use aqueduct_tests::tracker::Tracker;
@@ -21,6 +21,8 @@ use super::network_namespace::{Namespace, sniffer};
 const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
 /// An address outside that only a route leads to; nothing listens at the ports that are tried.
 const FAR: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 99, 0, 1));
+/// The port of dante, a SOCKS5 server.
+const DANTE: u16 = 1080;
 /// The address of the program that is tested.
 const TESTED: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2));
 
@@ -124,18 +126,10 @@ fn wait_for_note(program: &mut Program, text: &str) {
 fn with_a_proxy_nothing_leaves_but_to_it() {
     let world = World::new("proxy");
     world.connect(0, 1);
-    let full = world.full();
-    let (proxy, tracker, seed) = world.outside.within(|| {
-        let tracker = Tracker::start_at(OUTSIDE);
-        let file = world.file("seed.torrent", &[tracker.http()]);
-        let mut seed = world.ours("seed", &file, "seed");
-        seed.arg(&full)
-            .args(["--no-dht", "--no-port-mapping", "--port", "0"]);
-        let seed = Program::start(&mut seed);
-        tracker.wait_for("a seed", START, |said| said.left == 0);
+    let (tracker, seed) = tracked_seed(&world);
+    let proxy = world.outside.within(|| {
         let names = [("tracker.test", tracker.addr())];
-        let proxy = Proxy::start_at(OUTSIDE, Manner::Login("me", "secret"), names);
-        (proxy, tracker, seed)
+        Proxy::start_at(OUTSIDE, Manner::Login("me", "secret"), names)
     });
     // The tracker by a name that only the proxy knows, one that nobody may look up, and one over UDP.
     let port = tracker.addr().port();
@@ -164,6 +158,103 @@ fn with_a_proxy_nothing_leaves_but_to_it() {
         requests.contains(&format!("tracker.test:{port}")),
         "{requests:?}"
     );
+}
+
+/// Checks that only the proxy and one port of its host, the relay, were sent to.
+fn only_to_proxy_and_relay(lines: &[String], proxy: SocketAddr, tracker: SocketAddr) {
+    let datagrams: Vec<&String> = lines
+        .iter()
+        .filter(|line| line.starts_with("udp "))
+        .collect();
+    let relay = format!("udp {}:", proxy.ip());
+    let [one] = datagrams[..] else {
+        panic!("{lines:?}")
+    };
+    assert!(
+        one.starts_with(&relay) && *one != format!("udp {tracker}"),
+        "{lines:?}"
+    );
+    let rest: Vec<&String> = lines.iter().filter(|line| *line != one).collect();
+    assert_eq!(rest, [&format!("tcp {proxy}"), "tcp ut_pex"]);
+}
+
+/// Downloads through a proxy, where a UDP tracker alone knows the seed. Returns what left.
+fn download_by_udp_tracker(world: &World, proxy: &str, tracker: String) -> Vec<String> {
+    let file = world.file("get.torrent", &[tracker]);
+    let lines = world.inside.within(|| {
+        let mut sniffer = sniffer(Some("aq0"));
+        let mut get = world.ours("get", &file, "get");
+        Program::start(get.args(["--proxy", proxy])).wait_for_success(DOWNLOAD);
+        captured(&mut sniffer, OUTSIDE)
+    });
+    world.verify("get");
+    lines
+}
+
+/// A tracker outside, and a seed that has announced itself there.
+fn tracked_seed(world: &World) -> (Tracker, Program) {
+    let full = world.full();
+    world.outside.within(|| {
+        let tracker = Tracker::start_at(OUTSIDE);
+        let file = world.file("seed.torrent", &[tracker.http()]);
+        let mut seed = world.ours("seed", &file, "seed");
+        seed.arg(&full)
+            .args(["--no-dht", "--no-port-mapping", "--port", "0"]);
+        let seed = Program::start(&mut seed);
+        tracker.wait_for("a seed", START, |said| said.left == 0);
+        (tracker, seed)
+    })
+}
+
+#[test]
+fn datagrams_to_a_udp_tracker_leave_to_the_proxys_relay_alone() {
+    let world = World::new("relay");
+    world.connect(0, 1);
+    let (tracker, _seed) = tracked_seed(&world);
+    let proxy = world.outside.within(|| {
+        let names = [("tracker.test", tracker.addr())];
+        Proxy::start_at(OUTSIDE, Manner::Login("me", "secret"), names)
+    });
+    let url = format!("socks5://me:secret@{}", proxy.addr);
+    let port = tracker.addr().port();
+    let udp = format!("udp://tracker.test:{port}/announce");
+    let lines = download_by_udp_tracker(&world, &url, udp);
+    only_to_proxy_and_relay(&lines, proxy.addr, tracker.addr());
+    let requests = proxy.requests();
+    assert!(
+        requests.contains(&format!("udp tracker.test:{port}")),
+        "{requests:?}"
+    );
+}
+
+#[test]
+fn a_udp_tracker_is_asked_through_dante() {
+    let world = World::new("dante");
+    world.connect(0, 1);
+    let (tracker, _seed) = tracked_seed(&world);
+    let settings = world.folder.path().join("danted.conf");
+    let text = format!(
+        "logoutput: stderr\ninternal: {OUTSIDE} port = {DANTE}\nexternal: {OUTSIDE}\n\
+         clientmethod: none\nsocksmethod: none\n\
+         user.privileged: root\nuser.unprivileged: nobody\n\
+         client pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0 }}\n\
+         socks pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0\n command: connect udpassociate udpreply }}\n"
+    );
+    std::fs::write(&settings, text).unwrap();
+    let program = system("danted", "dante-server");
+    let mut danted = command(program, ["-f", settings.to_str().unwrap()]);
+    let mut danted = world.outside.within(|| {
+        let mut danted = Program::start(&mut danted);
+        danted.wait_for_line("running", START);
+        danted
+    });
+    let proxy = SocketAddr::new(OUTSIDE, DANTE);
+    let url = format!("socks5://{proxy}");
+    let lines = download_by_udp_tracker(&world, &url, tracker.udp());
+    // It ends its processes itself.
+    danted.signal("TERM");
+    danted.wait(START);
+    only_to_proxy_and_relay(&lines, proxy, tracker.addr());
 }
 
 #[test]

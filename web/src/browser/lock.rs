@@ -1,11 +1,10 @@
-//! Locks of an origin, built on the Web Locks API. A worker holds them until it ends.
+//! The Web Locks API: locks of an origin that a worker holds until it ends, and locks that are held
+//! for a while.
 
 use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-
-use super::global::scope;
 
 /// Makes one tab of an origin the leader: two engines on the same files would corrupt them.
 pub(crate) const LEADER: Lock = Lock("aqueduct");
@@ -46,8 +45,7 @@ impl Lock {
     /// The browser calls back with the lock, or with null if it was not free, and holds the lock
     /// until the returned promise settles.
     async fn request(self, options: &Object, hold: Hold) -> Result<bool, JsValue> {
-        let locks = Reflect::get(&scope().navigator(), &"locks".into())?;
-        let method: Function = Reflect::get(&locks, &"request".into())?.dyn_into()?;
+        let (locks, method) = lock_manager()?;
         let mut failure = None;
         let granted = Promise::new(&mut |resolve, reject| {
             let on_answer = Closure::once_into_js(move |lock: JsValue| {
@@ -75,5 +73,46 @@ impl Lock {
 async fn forward_failure(held: Promise, reject: Function) {
     if let Err(error) = JsFuture::from(held).await {
         drop(reject.call1(&JsValue::NULL, &error));
+    }
+}
+
+/// `navigator.locks` of the page or the worker, and its `request`.
+fn lock_manager() -> Result<(JsValue, Function), JsValue> {
+    let navigator = Reflect::get(&js_sys::global(), &"navigator".into())?;
+    let locks = Reflect::get(&navigator, &"locks".into())?;
+    let method = Reflect::get(&locks, &"request".into())?.dyn_into()?;
+    Ok((locks, method))
+}
+
+/// A lock that is held, or waited for, until this is dropped.
+pub(crate) struct HeldLock {
+    release: Option<Function>,
+}
+
+/// Takes the lock of this name as soon as it is free, and calls `on_granted`.
+pub(crate) fn hold(name: &str, on_granted: impl FnOnce() + 'static) -> Result<HeldLock, JsValue> {
+    let mut release = None;
+    let released = Promise::new(&mut |resolve, _| release = Some(resolve));
+    let on_answer = Closure::once_into_js(move |_lock: JsValue| {
+        on_granted();
+        released
+    });
+    let (locks, method) = lock_manager()?;
+    let request: Promise = method
+        .call2(&locks, &name.into(), &on_answer)?
+        .unchecked_into();
+    // It fails if the browser refuses locks.
+    spawn_local(async move { drop(JsFuture::from(request).await) });
+    Ok(HeldLock { release })
+}
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        // Calling a promise's resolve function does not fail.
+        drop(
+            self.release
+                .take()
+                .map(|release| release.call0(&JsValue::NULL)),
+        );
     }
 }

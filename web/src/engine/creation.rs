@@ -18,9 +18,10 @@ use web_sys::{Blob, Response};
 
 use super::torrents::{Amounts, Torrent};
 use crate::browser::callback::wait_for;
+use crate::browser::clock::unix_millis;
 use crate::browser::error::reason;
 use crate::browser::global::{random, scope};
-use crate::message::SharedFile;
+use crate::message::{SharedFile, Sharing};
 use crate::storage::client::{Place, Storage};
 use crate::storage::layout;
 use crate::storage::space::Need;
@@ -82,8 +83,8 @@ impl Creations {
         }
     }
 
-    /// Starts to create a torrent with this name and these files, whose contents are `parts`, in
-    /// the same order. `others` is the number of bytes that other torrents still have to store.
+    /// Starts to create a torrent with this name and these files, whose contents are the second part,
+    /// in the same order. `others` is the number of bytes that other torrents still have to store.
     ///
     /// # Errors
     /// One sentence for the user, if such a torrent cannot be created.
@@ -91,8 +92,8 @@ impl Creations {
         &mut self,
         (id, added): (TorrentId, u64),
         name: &str,
-        files: &[SharedFile],
-        parts: &JsValue,
+        (files, parts): (&[SharedFile], &JsValue),
+        sharing: Sharing,
         others: u64,
     ) -> Result<(), String> {
         let unreadable = |error: JsValue| {
@@ -133,6 +134,7 @@ impl Creations {
             data,
             need,
             tracker: self.tracker.clone(),
+            sharing,
         };
         self.running.insert(id, creation);
         spawn_local(task.run(Rc::clone(&self.on_finished)));
@@ -200,6 +202,7 @@ struct Task {
     data: Blob,
     need: Need,
     tracker: String,
+    sharing: Sharing,
 }
 
 impl Task {
@@ -234,8 +237,11 @@ impl Task {
             digests.push(self.copy(piece).await?);
         }
         done(|done| self.storage.flush(self.place.torrent, done)).await?;
+        let own = self.tracker().await.into_iter();
         let details = Details {
-            trackers: self.tracker().await.into_iter().collect(),
+            trackers: own.chain(self.sharing.trackers.clone()).collect(),
+            web_seeds: self.sharing.web_seeds.clone(),
+            created: i64::try_from(unix_millis() / 1000).ok(),
             created_by: Some(concat!("Aqueduct/", env!("CARGO_PKG_VERSION")).to_owned()),
             ..Details::default()
         };
@@ -257,6 +263,7 @@ impl Task {
         let mut torrent = Torrent::from_metainfo(self.creation.id, metainfo);
         torrent.folder.clone_from(&self.place.folder);
         torrent.added = self.creation.added;
+        torrent.options = self.sharing.options;
         torrent.set_amounts(Amounts {
             have,
             uploaded: 0,

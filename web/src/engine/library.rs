@@ -10,11 +10,12 @@ use aqueduct_core::{Command, CommandError, Engine, Instant, OpError, Resumed};
 use wasm_bindgen_futures::spawn_local;
 
 use super::errors::{not_a_link, not_a_torrent, not_done};
+use super::seeding::is_given;
 use super::tabs::post_error;
 use super::torrents::{Amounts, RunState, Torrent, Torrents};
 use crate::browser::clock::unix_millis;
 use crate::format::size;
-use crate::message::Outcome;
+use crate::message::{Outcome, Priority, TorrentOptions, WhenComplete};
 use crate::storage::client::Storage;
 use crate::storage::restore::Restored;
 
@@ -26,6 +27,8 @@ const UNDO_WITHIN: Duration = Duration::from_secs(8);
 /// The user's torrents. The errors of its methods are sentences for the user.
 pub(super) struct Library {
     pub(super) torrents: Torrents,
+    /// Trackers that new torrents get in addition to their own.
+    default_trackers: Vec<String>,
     storage: Storage,
 }
 
@@ -33,8 +36,14 @@ impl Library {
     pub(super) fn new(storage: Storage) -> Self {
         Self {
             torrents: Torrents::default(),
+            default_trackers: Vec::new(),
             storage,
         }
+    }
+
+    /// Sets the trackers that new torrents get in addition to their own.
+    pub(super) fn set_default_trackers(&mut self, urls: Vec<String>) {
+        self.default_trackers = urls;
     }
 
     /// Adds a magnet link or an info-hash.
@@ -49,8 +58,8 @@ impl Library {
             return listed;
         }
         let mut torrent = Torrent::from_magnet(self.torrents.new_id(), magnet);
-        let command = torrent.add_command(Resumed::Nothing);
-        engine.command(now, command).map_err(refused)?;
+        torrent.add_trackers(&self.default_trackers);
+        admit(engine, now, &torrent, Resumed::Nothing).map_err(refused)?;
         torrent.data = self.storage.claim(&torrent.folder);
         self.insert_new(torrent);
         Ok(Outcome::Added)
@@ -70,9 +79,10 @@ impl Library {
         if let Some(listed) = self.find_listed(engine, now, metainfo.info.info_hash) {
             return listed;
         }
-        let torrent = Torrent::from_metainfo(self.torrents.new_id(), metainfo);
-        let command = torrent.add_command(self.storage.claim(&torrent.folder));
-        engine.command(now, command).map_err(refused)?;
+        let mut torrent = Torrent::from_metainfo(self.torrents.new_id(), metainfo);
+        torrent.add_trackers(&self.default_trackers);
+        let data = self.storage.claim(&torrent.folder);
+        admit(engine, now, &torrent, data).map_err(refused)?;
         self.insert_new(torrent);
         Ok(Outcome::Added)
     }
@@ -130,9 +140,7 @@ impl Library {
             uploaded: 0,
             downloaded: 0,
         };
-        engine
-            .command(now, torrent.add_command(resumed))
-            .map_err(refused)?;
+        admit(engine, now, &torrent, resumed).map_err(refused)?;
         self.torrents.insert(torrent);
         Ok(())
     }
@@ -140,7 +148,7 @@ impl Library {
     /// Adds a torrent of an earlier run.
     pub(super) fn restore(&mut self, engine: &mut Engine, now: Instant, restored: Restored) {
         let (torrent, resumed) = Torrent::from_record(self.torrents.new_id(), restored);
-        match engine.command(now, torrent.add_command(resumed)) {
+        match admit(engine, now, &torrent, resumed) {
             Ok(()) => self.torrents.insert(torrent),
             Err(error) => post_error(&format!(
                 "{} could not be restored. {}",
@@ -166,26 +174,27 @@ impl Library {
         }))
     }
 
-    /// Handles the metadata of a magnet link. An error means that the torrent cannot be kept.
+    /// Handles the metadata of a magnet link. Returns whether the torrent lost trackers with them. An
+    /// error means that the torrent cannot be kept.
     pub(super) fn handle_metadata(
         &mut self,
         engine: &mut Engine,
         now: Instant,
         id: TorrentId,
         info: &Arc<Info>,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         check_piece_length(info)?;
         let Some(torrent) = self.torrents.get_mut(id) else {
-            return Ok(());
+            return Ok(false);
         };
-        torrent.set_info(info);
+        let lost_trackers = torrent.set_info(info);
         let data = std::mem::replace(&mut torrent.data, Resumed::Nothing);
         // Both are refused only for a torrent that is not in the engine, or that needs no data.
         if let Some(wanted) = torrent.wanted.clone() {
             drop(engine.command(now, Command::Want(id, wanted)));
         }
         drop(engine.attach(now, id, data));
-        Ok(())
+        Ok(lost_trackers)
     }
 
     /// Pauses or resumes a torrent.
@@ -202,6 +211,7 @@ impl Library {
             Command::Resume(id)
         };
         engine.command(now, command).map_err(refused)?;
+        self.note_transferred(engine, id);
         if let Some(torrent) = self.torrents.get_mut(id) {
             torrent.run = match torrent.run {
                 _ if !paused => RunState::Running,
@@ -213,30 +223,53 @@ impl Library {
         Ok(())
     }
 
-    /// Sets whether a file is wanted. Returns whether anything changed.
-    pub(super) fn want_file(
+    /// Seeds a torrent without an end from now on if the `general` rule, or its own, would pause it at
+    /// once, because it has been given often enough.
+    pub(super) fn keep_seeding(&mut self, engine: &Engine, id: TorrentId, general: WhenComplete) {
+        let (torrent, snapshot) = (self.torrents.get_mut(id), engine.snapshot_of(id));
+        let Some((torrent, snapshot)) = torrent.zip(snapshot) else {
+            return;
+        };
+        if is_given(torrent, &snapshot, general) {
+            torrent.options.when_complete = Some(WhenComplete::Seed);
+            self.save(id);
+        }
+    }
+
+    /// Sets whether a file is wanted, and how soon. Returns whether other files are wanted now.
+    pub(super) fn set_priority(
         &mut self,
         engine: &mut Engine,
         now: Instant,
         (id, file): (TorrentId, u32),
-        wanted: bool,
+        priority: Priority,
     ) -> Result<bool, String> {
         let Some(torrent) = self.torrents.get_mut(id) else {
             return Ok(false);
         };
-        let Some(info) = &torrent.info else {
-            return Ok(false);
-        };
-        let flags = torrent
-            .wanted
-            .get_or_insert_with(|| vec![true; info.files.len()]);
-        if let Some(flag) = flags.get_mut(file as usize) {
-            *flag = wanted;
+        let flags = torrent.set_priority(file, priority);
+        let changes = flags.is_some();
+        if let Some(flags) = flags {
+            let command = Command::Want(id, flags);
+            engine.command(now, command).map_err(refused)?;
         }
-        let command = Command::Want(id, flags.clone());
-        engine.command(now, command).map_err(refused)?;
         self.save(id);
-        Ok(true)
+        Ok(changes)
+    }
+
+    /// Sets the user's choices for a torrent.
+    pub(super) fn set_options(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        id: TorrentId,
+        options: TorrentOptions,
+    ) {
+        if let Some(torrent) = self.torrents.get_mut(id) {
+            torrent.options = options;
+            apply_limits(engine, now, torrent);
+            self.save(id);
+        }
     }
 
     /// Removes a torrent from its swarm and from the page's list. Its data stay for some seconds,
@@ -299,7 +332,7 @@ impl Library {
     ) -> Result<TorrentId, String> {
         let id = self.torrents.new_id();
         let resumed = torrent.start_over(id, uploaded, downloaded);
-        match engine.command(now, torrent.add_command(resumed)) {
+        match admit(engine, now, &torrent, resumed) {
             Ok(()) => {
                 self.insert(torrent);
                 Ok(id)
@@ -310,6 +343,23 @@ impl Library {
                 not_done(&error)
             )),
         }
+    }
+
+    /// Stores the records of torrents that have transferred something.
+    pub(super) fn save_transferred(&mut self, engine: &Engine) {
+        for id in self.torrents.ids() {
+            if self.note_transferred(engine, id) {
+                self.save(id);
+            }
+        }
+    }
+
+    /// Records the transferred amounts of a torrent for its next record. Returns whether they have
+    /// changed.
+    fn note_transferred(&mut self, engine: &Engine, id: TorrentId) -> bool {
+        let (torrent, snapshot) = (self.torrents.get_mut(id), engine.snapshot_of(id));
+        let known = torrent.zip(snapshot).filter(|(t, _)| t.info.is_some());
+        known.is_some_and(|(torrent, now)| torrent.set_transferred(now.uploaded, now.downloaded))
     }
 
     /// Stores a torrent's resume record.
@@ -349,6 +399,29 @@ pub(super) fn report_failure(result: Result<(), OpError>) {
             "The change could not be stored, so a reload may undo it. {error}"
         ));
     }
+}
+
+/// Adds a torrent to the engine, with its own rate limits.
+fn admit(
+    engine: &mut Engine,
+    now: Instant,
+    torrent: &Torrent,
+    data: Resumed,
+) -> Result<(), CommandError> {
+    engine.command(now, torrent.add_command(data))?;
+    apply_limits(engine, now, torrent);
+    Ok(())
+}
+
+/// Sets a torrent's own rate limits in the engine.
+fn apply_limits(engine: &mut Engine, now: Instant, torrent: &Torrent) {
+    let limits = Command::TorrentLimits {
+        torrent: torrent.id,
+        download: torrent.options.limits.down,
+        upload: torrent.options.limits.up,
+    };
+    // Refused only for a torrent that is not in the engine.
+    drop(engine.command(now, limits));
 }
 
 fn check_piece_length(info: &Info) -> Result<(), String> {

@@ -18,7 +18,9 @@ mod opened;
 mod page_port;
 mod playback;
 mod requests;
+mod seeding;
 mod space;
+mod suspension;
 mod swarms;
 mod tabs;
 mod timers;
@@ -44,6 +46,7 @@ use crate::message::{Blocked, ToPage, ToWorker};
 use crate::storage::client::Storage;
 use crate::storage::error::FsError;
 use crate::storage::folders::Folders;
+use crate::storage::is_supported;
 use crate::storage::layout::TOKEN;
 use crate::storage::restore::read_all;
 
@@ -71,6 +74,9 @@ pub fn start() {
 async fn run(bridge: &str) -> Result<(), Blocked> {
     if !scope().is_secure_context() {
         return Err(Blocked::Insecure);
+    }
+    if !is_supported() {
+        return Err(Blocked::NoFileSystem);
     }
     let address =
         BridgeAddress::parse(bridge).map_err(|error| Blocked::InvalidBridge(error.to_string()))?;

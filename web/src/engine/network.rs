@@ -10,15 +10,14 @@ use super::swarms::{Membership, SwarmProgress, Swarms};
 use super::torrents::Torrents;
 use crate::message::WaitReason;
 
-/// The number of peers wanted per torrent; the bridge's own limit may be lower.
-pub(super) const WANTED_PEERS: u16 = 50;
-
 /// The bridge, and the swarms that are joined through it.
 pub(super) struct Network {
     pub(super) bridge: Bridge,
     pub(super) swarms: Swarms,
     /// The peer id in all swarms.
     peer_id: PeerId,
+    /// The number of peers wanted per torrent; the bridge's own limit may be lower.
+    wanted_peers: u16,
 }
 
 /// An input for the engine.
@@ -29,11 +28,23 @@ pub(super) enum ForEngine {
 }
 
 impl Network {
-    pub(super) fn new(bridge: Bridge, peer_id: PeerId) -> Self {
+    pub(super) fn new(bridge: Bridge, peer_id: PeerId, wanted_peers: u16) -> Self {
         Self {
             bridge,
             swarms: Swarms::default(),
             peer_id,
+            wanted_peers,
+        }
+    }
+
+    /// Changes the number of peers wanted per torrent.
+    pub(super) fn set_wanted_peers(
+        &mut self,
+        (engine, torrents): (&Engine, &Torrents),
+        wanted_peers: u16,
+    ) {
+        if std::mem::replace(&mut self.wanted_peers, wanted_peers) != wanted_peers {
+            self.update_all(engine, torrents);
         }
     }
 
@@ -105,7 +116,7 @@ impl Network {
             peer_id: self.peer_id,
             private: torrent.is_private(),
             amounts: announced(engine, torrent),
-            want: WANTED_PEERS,
+            want: self.wanted_peers,
             trackers: torrent.trackers.clone(),
         })
     }
@@ -136,7 +147,7 @@ impl Network {
         if let (Some(join), Some(torrent)) = (join, torrents.get(torrent)) {
             let mut update = JoinUpdate {
                 amounts: announced(engine, torrent),
-                want: WANTED_PEERS,
+                want: self.wanted_peers,
                 private: torrent.is_private(),
                 completed: false,
                 more: false,

@@ -9,7 +9,7 @@ use aqueduct_core::{Engine, PeerSnapshot, TorrentSnapshot};
 
 use super::client_names::client_name;
 use super::torrents::Torrent;
-use crate::message::{Details, FileRow, Pane, PeerRow, PieceMap, Route, ToPage};
+use crate::message::{Details, Facts, FileRow, Pane, PeerRow, PieceMap, Route, ToPage};
 use crate::storage::arrangement::Arrangement;
 use crate::storage::layout::amounts;
 
@@ -63,9 +63,21 @@ impl Content<'_> {
             piece_length: info.map_or(0, |info| info.lengths.piece_length()),
             private: self.torrent.is_private(),
             trackers: self.torrent.trackers.iter().map(urls).collect(),
-            downloaded: self.snapshot.downloaded,
+            facts: visible_facts(&self.torrent.facts),
             wasted: self.snapshot.wasted,
+            options: self.torrent.options,
         }
+    }
+}
+
+/// The facts with control characters made visible.
+fn visible_facts(facts: &Facts) -> Facts {
+    let shown = |text: &String| visible(text).into_owned();
+    Facts {
+        web_seeds: facts.web_seeds.iter().map(shown).collect(),
+        comment: facts.comment.as_ref().map(shown),
+        created_by: facts.created_by.as_ref().map(shown),
+        created: facts.created,
     }
 }
 
@@ -137,7 +149,7 @@ pub(super) fn files(torrent: &Torrent) -> Vec<FileRow> {
             name: file.path.last().cloned().unwrap_or_default(),
             size: file.size,
             container: slot.shared.then(|| (count(slot.first), slot.at)),
-            wanted: torrent.wants(index),
+            priority: torrent.priority(index),
         }
     };
     shown_files(info).map(row).collect()

@@ -8,6 +8,8 @@ use crate::browser::clock::Timer;
 
 /// The interval at which transferred amounts are reported to the bridge, for its announces.
 const REPORT_AMOUNTS: Duration = Duration::from_secs(30);
+/// The interval at which transferred amounts are stored, since a seed stores nothing else.
+const SAVE_AMOUNTS: Duration = Duration::from_secs(10);
 /// The interval at which the storage is checked. It is also checked after each flush.
 const CHECK_STORAGE: Duration = Duration::from_secs(5);
 
@@ -16,6 +18,8 @@ const CHECK_STORAGE: Duration = Duration::from_secs(5);
 pub(super) enum Task {
     /// Report transferred amounts to the bridge.
     ReportAmounts,
+    /// Store transferred amounts.
+    SaveAmounts,
     /// Check whether the storage still exists.
     CheckStorage,
 }
@@ -23,6 +27,7 @@ pub(super) enum Task {
 /// When each task is due.
 pub(super) struct Schedule {
     amounts_at: Instant,
+    save_at: Instant,
     storage_at: Instant,
 }
 
@@ -30,6 +35,7 @@ impl Schedule {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             amounts_at: now,
+            save_at: now + SAVE_AMOUNTS,
             storage_at: now + CHECK_STORAGE,
         }
     }
@@ -45,6 +51,10 @@ impl Schedule {
             self.amounts_at = now + REPORT_AMOUNTS;
             return Some(Task::ReportAmounts);
         }
+        if self.save_at <= now {
+            self.save_at = now + SAVE_AMOUNTS;
+            return Some(Task::SaveAmounts);
+        }
         if self.storage_at <= now {
             self.storage_at = now + CHECK_STORAGE;
             return Some(Task::CheckStorage);
@@ -54,7 +64,7 @@ impl Schedule {
 
     /// When the next task is due.
     pub(super) fn poll_timeout(&self) -> Instant {
-        self.amounts_at.min(self.storage_at)
+        self.amounts_at.min(self.save_at).min(self.storage_at)
     }
 }
 
@@ -103,6 +113,9 @@ mod tests {
         assert_eq!(schedule.poll(now), None);
         schedule.check_storage_soon(now);
         assert_eq!(schedule.poll(now), Some(Task::CheckStorage));
-        assert_eq!(schedule.poll_timeout(), now + CHECK_STORAGE);
+        now = schedule.poll_timeout();
+        assert_eq!(schedule.poll(now), Some(Task::SaveAmounts));
+        assert_eq!(schedule.poll_timeout(), now);
+        assert_eq!(schedule.poll(now), Some(Task::CheckStorage));
     }
 }

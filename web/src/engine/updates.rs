@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use aqueduct_core::Instant;
 
-use super::tabs::{Tab, post_all};
-use crate::message::{State, ToPage, View};
+use super::opened::files;
+use super::tabs::{Tab, post_all, post_to};
+use super::torrents::Torrent;
+use crate::message::{Pane, State, ToPage, View};
 
 /// The interval while a page is visible.
 const VISIBLE_INTERVAL: Duration = Duration::from_millis(250);
@@ -78,6 +80,17 @@ impl PageUpdates {
         };
     }
 
+    /// Sends the files of a torrent to the pages that show them.
+    pub(super) fn send_files(&self, torrent: &Torrent) {
+        let view = View {
+            torrent: torrent.id.0,
+            pane: Pane::Files,
+        };
+        let message = ToPage::Files(view.torrent, files(torrent));
+        let tabs = self.views.iter().filter(|(_, shown)| shown.view == view);
+        tabs.for_each(|(tab, _)| post_to(*tab, &message));
+    }
+
     /// What visible pages show, each view once.
     pub(super) fn views(&self) -> Vec<View> {
         let mut views: Vec<View> = Vec::new();
@@ -125,7 +138,6 @@ impl PageUpdates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Pane;
 
     #[test]
     fn what_a_page_shows_is_sent_once_per_change_and_only_while_it_is_visible() {

@@ -1,7 +1,7 @@
 //! The state for the pages, from the engine's snapshot and the worker's own state.
 
 use aqueduct_core::meta::Info;
-use aqueduct_core::tunnel::TrackerCounts;
+use aqueduct_core::tunnel::{TrackerCounts, TrackerFailure};
 use aqueduct_core::types::visible;
 use aqueduct_core::{Failure, PeerFailure, Snapshot, TorrentSnapshot};
 
@@ -91,6 +91,7 @@ fn torrent(torrent: &Torrent, snapshot: &TorrentSnapshot, search: Search) -> mes
             down: snapshot.down_rate,
             up: snapshot.up_rate,
             uploaded: snapshot.uploaded,
+            downloaded: snapshot.downloaded,
         },
         peers: Peers {
             connected: count(snapshot.peers),
@@ -190,6 +191,7 @@ fn tracker_search(torrent: &Torrent, counts: &TrackerCounts) -> TrackerSearch {
         empty: counts.empty.into(),
         answered: counts.answered.saturating_sub(counts.empty).into(),
         failure: counts.failure.map(|failure| failure.to_string()),
+        unregistered: counts.failure == Some(TrackerFailure::NotRegistered),
         seeders: counts.seeders,
         leechers: counts.leechers,
         retry_in: counts

@@ -10,14 +10,16 @@
 //!    does not work, or not yet.
 
 mod opened;
+mod settings;
 mod torrent;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::opened::{Details, Pane, PeerRow, PieceMap, Route, View};
+pub use self::opened::{Details, Facts, Pane, PeerRow, PieceMap, Route, View};
+pub use self::settings::{Limits, PEERS, Settings, TorrentOptions, WhenComplete, ratio_base};
 pub use self::torrent::{
-    FileRow, Missing, PeerSearch, Peers, Phase, Progress, Search, Torrent, TrackerSearch, Traffic,
-    WaitReason,
+    FileRow, Missing, PeerSearch, Peers, Phase, Priority, Progress, Search, Torrent, TrackerSearch,
+    Traffic, WaitReason,
 };
 
 /// A message from the page to the worker.
@@ -39,6 +41,8 @@ pub enum ToWorker {
         name: String,
         /// Paths and sizes.
         files: Vec<SharedFile>,
+        /// What else the user chose.
+        sharing: Sharing,
     },
     /// Pauses a torrent.
     Pause(u32),
@@ -50,14 +54,21 @@ pub enum ToWorker {
     Undo(u32),
     /// The token for the bridge, which is stored for later visits.
     Token(String),
-    /// Whether the user wants a file.
-    Want {
+    /// Sets whether the user wants a file, and how soon.
+    SetPriority {
         /// The torrent.
         id: u32,
         /// Index of the file.
         file: u32,
-        /// Wanted or not.
-        wanted: bool,
+        /// The priority.
+        priority: Priority,
+    },
+    /// Sets the user's choices for a torrent.
+    SetOptions {
+        /// The torrent.
+        id: u32,
+        /// The choices.
+        options: TorrentOptions,
     },
     /// What the page shows of the opened torrent, if one is opened. Only that is sent.
     Show(Option<View>),
@@ -73,6 +84,9 @@ pub enum ToWorker {
         /// The request's `Range` field.
         range: Option<String>,
     },
+    /// The user's settings, which apply from now on. Sent after each [`ToPage::Ready`], and when
+    /// they change.
+    Settings(Settings),
     /// Whether the page is visible.
     Visible(bool),
     /// Requests a [`ToPage::Pong`], which shows that the worker is alive.
@@ -87,6 +101,17 @@ pub struct SharedFile {
     pub path: Vec<String>,
     /// The size in bytes.
     pub size: u64,
+}
+
+/// The user's choices for a torrent that is created.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sharing {
+    /// Trackers besides the bridge's own.
+    pub trackers: Vec<String>,
+    /// Web addresses that have the files, too (BEP 19).
+    pub web_seeds: Vec<String>,
+    /// The options of the torrent.
+    pub options: TorrentOptions,
 }
 
 /// A message from the worker to the page.
@@ -104,7 +129,8 @@ pub enum ToPage {
     Unblocked,
     /// The complete state, at most four times per second and only if it has changed.
     State(State),
-    /// The files of a torrent, in answer to a [`ToWorker::Show`] of them or to [`ToWorker::ListFiles`].
+    /// The files of a torrent, in answer to a [`ToWorker::Show`] of them or to
+    /// [`ToWorker::ListFiles`], and when a priority changes while they are shown.
     Files(u32, Vec<FileRow>),
     /// Verified bytes of each file of a torrent whose files are shown, in the order of
     /// [`ToPage::Files`].
@@ -123,6 +149,11 @@ pub enum ToPage {
         asked: String,
         /// The result.
         outcome: Outcome,
+    },
+    /// The worker was suspended, with the page or with the whole computer, and goes on now.
+    Suspended {
+        /// For how long.
+        seconds: u32,
     },
     /// An error of a torrent in the list, as a sentence.
     Error(String),
@@ -147,6 +178,8 @@ pub enum Blocked {
     /// The page was not loaded over https or from localhost, so the browser withholds storage and
     /// digests.
     Insecure,
+    /// The browser has no private file system, or none that a worker can write to.
+    NoFileSystem,
     /// The browser refuses its private file system, with the reason.
     NoStorage(String),
     /// The bridge's address is invalid, with the reason as a sentence.
@@ -203,10 +236,10 @@ mod tests {
 
     #[test]
     fn a_message_survives_the_way_between_page_and_worker() {
-        let sent = ToWorker::Want {
+        let sent = ToWorker::SetPriority {
             id: 3,
             file: 7,
-            wanted: false,
+            priority: Priority::High,
         };
         let text = serde_json::to_string(&sent).unwrap();
         assert_eq!(serde_json::from_str::<ToWorker>(&text).unwrap(), sent);

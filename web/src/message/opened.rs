@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::TorrentOptions;
+
 /// What a page shows of the opened torrent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct View {
@@ -77,6 +79,20 @@ pub struct PieceMap {
     pub bits: String,
 }
 
+/// What a .torrent file says besides its metadata; as received.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// Web addresses that have the files, too (BEP 19).
+    pub web_seeds: Vec<String>,
+    /// A comment for users.
+    pub comment: Option<String>,
+    /// The name of the program that created it.
+    pub created_by: Option<String>,
+    /// When it was created, in seconds since 1970.
+    pub created: Option<i64>,
+}
+
 /// The details of a torrent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Details {
@@ -90,8 +106,10 @@ pub struct Details {
     pub private: bool,
     /// Tiers of tracker URLs, with control characters made visible.
     pub trackers: Vec<Vec<String>>,
-    /// Payload bytes downloaded in all runs.
-    pub downloaded: u64,
+    /// What its file says, with control characters made visible.
+    pub facts: Facts,
     /// Payload bytes that were discarded in this run.
     pub wasted: u64,
+    /// The user's choices.
+    pub options: TorrentOptions,
 }

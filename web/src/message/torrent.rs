@@ -74,6 +74,17 @@ pub enum Phase {
     Error,
 }
 
+impl Phase {
+    /// Whether something is being downloaded, or peers for it are looked for.
+    #[must_use]
+    pub const fn is_download(self) -> bool {
+        matches!(
+            self,
+            Self::Connecting | Self::FetchingMetadata | Self::Downloading
+        )
+    }
+}
+
 /// The progress of a torrent, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
@@ -98,6 +109,8 @@ pub struct Traffic {
     pub up: u64,
     /// Bytes uploaded in all runs.
     pub uploaded: u64,
+    /// Bytes downloaded in all runs.
+    pub downloaded: u64,
 }
 
 /// The number of connected peers of a torrent.
@@ -160,6 +173,8 @@ pub struct TrackerSearch {
     pub answered: u32,
     /// The failure of one of them, as a clause.
     pub failure: Option<String>,
+    /// Whether one does not know the torrent, which only its user can change.
+    pub unregistered: bool,
     /// The number of complete peers, from the tracker that knows most.
     pub seeders: u32,
     /// The number of incomplete peers, from the tracker that knows most.
@@ -211,6 +226,18 @@ pub struct FileRow {
     /// first of them, and the offset of this file in bytes. An earlier version stored each file
     /// separately.
     pub container: Option<(u32, u64)>,
-    /// Whether the user wants it.
-    pub wanted: bool,
+    /// Whether the user wants it, and how soon.
+    pub priority: Priority,
+}
+
+/// Whether the user wants a file, and how soon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Priority {
+    /// It is not downloaded.
+    Skip,
+    /// It is downloaded.
+    #[default]
+    Normal,
+    /// It is downloaded before others, from its beginning.
+    High,
 }

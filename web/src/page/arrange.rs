@@ -3,7 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 
 use super::words::progress;
-use crate::format::{count, rate};
+use crate::format::{count, rate, size};
 use crate::message::{Phase, Torrent};
 
 /// Torrents in related phases. The list can be limited to one of these.
@@ -124,6 +124,7 @@ pub(crate) struct Line {
     size: u64,
     down: u64,
     up: u64,
+    uploaded: u64,
     time_left: u64,
 }
 
@@ -139,6 +140,7 @@ impl Line {
             size: torrent.progress.wanted,
             down: torrent.traffic.down,
             up: torrent.traffic.up,
+            uploaded: torrent.traffic.uploaded,
             time_left: torrent.progress.eta.unwrap_or(u64::MAX),
         }
     }
@@ -180,6 +182,8 @@ pub(crate) fn arrange(mut lines: Vec<Line>, filter: &Filter, order: Order) -> Ve
 pub(crate) struct Totals {
     pub(crate) down: u64,
     pub(crate) up: u64,
+    /// Bytes uploaded in all runs.
+    uploaded: u64,
     /// The number of torrents in each of [`Group::ALL`].
     groups: [u32; Group::ALL.len()],
 }
@@ -191,6 +195,7 @@ impl Totals {
         for line in lines {
             totals.down = totals.down.saturating_add(line.down);
             totals.up = totals.up.saturating_add(line.up);
+            totals.uploaded = totals.uploaded.saturating_add(line.uploaded);
             totals.groups[line.group as usize] += 1;
         }
         totals
@@ -204,7 +209,8 @@ impl Totals {
         }
     }
 
-    /// The numbers of torrents as text: `3 torrents: 1 downloading, 2 paused`.
+    /// The numbers of torrents, and the amount that was uploaded, as text: `3 torrents: 1
+    /// downloading, 2 paused; gave 2.00 GiB`.
     pub(crate) fn numbers(&self) -> String {
         let groups = Group::ALL
             .into_iter()
@@ -216,8 +222,12 @@ impl Totals {
                 group => format!("{number} {}", group.word().to_lowercase()),
             })
             .collect();
+        let given = match self.uploaded {
+            0 => String::new(),
+            bytes => format!("; gave {}", size(bytes)),
+        };
         format!(
-            "{}: {}",
+            "{}: {}{given}",
             count(self.number(None), "torrent"),
             parts.join(", ")
         )

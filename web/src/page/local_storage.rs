@@ -4,6 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use web_sys::Storage;
 
+/// The key of the user's settings.
+pub(crate) const SETTINGS: &str = "aqueduct.settings";
+
 /// The value stored under this key; the default if there is none, or if the browser stores nothing
 /// for the page.
 pub(crate) fn read<T: DeserializeOwned + Default>(key: &str) -> T {

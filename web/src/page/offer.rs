@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aqueduct_core::meta::system_files;
-use js_sys::{Array, Function, Promise};
+use js_sys::{Array, Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -49,11 +49,11 @@ impl Offer {
         self.name == DEFAULT_NAME
     }
 
-    /// An offer of files that were selected one by one; `None` if there are none.
+    /// An offer of files that were selected one by one, or as a folder; `None` if there are none.
     pub(crate) fn from_list(files: &FileList) -> Option<Self> {
         let found = (0..files.length())
             .filter_map(|i| files.get(i))
-            .map(|file| (vec![file.name()], file));
+            .map(|file| (path_of(&file), file));
         Self::from_files(found.collect())
     }
 
@@ -99,6 +99,19 @@ impl Offer {
             contents: found.iter().map(|(_, file)| file).collect(),
             left_out,
         })
+    }
+}
+
+/// The path of a selected file, which begins with the folder if a folder was selected.
+fn path_of(file: &File) -> Vec<String> {
+    let relative = Reflect::get(file, &"webkitRelativePath".into()).ok();
+    let relative = relative
+        .and_then(|path| path.as_string())
+        .unwrap_or_default();
+    if relative.is_empty() {
+        vec![file.name()]
+    } else {
+        relative.split('/').map(str::to_owned).collect()
     }
 }
 

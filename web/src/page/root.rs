@@ -10,17 +10,22 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{DataTransfer, DragEvent, File, HtmlElement, HtmlInputElement};
 
+use super::awake::keep_awake;
 use super::components::{
     About, AddForm, Empty, Header, Lost, Notices, OfferCard, Opened, Player, PlayerDialog, Savings,
     Toast, TokenForm, TorrentList, take_torrents,
 };
 use super::icon::show_progress;
+use super::launch;
 use super::list_view::ListView;
 use super::model::Model;
+use super::notification::notify_when_complete;
 use super::offer::{self, is_torrent};
+use super::preferences::Preferences;
 use super::rates::Rates;
+use super::screen::keep_screen_on;
 use super::streaming::Streaming;
-use crate::link::{begins_link, links_in, magnet_of_hash};
+use crate::link::{begins_link, links_in};
 use crate::message::{ToWorker, View};
 
 /// The whole page.
@@ -28,6 +33,8 @@ use crate::message::{ToWorker, View};
 pub(crate) fn Page() -> impl IntoView {
     let model = Model::new();
     provide_context(model);
+    let preferences = Preferences::new(model);
+    provide_context(preferences);
     provide_context(Player::new());
     provide_context(Streaming::start(model));
     let list = ListView::new(model);
@@ -38,6 +45,10 @@ pub(crate) fn Page() -> impl IntoView {
     report_visibility(model);
     provide_context(Rates::new(model));
     show_progress(model);
+    keep_awake(model);
+    launch::accept(model);
+    keep_screen_on(model, preferences);
+    notify_when_complete(model, preferences);
     ask_before_leaving(model);
     let over = accept_drops(model);
     let has_several = Memo::new(move |_| list.has_several());
@@ -71,11 +82,8 @@ pub(crate) fn Page() -> impl IntoView {
 /// Fills the form with the magnet link in the page's address (`#magnet:?…`). It does nothing else,
 /// since a link must not start a download.
 fn draft_from_address(model: Model) {
-    let Ok(hash) = window().location().hash() else {
-        return;
-    };
-    if let Some(magnet) = magnet_of_hash(&hash) {
-        model.draft.set(magnet.to_owned());
+    if let Ok(hash) = window().location().hash() {
+        launch::draft(model, &hash);
     }
 }
 

@@ -9,13 +9,15 @@ use leptos::task::spawn_local;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{MessageEvent, ServiceWorkerContainer};
+use web_sys::{MessageEvent, ServiceWorkerContainer, ServiceWorkerRegistration};
 
 use super::model::Model;
 use crate::message::{FileRow, ToWorker};
 
 /// The script of the service worker.
 const SCRIPT: &str = "/sw.js";
+/// The message that makes the service worker take control of all pages.
+const CLAIM: &str = "claim";
 /// How often the service worker receives a message while something plays: browsers stop one that
 /// has had no event for 30 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -45,10 +47,16 @@ impl Streaming {
 
     async fn install(self, container: ServiceWorkerContainer) -> Result<(), JsValue> {
         JsFuture::from(container.register(SCRIPT)).await?;
-        JsFuture::from(container.ready()?).await?;
-        // It takes control of a page that was loaded before it was installed.
+        let registration = JsFuture::from(container.ready()?).await?;
+        let registration: ServiceWorkerRegistration = registration.dyn_into()?;
+        // It takes control of a page that was loaded before it was installed, and of one that was
+        // loaded without it, as after a forced reload, if it is asked to.
         while container.controller().is_none() {
-            JsFuture::from(next_controller(&container)).await?;
+            let changed = next_controller(&container);
+            if let Some(active) = registration.active() {
+                active.post_message(&CLAIM.into())?;
+            }
+            JsFuture::from(changed).await?;
         }
         self.ready.set(true);
         Ok(())
@@ -69,11 +77,7 @@ impl Streaming {
 
     /// Keeps the service worker running until the owner of the current scope is dropped.
     pub(crate) fn keep_alive() {
-        let ping = || {
-            if let Some(worker) = container().and_then(|container| container.controller()) {
-                drop(worker.post_message(&JsValue::NULL));
-            }
-        };
+        let ping = || tell_service_worker(&JsValue::NULL);
         if let Ok(interval) = set_interval_with_handle(ping, KEEP_ALIVE) {
             on_cleanup(move || interval.clear());
         }
@@ -86,6 +90,14 @@ fn container() -> Option<ServiceWorkerContainer> {
     let navigator = window().navigator();
     let found = Reflect::get(&navigator, &"serviceWorker".into()).ok()?;
     found.dyn_into().ok()
+}
+
+/// Sends a message to the service worker, if there is one.
+pub(super) fn tell_service_worker(message: &JsValue) {
+    if let Some(worker) = container().and_then(|container| container.controller()) {
+        // Fails only for what cannot be cloned.
+        drop(worker.post_message(message));
+    }
 }
 
 /// Resolves when another service worker controls the page.

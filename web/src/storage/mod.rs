@@ -16,3 +16,5 @@ mod records;
 pub(crate) mod restore;
 pub(crate) mod space;
 pub(crate) mod worker;
+
+pub(crate) use self::opfs::is_supported;

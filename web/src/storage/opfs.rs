@@ -1,7 +1,7 @@
 //! The origin private file system, with its promises and options wrapped.
 
-use js_sys::{IteratorNext, Uint8Array};
-use wasm_bindgen::JsCast;
+use js_sys::{IteratorNext, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
@@ -11,6 +11,23 @@ use web_sys::{
 
 use super::error::FsError;
 use crate::browser::global::scope;
+
+/// Whether the browser has a private file system to which workers can write. Not all have one, or
+/// it is switched off.
+pub(crate) fn is_supported() -> bool {
+    let has_function = |path: &[&str]| {
+        let step = |object: JsValue, name: &&str| Reflect::get(&object, &(*name).into());
+        path.iter()
+            .try_fold(JsValue::from(scope()), step)
+            .is_ok_and(|found| found.is_function())
+    };
+    has_function(&["navigator", "storage", "getDirectory"])
+        && has_function(&[
+            "FileSystemFileHandle",
+            "prototype",
+            "createSyncAccessHandle",
+        ])
+}
 
 /// A handle to a folder.
 #[derive(Clone)]

@@ -3,14 +3,13 @@
 
 mod distribution;
 mod rustup;
-mod tools;
 
 use std::ffi::OsString;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::{cache, process, workspace};
+use crate::{cache, process, tools, workspace};
 
 /// The compilation target of the page.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";

@@ -291,13 +291,13 @@ impl Requests {
         };
         match result {
             Ok(addrs) => {
-                let tracker = self.queries.get(id).map(|query| (query.key, query.tracker));
-                self.events
-                    .extend(tracker.map(|(key, tracker)| Event::Resolved {
-                        key,
-                        tracker,
+                if let Some(query) = self.queries.get(id) {
+                    self.events.push_back(Event::Resolved {
+                        key: query.key,
+                        tracker: query.tracker,
                         addrs: addrs.clone(),
-                    }));
+                    });
+                }
                 let endpoints = addrs.into_iter().map(Endpoint::from).collect();
                 self.exchange(now, id, endpoints, ask, &path, outputs);
             }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Download;
 use super::in_progress::Arrival;
-use crate::context::{Context, Verdict};
+use crate::context::{Context, Verdict, misbehaved};
 use crate::io::CloseReason;
 use crate::swarm::peers::{EarlyHave, Peer, Peers, Progress};
 use crate::swarm::storage::Pieces;
@@ -338,16 +338,12 @@ impl Download {
         let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
         let bytes = u64::from(length);
         let Some(block) = pieces.lengths.block(at.0, at.1, length) else {
-            return Err(CloseReason::Misbehaved(
-                "it sent a block that the torrent lacks",
-            ));
+            return misbehaved("it sent a block that the torrent lacks");
         };
         let Some(was_late) = known.handle_block(block, cx.now) else {
             self.totals.wasted += bytes;
             return match known.count_unsolicited(bytes) {
-                true => Err(CloseReason::Misbehaved(
-                    "it sent blocks that nobody asked for",
-                )),
+                true => misbehaved("it sent blocks that nobody asked for"),
                 false => Ok(None),
             };
         };

@@ -62,7 +62,7 @@ impl Download {
         let has_room = |known: &PeerDownload| {
             known.in_flight() < depth && known.requests().len() < limit.saturating_mul(2)
         };
-        while has_room(known) && known.useful > 0 && cx.shared.download_limit.ready(cx.now) {
+        while has_room(known) && known.useful > 0 && cx.may_download() {
             let due = cx.now + known.pipeline.wait(known.in_flight());
             let search = Search {
                 conn,
@@ -76,7 +76,7 @@ impl Download {
                 }
                 break;
             };
-            cx.shared.download_limit.spend(u64::from(block.length()));
+            cx.spend_download(block.length());
             known.add_request(block, cx.now);
             peer.send(cx, conn, Message::Request(block.into()));
         }

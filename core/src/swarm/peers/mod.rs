@@ -8,6 +8,7 @@ mod introductions;
 mod outgoing;
 mod peer;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -367,6 +368,16 @@ impl Peers {
             .filter(|[older, younger]| older.0 == younger.0)
             .map(|[_, younger]| younger.2)
             .collect()
+    }
+
+    /// The connections beyond the limit. Peers that recently sent least go first, and among equals the
+    /// newest.
+    pub(crate) fn surplus(&self, limit: usize, received: impl Fn(ConnId) -> u64) -> Vec<ConnId> {
+        let number = self.len().saturating_sub(limit);
+        let mut conns = self.conns();
+        conns.sort_by_key(|conn| (received(*conn), Reverse(*conn)));
+        conns.truncate(number);
+        conns
     }
 
     /// Sets when an address may be dialled again, depending on how its connection ended.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Upload;
 use super::peer::PeerUpload;
-use crate::context::{Context, Pending};
+use crate::context::{Context, Pending, misbehaved};
 use crate::io::{CloseReason, Op};
 use crate::swarm::peers::{Peer, Peers, Progress};
 use crate::swarm::storage::Pieces;
@@ -39,7 +39,7 @@ impl Upload {
         let Some(block) = pieces.and_then(valid) else {
             peer.reject(cx, conn, raw);
             return match known.count_invalid() > MAX_INVALID {
-                true => Err(CloseReason::Misbehaved("it asked for what is not there")),
+                true => misbehaved("it asked for what is not there"),
                 false => Ok(Progress::None),
             };
         };
@@ -57,7 +57,7 @@ impl Upload {
                 return Ok(Progress::None);
             }
             if waiting >= limit * SILENT_EXCESS {
-                return Err(CloseReason::Misbehaved("it has too many requests waiting"));
+                return misbehaved("it has too many requests waiting");
             }
         }
         known.queue(block);
@@ -100,12 +100,12 @@ impl Upload {
             let room = peer
                 .outgoing
                 .has_room(cx.now, known.reading_bytes(), max_unsent);
-            if !room || !cx.shared.upload_limit.ready(cx.now) {
+            if !room || !cx.may_upload() {
                 break;
             }
             let blocks = known.next_run();
             let length = blocks.iter().map(|block| block.length()).sum::<u32>();
-            cx.shared.upload_limit.spend(u64::from(length));
+            cx.spend_upload(length);
             let offset = pieces.lengths.offset(next.piece()) + u64::from(next.begin());
             cx.request(Op::Read { offset, length }, Pending::Read { conn, blocks });
         }

@@ -129,6 +129,26 @@ fn silence_ends_the_session_on_both_sides() {
 }
 
 #[test]
+fn a_bridge_that_is_silent_after_the_tab_was_suspended_counts_as_gone_within_seconds() {
+    let mut world = World::new(Windows::default(), 1);
+    let resumed = Instant::from_micros(60_000_000);
+    world.client.handle_suspension(resumed);
+    world.client.handle_timeout(resumed);
+    assert!(world.client.poll_event().is_none(), "it had no time yet");
+    let gone = resumed + std::time::Duration::from_secs(2);
+    assert_eq!(world.client.poll_timeout(), gone);
+
+    world.server.handle_timeout(world.server.poll_timeout());
+    world.settle();
+    world.client.handle_timeout(gone);
+    assert!(world.client.poll_event().is_none(), "it was heard in time");
+
+    world.client.handle_suspension(resumed);
+    world.client.handle_timeout(gone);
+    assert!(matches!(world.client.poll_event(), Some(Event::Silent)));
+}
+
+#[test]
 fn a_tab_that_never_says_hello_is_refused() {
     let mut server = Server::new(ServerConfig::default(), T0);
     let deadline = server.poll_timeout();

@@ -124,25 +124,30 @@ async fn run(port: Arc<Port>, rest: mpsc::Sender<(SocketAddr, Bytes)>) {
             state.armed
         };
         tokio::select! {
-            () = port.sockets.readable() => receive(&port, &rest, &mut buffer),
+            () = port.sockets.readable() => {
+                if receive(&port, &rest, &mut buffer) >= TURN {
+                    tokio::task::yield_now().await;
+                }
+            }
             () = until(due) => {
                 let mut state = port.lock();
                 let now = state.now();
                 state.machine.handle_timeout(now);
-                state.settle(&port);
+                state.carry_out(&port);
             }
             () = port.changed.notified() => {}
         }
-        tokio::task::yield_now().await;
     }
 }
 
-fn receive(port: &Port, rest: &mpsc::Sender<(SocketAddr, Bytes)>, buffer: &mut [u8]) {
+/// Handles available datagrams. Returns their number, at least [`TURN`] if there may be more.
+fn receive(port: &Port, rest: &mpsc::Sender<(SocketAddr, Bytes)>, buffer: &mut [u8]) -> usize {
     let mut state = port.lock();
     let mut handled = 0;
     while handled < TURN
         && let Some(received) = port.sockets.try_receive(buffer)
     {
+        let now = state.now();
         let bytes = buffer.get(..received.length).unwrap_or_default();
         let is_syn = bytes.first() == Some(&SYN);
         state
@@ -150,11 +155,12 @@ fn receive(port: &Port, rest: &mpsc::Sender<(SocketAddr, Bytes)>, buffer: &mut [
             .note(received.from, received.local, is_syn);
         for datagram in bytes.chunks(received.segment.max(1)) {
             handled += 1;
-            if !state.handle(port, received.from, datagram) {
+            if !state.handle(port, now, received.from, datagram) {
                 // Lost, like any datagram, if it is not received in time.
                 let _ = rest.try_send((received.from, Bytes::copy_from_slice(datagram)));
             }
         }
     }
-    state.settle(port);
+    state.carry_out(port);
+    handled
 }

@@ -120,19 +120,25 @@ impl State {
         types::Instant::ZERO + self.start.elapsed()
     }
 
-    /// Notifies streams of changes, and sends pending datagrams.
+    /// Notifies streams of changes, sends pending datagrams, and wakes the task for an earlier
+    /// deadline.
     pub(super) fn settle(&mut self, port: &Port) {
+        self.carry_out(port);
+        let due = self.due();
+        let is_nearer = due.is_some_and(|due| self.armed.is_none_or(|armed| due < armed));
+        if is_nearer {
+            port.changed.notify_one();
+        }
+    }
+
+    /// The same within the task, which looks at the deadline itself.
+    pub(super) fn carry_out(&mut self, port: &Port) {
         self.send(port);
         while let Some(event) = self.machine.poll_event() {
             self.pass_on(port, event);
         }
         // A connection that could not be queued was reset.
         self.send(port);
-        let due = self.due();
-        let is_nearer = due.is_some_and(|due| self.armed.is_none_or(|armed| due < armed));
-        if is_nearer {
-            port.changed.notify_one();
-        }
     }
 
     fn pass_on(&mut self, port: &Port, event: Event) {
@@ -194,11 +200,16 @@ impl State {
         }
     }
 
-    pub(super) fn handle(&mut self, port: &Port, from: SocketAddr, datagram: &[u8]) -> bool {
+    pub(super) fn handle(
+        &mut self,
+        port: &Port,
+        now: types::Instant,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> bool {
         if datagram.first() == Some(&SYN) && !port.is_allowed(from) {
             return true;
         }
-        let now = self.now();
         self.machine.handle_datagram(now, from, datagram)
     }
 

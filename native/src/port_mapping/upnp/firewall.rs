@@ -99,14 +99,6 @@ pub fn read_number(answer: &Answer) -> Result<u16, Failure> {
         .map_err(|_| Failure::Invalid(format!("the number of the pinhole is {}", shown(number))))
 }
 
-/// Numbers of IANA.
-const fn protocol(transport: Transport) -> u8 {
-    match transport {
-        Transport::Tcp => 6,
-        Transport::Udp => 17,
-    }
-}
-
 /// The first result, or else the second one. Of two failures, the one that says more.
 async fn or_else(
     first: Result<Firewall, Failure>,
@@ -210,7 +202,7 @@ impl Firewall {
             .with("RemotePort", 0)
             .with("InternalClient", self.access.gateway.ours)
             .with("InternalPort", port)
-            .with("Protocol", protocol(transport))
+            .with("Protocol", transport.number())
             .with("LeaseTime", lease);
         let answer = self.control.call(&action, self.control.deadline()).await;
         let number = read_number(&answer.map_err(refusal)?)?;

@@ -1,6 +1,6 @@
 //! UPnP's Internet Gateway Device: the gateway is found by a search (SSDP), describes its services
-//! in XML over HTTP, and is asked by SOAP calls: to map ports ([`connection`]), or to open pinholes
-//! in its firewall for IPv6 ([`firewall`]).
+//! in XML over HTTP, and is asked by SOAP calls: to map ports (`connection`), or to open pinholes
+//! in its firewall for IPv6 (`firewall`).
 //!
 //! Only the gateway's address is contacted. With IPv6 that is the link-local one of the default
 //! route, while descriptions name a global one, of which nobody can tell whose it is. So of an

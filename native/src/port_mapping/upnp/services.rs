@@ -85,12 +85,15 @@ impl Services {
             ServiceKind::Firewall => "its description names no service that opens pinholes",
         });
         for service in description.services(self.kind).take(MAX_SERVICES) {
-            let place = description.place(gateway, url, service)?;
-            self.found.push_back(Control {
-                access: self.access,
-                service: service.name,
-                place,
-            });
+            match description.place(gateway, url, service) {
+                Ok(place) => self.found.push_back(Control {
+                    access: self.access,
+                    service: service.name,
+                    place,
+                }),
+                // Another service of the description may be at the gateway.
+                Err(failure) => self.failure = failure,
+            }
         }
         Ok(())
     }

@@ -65,6 +65,9 @@ pub enum Upnp {
     Trickle,
     /// Its description names this control URL.
     Control(String),
+    /// Its description names this control URL for a service that is preferred, and its own for
+    /// another one.
+    Preferred(String),
 }
 
 /// How the gateway treats pinholes by UPnP, whose search and description are those of [`Upnp`].

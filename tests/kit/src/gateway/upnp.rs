@@ -8,6 +8,7 @@ use std::thread;
 use super::{Event, Pinholes, Shared, TICK, Transport, Upnp, firewall};
 
 const SERVICE: &str = "urn:schemas-upnp-org:service:WANIPConnection:1";
+const PREFERRED: &str = "urn:schemas-upnp-org:service:WANIPConnection:2";
 
 pub(super) fn answer_search(
     shared: &Shared,
@@ -59,12 +60,17 @@ fn handle(shared: &Shared, mut stream: TcpStream) -> Option<()> {
             return None;
         }
         upnp if head.starts_with("GET /description.xml ") => {
-            let control = match upnp {
-                Upnp::Control(url) => url,
-                _ => "/control".to_owned(),
+            let (control, more) = match upnp {
+                Upnp::Control(url) => (url, String::new()),
+                Upnp::Preferred(url) => ("/control".to_owned(), service(PREFERRED, &url)),
+                _ => ("/control".to_owned(), String::new()),
             };
-            let pinholes = shared.behaviour().pinholes != Pinholes::Absent;
-            response("200 OK", &description(&control, pinholes))
+            let firewall = match shared.behaviour().pinholes {
+                Pinholes::Absent => String::new(),
+                _ => service(firewall::SERVICE, &control),
+            };
+            let services = [more, service(SERVICE, &control), firewall].concat();
+            response("200 OK", &description(&services))
         }
         _ => firewall::call(shared, from, &body).unwrap_or_else(|| call(shared, &body)),
     };
@@ -95,14 +101,16 @@ fn response(status: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn description(control: &str, pinholes: bool) -> String {
-    let firewall = format!(
-        "<service><serviceType>{}</serviceType><serviceId>urn:upnp-org:serviceId:WANIPv6Firewall1</serviceId><SCPDURL>/6fc.xml</SCPDURL><controlURL>{control}</controlURL><eventSubURL>/event</eventSubURL></service>",
-        firewall::SERVICE
-    );
-    let firewall = if pinholes { firewall } else { String::new() };
+fn description(services: &str) -> String {
     format!(
-        "<?xml version=\"1.0\"?><root xmlns=\"urn:schemas-upnp-org:device-1-0\"><specVersion><major>1</major><minor>0</minor></specVersion><device><deviceType>urn:schemas-upnp-org:device:InternetGatewayDevice:1</deviceType><deviceList><device><deviceType>urn:schemas-upnp-org:device:WANDevice:1</deviceType><deviceList><device><deviceType>urn:schemas-upnp-org:device:WANConnectionDevice:1</deviceType><serviceList><service><serviceType>{SERVICE}</serviceType><serviceId>urn:upnp-org:serviceId:WANIPConn1</serviceId><SCPDURL>/scpd.xml</SCPDURL><controlURL>{control}</controlURL><eventSubURL>/event</eventSubURL></service>{firewall}</serviceList></device></deviceList></device></deviceList></device></root>"
+        "<?xml version=\"1.0\"?><root xmlns=\"urn:schemas-upnp-org:device-1-0\"><specVersion><major>1</major><minor>0</minor></specVersion><device><deviceType>urn:schemas-upnp-org:device:InternetGatewayDevice:1</deviceType><deviceList><device><deviceType>urn:schemas-upnp-org:device:WANDevice:1</deviceType><deviceList><device><deviceType>urn:schemas-upnp-org:device:WANConnectionDevice:1</deviceType><serviceList>{services}</serviceList></device></deviceList></device></deviceList></device></root>"
+    )
+}
+
+/// A service in the description.
+fn service(name: &str, control: &str) -> String {
+    format!(
+        "<service><serviceType>{name}</serviceType><serviceId>urn:upnp-org:serviceId:Service1</serviceId><SCPDURL>/scpd.xml</SCPDURL><controlURL>{control}</controlURL><eventSubURL>/event</eventSubURL></service>"
     )
 }
 

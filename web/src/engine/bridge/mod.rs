@@ -348,6 +348,11 @@ impl Bridge {
         self.session.set_token(now, token);
     }
 
+    /// Handles that the worker was suspended: the connection may have broken without notice.
+    pub(super) fn handle_suspension(&mut self, now: Instant) {
+        self.session.handle_suspension(now);
+    }
+
     /// Sends pending messages, as far as the browser accepts them. Returns whether anything was
     /// sent.
     pub(super) fn transmit(&mut self) -> bool {

@@ -130,6 +130,19 @@ impl Session {
         }
     }
 
+    /// Handles that the worker was suspended. The delay before the next attempt is over, and an open
+    /// connection must show that it still works.
+    pub(super) fn handle_suspension(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Waiting(_) | State::Opening(..) => {
+                self.backoff = Backoff::default();
+                self.state = State::Waiting(now);
+            }
+            State::Open { tunnel, .. } => tunnel.handle_suspension(now),
+            State::Refused(_) => {}
+        }
+    }
+
     /// Sets the token. A session that was refused for lack of one is reopened.
     pub(super) fn set_token(&mut self, now: Instant, token: String) {
         self.token = token;

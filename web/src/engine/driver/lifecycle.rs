@@ -11,7 +11,7 @@ use super::Driver;
 use crate::browser::clock::{now, unix_millis};
 use crate::engine::tabs::post_error;
 use crate::engine::torrents::Torrent;
-use crate::message::{Outcome, SharedFile};
+use crate::message::{Outcome, SharedFile, Sharing};
 use crate::storage::restore::Restored;
 
 impl Driver {
@@ -23,13 +23,18 @@ impl Driver {
     /// Handles the metadata of a magnet link: the download can start.
     pub(super) fn handle_metadata(&mut self, torrent: TorrentId, info: &Arc<Info>) {
         let library = &mut self.library;
-        if let Err(why) = library.handle_metadata(&mut self.engine, now(), torrent, info) {
-            post_error(&why);
-            self.delete(torrent);
-            return;
-        }
+        let lost_trackers = match library.handle_metadata(&mut self.engine, now(), torrent, info) {
+            Ok(lost_trackers) => lost_trackers,
+            Err(why) => {
+                post_error(&why);
+                return self.delete(torrent);
+            }
+        };
         if info.private {
             self.network.swarms.set_private(torrent);
+        }
+        if lost_trackers {
+            self.network.rejoin(now(), torrent);
         }
         let sources = (&self.engine, &self.library.torrents);
         self.network.update(sources, torrent, |_| ());
@@ -43,12 +48,13 @@ impl Driver {
         name: &str,
         files: &[SharedFile],
         contents: &JsValue,
+        sharing: Sharing,
     ) -> Result<Outcome, String> {
         let others = self.outstanding_of(&self.space.all());
         let torrents = &mut self.library.torrents;
         let listed = (torrents.new_id(), torrents.new_added(unix_millis()));
         self.creations
-            .start(listed, name, files, contents, others)?;
+            .start(listed, name, (files, contents), sharing, others)?;
         Ok(Outcome::Added)
     }
 

@@ -7,6 +7,7 @@
 mod lifecycle;
 mod page;
 mod playback;
+mod settings;
 mod storage;
 
 use std::cell::RefCell;
@@ -22,18 +23,20 @@ use super::bridge::address::BridgeAddress;
 use super::bridge::{Bridge, SocketEvent};
 use super::creation::Creations;
 use super::library::Library;
-use super::network::{ForEngine, Network, WANTED_PEERS};
+use super::network::{ForEngine, Network};
 use super::opened::Content;
 use super::playback::Playback;
 use super::requests::Requests;
+use super::seeding::given;
 use super::space::SpaceClaims;
-use super::tabs::post_to;
+use super::suspension::Suspension;
+use super::tabs::{post_all, post_to};
 use super::timers::{Task, Timers};
 use super::updates::PageUpdates;
 use super::view;
-use crate::browser::clock::now;
+use crate::browser::clock::{now, unix_millis};
 use crate::browser::global::random;
-use crate::message::View;
+use crate::message::{Settings, ToPage, View};
 use crate::storage::client::Storage;
 
 /// The engine and the parts around it.
@@ -47,8 +50,10 @@ pub(super) struct Driver {
     requests: Requests,
     space: SpaceClaims,
     playback: Playback,
+    settings: Settings,
     updates: PageUpdates,
     timers: Timers,
+    suspension: Suspension,
 }
 
 /// Lets a callback of the browser act on the driver.
@@ -61,10 +66,10 @@ pub(super) fn enter(driver: &Weak<RefCell<Driver>>, act: impl FnOnce(&mut Driver
 }
 
 /// The engine's configuration for a tab: it does not dial, and its memory stays small.
-fn config() -> Config {
+fn config(max_peers: u16) -> Config {
     Config {
         max_torrents: 500,
-        max_peers: WANTED_PEERS.into(),
+        max_peers: max_peers.into(),
         max_peers_total: 200,
         max_dialling: 0,
         max_unwritten: 16 << 20,
@@ -91,11 +96,12 @@ impl Driver {
             let listener = Rc::new(move |socket, event| {
                 enter(&on_socket, |driver| driver.handle_socket(socket, event));
             });
+            let settings = Settings::default();
             let bridge = Bridge::new(address, token, listener);
             RefCell::new(Self {
                 me: me.clone(),
-                engine: Engine::new(config(), peer_id, random(), now),
-                network: Network::new(bridge, peer_id),
+                engine: Engine::new(config(settings.max_peers), peer_id, random(), now),
+                network: Network::new(bridge, peer_id, settings.max_peers),
                 library: Library::new(storage.clone()),
                 creations: Creations::new(
                     storage.clone(),
@@ -113,8 +119,10 @@ impl Driver {
                 storage,
                 space: SpaceClaims::default(),
                 playback: Playback::default(),
+                settings,
                 updates: PageUpdates::default(),
                 timers: Timers::new(now, move || enter(&on_timer, Self::handle_timer)),
+                suspension: Suspension::new(unix_millis()),
             })
         })
     }
@@ -148,6 +156,10 @@ impl Driver {
     fn handle_timer(&mut self) {
         let now = now();
         self.timers.fired();
+        if let Some(seconds) = self.suspension.check(unix_millis()) {
+            self.network.bridge.handle_suspension(now);
+            post_all(&ToPage::Suspended { seconds });
+        }
         if self.engine.poll_timeout().is_some_and(|(at, _)| at <= now) {
             self.engine.handle(now, Input::Timeout);
         }
@@ -158,6 +170,7 @@ impl Driver {
                 Task::ReportAmounts => self
                     .network
                     .update_all(&self.engine, &self.library.torrents),
+                Task::SaveAmounts => self.library.save_transferred(&self.engine),
                 Task::CheckStorage => self.check_storage(),
             }
         }
@@ -170,6 +183,11 @@ impl Driver {
     pub(super) fn send_updates(&mut self, now: Instant) {
         self.prioritise_new();
         let snapshot = self.engine.snapshot();
+        let rule = self.settings.when_complete;
+        for torrent in given(&self.library.torrents, &snapshot, rule) {
+            // Refused only for a torrent that is not in the engine.
+            drop(self.set_paused(torrent, true));
+        }
         let torrents = &self.library.torrents;
         let state = view::state(view::Sources {
             snapshot: &snapshot,

@@ -5,7 +5,8 @@ use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 
-use super::{Driver, enter};
+use super::playback::prioritise;
+use super::{Driver, enter, settings};
 use crate::browser::clock::now;
 use crate::engine::amounts::outstanding;
 use crate::engine::fetch;
@@ -13,7 +14,7 @@ use crate::engine::library::report_failure;
 use crate::engine::opened::{Content, files};
 use crate::engine::tabs::{FollowerMessage, Tab, post_to};
 use crate::link::is_web_address;
-use crate::message::{Outcome, Pane, ToPage, ToWorker, View};
+use crate::message::{Outcome, Pane, Priority, ToPage, ToWorker, View};
 
 impl Driver {
     /// Handles a message of a tab's page. `attachment` is the .torrent file of
@@ -38,16 +39,24 @@ impl Driver {
                 let added = library.add_file(engine, now(), &name, &bytes(attachment));
                 post_outcome(tab, name, added);
             }
-            ToWorker::ShareFiles { name, files } => {
-                let added = self.share_files(&name, &files, attachment);
+            ToWorker::ShareFiles {
+                name,
+                files,
+                sharing,
+            } => {
+                let added = self.share_files(&name, &files, attachment, sharing);
                 post_outcome(tab, name, added);
             }
             ToWorker::Pause(id) => post_failure(tab, self.set_paused(TorrentId(id), true)),
             ToWorker::Resume(id) => post_failure(tab, self.set_paused(TorrentId(id), false)),
             ToWorker::Remove(id) => post_failure(tab, self.remove(TorrentId(id))),
             ToWorker::Undo(id) => post_failure(tab, library.undo(engine, now(), TorrentId(id))),
-            ToWorker::Want { id, file, wanted } => {
-                post_failure(tab, self.want_file(TorrentId(id), file, wanted));
+            ToWorker::SetPriority { id, file, priority } => {
+                post_failure(tab, self.set_priority(TorrentId(id), file, priority));
+            }
+            ToWorker::SetOptions { id, options } => {
+                library.set_options(engine, now(), TorrentId(id), options);
+                prioritise(self, TorrentId(id));
             }
             ToWorker::Show(view) => self.show(tab, view),
             ToWorker::ListFiles(id) => self.list_files(tab, TorrentId(id)),
@@ -61,6 +70,7 @@ impl Driver {
                 return;
             }
             ToWorker::Token(token) => self.set_token(token),
+            ToWorker::Settings(settings) => settings::apply(self, settings),
             ToWorker::Visible(visible) => self.updates.set_visible(now(), tab, visible),
             ToWorker::Ping => post_to(tab, &ToPage::Pong),
         }
@@ -97,27 +107,35 @@ impl Driver {
         });
     }
 
-    fn set_paused(&mut self, torrent: TorrentId, paused: bool) -> Result<(), String> {
+    pub(super) fn set_paused(&mut self, torrent: TorrentId, paused: bool) -> Result<(), String> {
         self.library
             .set_paused(&mut self.engine, now(), torrent, paused)?;
         self.space.reset(torrent);
+        if !paused {
+            let rule = self.settings.when_complete;
+            self.library.keep_seeding(&self.engine, torrent, rule);
+        }
         Ok(())
     }
 
-    pub(super) fn want_file(
+    /// Sets whether a file is wanted, and how soon.
+    pub(super) fn set_priority(
         &mut self,
         torrent: TorrentId,
         file: u32,
-        wanted: bool,
+        priority: Priority,
     ) -> Result<(), String> {
         let had_all = outstanding(&self.engine, torrent) == 0;
         let library = &mut self.library;
-        if !library.want_file(&mut self.engine, now(), (torrent, file), wanted)? {
-            return Ok(());
+        if library.set_priority(&mut self.engine, now(), (torrent, file), priority)? {
+            self.space.reset(torrent);
+            if had_all && outstanding(&self.engine, torrent) > 0 {
+                self.network.rejoin(now(), torrent);
+            }
         }
-        self.space.reset(torrent);
-        if had_all && outstanding(&self.engine, torrent) > 0 {
-            self.network.rejoin(now(), torrent);
+        prioritise(self, torrent);
+        if let Some(torrent) = self.library.torrents.get(torrent) {
+            self.updates.send_files(torrent);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use web_sys::MessagePort;
 use super::{Driver, enter};
 use crate::browser::clock::now;
 use crate::engine::playback::{Port, Read, StreamEvent, StreamId};
+use crate::message::Priority;
 
 impl Driver {
     /// Answers a request for a file. `port` is the end of a channel to the service worker.
@@ -24,15 +25,14 @@ impl Driver {
         let torrent = torrents
             .iter()
             .find(|torrent| torrent.folder == folder && torrent.delete_at.is_none());
-        let flags = torrent.and_then(|torrent| torrent.wanted.as_ref());
-        let unwanted = flags.and_then(|flags| flags.get(file as usize)) == Some(&false);
+        let is_unwanted = torrent.is_some_and(|torrent| !torrent.wants(file as usize));
         let found = torrent.and_then(|torrent| Some((torrent.id, torrent.info.clone()?)));
         let of_torrent = found.as_ref().map(|(torrent, info)| (*torrent, &**info));
         self.playback.open(id, of_torrent, file, range, port);
         if let Some((torrent, _)) = found {
-            if unwanted {
-                // Whoever plays a file wants it. Refused only for a torrent that is not in the engine.
-                drop(self.want_file(torrent, file, true));
+            if is_unwanted {
+                // A file that is played is wanted. Refused only for a torrent that is not in the engine.
+                drop(self.set_priority(torrent, file, Priority::Normal));
             }
             prioritise(self, torrent);
         }
@@ -106,15 +106,15 @@ impl Driver {
     }
 }
 
-/// Tells the engine what of a torrent is played next.
-fn prioritise(driver: &mut Driver, torrent: TorrentId) {
-    let torrents = &driver.library.torrents;
-    let info = torrents
-        .get(torrent)
-        .and_then(|torrent| torrent.info.as_ref());
-    if let Some(info) = info {
-        let ranges = driver.playback.ranges(torrent, info);
-        let command = Command::Prioritise(torrent, ranges);
+/// Tells the engine what of a torrent is downloaded first: what is played next, then what the user
+/// chose.
+pub(super) fn prioritise(driver: &mut Driver, id: TorrentId) {
+    let torrent = driver.library.torrents.get(id);
+    let known = torrent.and_then(|torrent| Some((torrent, torrent.info.as_ref()?)));
+    if let Some((torrent, info)) = known {
+        let mut ranges = driver.playback.ranges(id, info);
+        ranges.extend(torrent.order());
+        let command = Command::Prioritise(id, ranges);
         // Refused only for a torrent that is not in the engine.
         drop(driver.engine.command(now(), command));
     }

@@ -1,5 +1,6 @@
 //! The list of torrents.
 
+mod extra;
 mod torrent;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,9 @@
 //! The form that adds torrents, by link or by file, and that shares files.
 
 use aqueduct_core::types::visible;
+use js_sys::Reflect;
 use leptos::ev::SubmitEvent;
+use leptos::html::Input;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::JsValue;
@@ -88,9 +90,11 @@ fn SharePicker() -> impl IntoView {
     let model = expect_context::<Model>();
     let change = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
-        model
-            .offer
-            .set(input.files().and_then(|files| Offer::from_list(&files)));
+        let offer = input.files().and_then(|files| Offer::from_list(&files));
+        if offer.is_none() {
+            model.show_alert("There is no file in that folder.".to_owned());
+        }
+        model.offer.set(offer);
         input.set_value("");
     };
     view! {
@@ -100,9 +104,34 @@ fn SharePicker() -> impl IntoView {
                 "Share files"
                 <input type="file" multiple on:change=change/>
             </label>
+            {can_choose_folders().then(|| view! { <FolderInput change/> })}
             <span class="wide">"or drop files or a folder on this page"</span>
         </p>
     }
+}
+
+/// An input for a whole folder. That is an attribute of browsers, not of HTML.
+#[component]
+fn FolderInput(change: impl Fn(Event) + 'static) -> impl IntoView {
+    let input = NodeRef::<Input>::new();
+    Effect::new(move |_| {
+        if let Some(input) = input.get() {
+            // Fails only for an invalid attribute name.
+            drop(input.set_attribute("webkitdirectory", ""));
+        }
+    });
+    view! {
+        <label class="file">
+            "Share a folder"
+            <input node_ref=input type="file" on:change=change/>
+        </label>
+    }
+}
+
+/// Whether the browser has inputs for whole folders.
+fn can_choose_folders() -> bool {
+    let input = document().create_element("input");
+    input.is_ok_and(|input| Reflect::has(&input, &"webkitdirectory".into()) == Ok(true))
 }
 
 #[component]

@@ -6,8 +6,11 @@
 
 mod about;
 mod add_form;
+mod dialog;
 mod explain;
+mod fields;
 mod header;
+mod keep_going;
 mod list;
 mod lost;
 mod notices;
@@ -16,6 +19,9 @@ mod opened;
 mod player;
 mod plot;
 mod save_all;
+mod save_button;
+mod settings;
+mod storage_use;
 mod token;
 
 pub use about::{About, Empty};

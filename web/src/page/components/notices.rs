@@ -1,13 +1,17 @@
 //! Messages about the whole page: what prevents it from working, errors, and short confirmations.
 
 use leptos::ev::FocusEvent;
+use leptos::html::Input;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use web_sys::HtmlInputElement;
 
 use super::explain::{Explain, bridge};
+use crate::link::to_share;
 use crate::message::BridgeStatus;
+use crate::page::clipboard::copy;
 use crate::page::model::Model;
-use crate::page::words;
+use crate::page::{page_address, words};
 
 /// All of them, the most serious first.
 #[component]
@@ -16,11 +20,12 @@ pub fn Notices() -> impl IntoView {
     let blocked = move || model.blocked.with(|why| why.as_ref().map(words::blocked));
     view! {
         {move || blocked().map(|text| view! { <p class="notice warning" role="alert">{text}</p> })}
-        <For each=move || model.errors.get() key=Clone::clone let:text>
+        <For each=move || model.notices.errors.get() key=Clone::clone let:text>
             <Error text/>
         </For>
         <BridgeNotice/>
-        <Show when=move || model.link_to_copy.with(Option::is_some)>
+        {move || model.notices.suspended.get().map(|seconds| view! { <Suspended seconds/> })}
+        <Show when=move || model.notices.link_to_copy.with(Option::is_some)>
             <LinkNotice/>
         </Show>
     }
@@ -33,6 +38,7 @@ fn Error(text: String) -> impl IntoView {
     let shown = text.clone();
     let dismiss = move |_| {
         model
+            .notices
             .errors
             .update(|all| all.retain(|other| *other != text))
     };
@@ -40,6 +46,18 @@ fn Error(text: String) -> impl IntoView {
         <div class="notice error row">
             <p role="alert">{shown}</p>
             <button type="button" class="quiet" on:click=dismiss>"Dismiss"</button>
+        </div>
+    }
+}
+
+/// That the tab did nothing for a while, until the user dismisses it.
+#[component]
+fn Suspended(seconds: u32) -> impl IntoView {
+    let model = expect_context::<Model>();
+    view! {
+        <div class="notice row">
+            <p role="status">{words::suspended(seconds)}</p>
+            <button type="button" class="quiet" on:click=move |_| model.notices.suspended.set(None)>"Dismiss"</button>
         </div>
     }
 }
@@ -70,18 +88,45 @@ fn BridgeNotice() -> impl IntoView {
     }
 }
 
-/// A link to share, if the browser withholds the clipboard from the page.
+/// The two links that lead others to a torrent.
 #[component]
 fn LinkNotice() -> impl IntoView {
     let model = expect_context::<Model>();
+    let magnet = Signal::derive(move || model.notices.link_to_copy.get().unwrap_or_default());
+    let page = Signal::derive(move || to_share(&page_address(), &magnet.get()));
+    view! {
+        <section class="notice links" aria-labelledby="links">
+            <div class="row">
+                <h2 id="links">"Send it to anyone who should have this torrent"</h2>
+                <button type="button" class="quiet" on:click=move |_| model.notices.link_to_copy.set(None)>"Dismiss"</button>
+            </div>
+            <Link id="link-page" label="Copy this link" text=page/>
+            <Link id="link-magnet" label="or this magnet link" text=magnet/>
+        </section>
+    }
+}
+
+/// A link, and a button that copies it. If the browser does not permit that, the link is selected.
+#[component]
+fn Link(id: &'static str, label: &'static str, text: Signal<String>) -> impl IntoView {
+    let model = expect_context::<Model>();
+    let field = NodeRef::<Input>::new();
+    let copy_it = move |_| {
+        let text = text.get_untracked();
+        spawn_local(async move {
+            if copy(&text).await {
+                model.notices.show("Link copied.".to_owned());
+            } else if let Some(field) = field.get_untracked() {
+                field.select();
+            }
+        });
+    };
     let select = |event: FocusEvent| event_target::<HtmlInputElement>(&event).select();
     view! {
-        <div class="notice">
-            <label class="label" for="to-copy">"Copy this link"</label>
-            <div class="add-row">
-                <input id="to-copy" type="text" readonly prop:value=move || model.link_to_copy.get().unwrap_or_default() on:focus=select/>
-                <button type="button" on:click=move |_| model.link_to_copy.set(None)>"Dismiss"</button>
-            </div>
+        <label for=id>{label}</label>
+        <div class="add-row">
+            <input id=id node_ref=field type="text" readonly prop:value=move || text.get() on:focus=select/>
+            <button type="button" aria-describedby=id on:click=copy_it>"Copy"</button>
         </div>
     }
 }
@@ -90,5 +135,5 @@ fn LinkNotice() -> impl IntoView {
 #[component]
 pub fn Toast() -> impl IntoView {
     let model = expect_context::<Model>();
-    view! { <p class="toast" aria-live="polite">{move || model.notice.get()}</p> }
+    view! { <p class="toast" aria-live="polite">{move || model.notices.confirmation.get()}</p> }
 }

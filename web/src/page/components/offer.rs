@@ -5,9 +5,13 @@ use leptos::ev::SubmitEvent;
 use leptos::html::Button;
 use leptos::prelude::*;
 
+use super::fields::{AddressesField, LimitField, WhenCompleteFields};
 use crate::format::{count, size};
+use crate::message::Sharing;
+use crate::page::input;
 use crate::page::model::Model;
 use crate::page::offer::Offer;
+use crate::page::preferences::Preferences;
 
 /// A card that asks whether to share, while files are offered.
 #[component]
@@ -22,9 +26,14 @@ fn Card(offer: Offer) -> impl IntoView {
     let (contents, left_out) = (contents(&offer), left_out(&offer.left_out));
     let is_nameless = offer.has_default_name();
     let name = RwSignal::new(offer.name);
+    let preferences = expect_context::<Preferences>();
+    let sharing = RwSignal::new(Sharing {
+        trackers: preferences.settings.with_untracked(|s| s.trackers.clone()),
+        ..Sharing::default()
+    });
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
-        model.share_offer(name.get_untracked().trim());
+        model.share_offer(name.get_untracked().trim(), sharing.get_untracked());
     };
     // The card is what the user deals with next, by mouse or keyboard.
     let button = NodeRef::<Button>::new();
@@ -44,11 +53,45 @@ fn Card(offer: Offer) -> impl IntoView {
             <p class="soft">
                 "It is copied into this browser's storage, and whoever has the link can fetch it from you while this page is open."
             </p>
+            <SharingOptions sharing/>
             <div class="buttons">
                 <button class="primary" type="submit" node_ref=button>"Share"</button>
                 <button type="button" on:click=move |_| model.offer.set(None)>"Cancel"</button>
             </div>
         </form>
+    }
+}
+
+/// Trackers, web seeds and limits of what is shared; initially closed.
+#[component]
+fn SharingOptions(sharing: RwSignal<Sharing>) -> impl IntoView {
+    let trackers = Signal::derive(move || sharing.with(|s| s.trackers.clone()));
+    let set_trackers = Callback::new(move |urls| sharing.update(|s| s.trackers = urls));
+    let web_seeds = Signal::derive(move || sharing.with(|s| s.web_seeds.clone()));
+    let set_web_seeds = Callback::new(move |urls| sharing.update(|s| s.web_seeds = urls));
+    let limit = Signal::derive(move || sharing.with(|s| s.options.limits.up));
+    let set_limit = Callback::new(move |up| sharing.update(|s| s.options.limits.up = up));
+    let rule =
+        Signal::derive(move || Some(sharing.with(|s| s.options.when_complete.unwrap_or_default())));
+    let set_rule = Callback::new(move |rule| {
+        sharing.update(|sharing| sharing.options.when_complete = rule);
+    });
+    view! {
+        <details class="more">
+            <summary>"Trackers, web seeds, limits"</summary>
+            <div class="fields">
+                <AddressesField
+                    id="share-trackers" label="Trackers" hint="one address per line, besides the bridge's own"
+                    schemes=input::TRACKERS addresses=trackers set=set_trackers
+                />
+                <AddressesField
+                    id="share-web-seeds" label="Web seeds" hint="web addresses that have these files, too; one per line"
+                    schemes=input::WEB addresses=web_seeds set=set_web_seeds
+                />
+                <LimitField id="share-up" label="Upload limit" limit set=set_limit/>
+                <WhenCompleteFields ids=["share-complete", "share-ratio"] label="Sharing" value=rule set=set_rule/>
+            </div>
+        </details>
     }
 }
 

@@ -1,13 +1,17 @@
 //! Plays an audio or video file in a dialog, also while it is downloaded.
 
+use std::collections::BTreeSet;
+
 use aqueduct_core::types::visible;
 use leptos::ev;
-use leptos::html::Dialog;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlMediaElement, MediaError, Url};
 
+use super::dialog::Dialog;
+use super::save_all::complete_files;
+use super::save_button::SaveButton;
 use crate::browser::error::reason;
 use crate::format::{part, rate};
 use crate::media::{Kind, kind};
@@ -15,6 +19,7 @@ use crate::message::{FileRow, Phase};
 use crate::page::model::{Entry, Model};
 use crate::page::saving::{data, object_url};
 use crate::page::streaming::Streaming;
+use crate::page::subtitles::{Subtitles, for_video, load};
 
 /// A file in the player.
 #[derive(Clone, PartialEq, Eq)]
@@ -69,7 +74,7 @@ pub fn Play(entry: Entry, row: StoredValue<FileRow>, complete: Memo<bool>) -> im
                         kind,
                         address,
                     })),
-                    Err(why) => model.show_error(why),
+                    Err(why) => model.notices.show_error(why),
                 }
             });
         };
@@ -124,27 +129,60 @@ enum Playback {
 
 #[component]
 fn Open(playing: Playing, player: Player) -> impl IntoView {
-    let (dialog, state) = (NodeRef::<Dialog>::new(), RwSignal::new(Playback::Waiting));
+    let state = RwSignal::new(Playback::Waiting);
     Streaming::keep_alive();
-    Effect::new(move |_| {
-        if let Some(dialog) = dialog.get() {
-            // Refused only for an element that is not in the document.
-            drop(dialog.show_modal());
-        }
-    });
-    let name = visible(&playing.row.name).into_owned();
-    let (label, heading) = (name.clone(), name);
+    let heading = visible(&playing.row.name).into_owned();
     let progress = progress(&playing, state);
     let media = media(&playing, state);
+    let (entry, row) = (playing.entry, StoredValue::new(playing.row.clone()));
+    let can_save = can_save(&playing, state);
     view! {
-        <dialog node_ref=dialog class="player" aria-label=label on:close=move |_| player.close()>
-            <div class="player-head">
-                <h2>{heading}</h2>
-                <form method="dialog"><button>"Close"</button></form>
-            </div>
+        <Dialog class="player" heading close=Callback::new(move |()| player.close())>
             {media}
             <p class="soft" role="status">{progress}</p>
-        </dialog>
+            <Show when=move || can_save.get()>
+                <div class="buttons"><SaveButton entry row/></div>
+            </Show>
+        </Dialog>
+    }
+}
+
+/// The subtitles that are complete, as soon as they are loaded, in the order of the files.
+fn subtitles(playing: &Playing) -> RwSignal<Vec<Subtitles>> {
+    let loaded = RwSignal::new(Vec::<Subtitles>::new());
+    let (entry, video) = (playing.entry, playing.row.name.clone());
+    let begun = StoredValue::new(BTreeSet::new());
+    Effect::new(move |_| {
+        entry.files_done.track();
+        let folder = entry.torrent.with_untracked(|t| t.folder.clone());
+        for (label, row) in for_video(&video, &complete_files(entry)) {
+            if begun.try_update_value(|begun| begun.insert(row.index)) == Some(true) {
+                spawn_local(add_subtitles(loaded, folder.clone(), label, row));
+            }
+        }
+    });
+    on_cleanup(move || loaded.get_untracked().iter().for_each(Subtitles::revoke));
+    loaded
+}
+
+async fn add_subtitles(
+    loaded: RwSignal<Vec<Subtitles>>,
+    folder: String,
+    label: String,
+    row: FileRow,
+) {
+    // A player without them is better than none.
+    let Some(subtitles) = load(&folder, label, &row).await else {
+        return;
+    };
+    let url = subtitles.clone();
+    let added = loaded.try_update(|all| {
+        all.push(subtitles);
+        all.sort_by_key(|one| one.index);
+    });
+    if added.is_none() {
+        // The player was closed in the meantime.
+        url.revoke();
     }
 }
 
@@ -161,7 +199,15 @@ fn media(playing: &Playing, state: RwSignal<Playback>) -> AnyView {
     if playing.kind == Kind::Audio {
         view! { <audio controls autoplay src=address on:waiting=waits on:playing=plays on:loadeddata=plays on:error=fails></audio> }.into_any()
     } else {
-        view! { <video controls autoplay playsinline src=address on:waiting=waits on:playing=plays on:loadeddata=plays on:error=fails></video> }.into_any()
+        let tracks = subtitles(playing);
+        view! {
+            <video controls autoplay playsinline src=address on:waiting=waits on:playing=plays on:loadeddata=plays on:error=fails>
+                <For each=move || tracks.get() key=|track| track.url.clone() let:track>
+                    <track kind="subtitles" label=visible(&track.label).into_owned() src=track.url/>
+                </For>
+            </video>
+        }
+        .into_any()
     }
 }
 
@@ -177,15 +223,28 @@ fn failure(error: Option<MediaError>) -> &'static str {
     }
 }
 
+/// Whether the player offers to save the file: if the browser cannot play it, and it is complete.
+fn can_save(playing: &Playing, state: RwSignal<Playback>) -> Memo<bool> {
+    let (entry, total, index) = (playing.entry, playing.row.size, playing.row.index);
+    Memo::new(move |_| {
+        let failed = state.with(|state| matches!(state, Playback::Failed(_)));
+        failed && done(entry, index).is_some_and(|done| done >= total)
+    })
+}
+
+/// The verified bytes of a file, if its torrent's files are listed.
+fn done(entry: Entry, index: u32) -> Option<u64> {
+    let at = entry
+        .files
+        .with(|rows| rows.iter().position(|row| row.index == index))?;
+    entry.files_done.with(|done| done.get(at).copied())
+}
+
 /// Whether it plays, and how much of the file is there while it is incomplete.
 fn progress(playing: &Playing, state: RwSignal<Playback>) -> Memo<String> {
     let (entry, total, index) = (playing.entry, playing.row.size, playing.row.index);
     Memo::new(move |_| {
-        let done = entry.files.with(|rows| {
-            let at = rows.iter().position(|row| row.index == index);
-            at.and_then(|at| entry.files_done.with(|done| done.get(at).copied()))
-        });
-        let there = done
+        let there = done(entry, index)
             .filter(|done| *done < total)
             .map(|done| format!("{} are here", part(done, total)));
         let (phase, down) = entry.torrent.with(|t| (t.phase, t.traffic.down));

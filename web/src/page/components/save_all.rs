@@ -111,8 +111,8 @@ fn save_when_listed(model: Model, entry: Entry) {
             saving.set(Saving::Preparing { read: 0, total });
             spawn_local(async move {
                 match save_complete_files(entry, &rows, total).await {
-                    Ok(notice) => notice.into_iter().for_each(|text| model.show_notice(text)),
-                    Err(why) => model.show_error(why),
+                    Ok(notice) => notice.into_iter().for_each(|text| model.notices.show(text)),
+                    Err(why) => model.notices.show_error(why),
                 }
                 saving.try_set(Saving::Idle);
             });
@@ -152,7 +152,8 @@ async fn save_complete_files(
     })
 }
 
-fn complete_files(entry: Entry) -> Vec<FileRow> {
+/// The files that are complete, as far as they are listed.
+pub(super) fn complete_files(entry: Entry) -> Vec<FileRow> {
     let done = entry.files_done.get_untracked();
     entry.files.with_untracked(|rows| {
         rows.iter()

@@ -1,30 +1,29 @@
 //! The page's state: signals that the worker's messages set and the components read.
 
 mod heartbeat;
+mod notices;
 mod remembered;
 mod submitted;
 mod worker;
 
-use std::time::Duration;
-
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 
+use self::notices::Notices;
 pub(crate) use self::remembered::Remembered;
 use self::remembered::{missing, read, write};
 use self::submitted::Submitted;
 use self::worker::{WorkerEvent, WorkerHandle};
 use super::leaving::would_lose;
+use super::local_storage::{self, SETTINGS};
 use super::offer::{Dropped, Offer};
 use super::saving::Saving;
+use super::storage_manager;
 use crate::link::{is_web_address, links_in};
 use crate::message::{
-    Blocked, BridgeStatus, Details, FileRow, Outcome, PeerRow, PieceMap, Removed, State, ToPage,
-    ToWorker, Torrent,
+    Blocked, BridgeStatus, Details, FileRow, Outcome, PeerRow, PieceMap, Removed, Sharing, State,
+    ToPage, ToWorker, Torrent,
 };
-
-/// How long a notice is shown.
-const NOTICE_DURATION: Duration = Duration::from_secs(8);
 
 /// The signals of one torrent. They live as long as the page; those of a removed torrent are not
 /// reused.
@@ -65,19 +64,13 @@ pub(crate) struct Model {
     pub(crate) alerts: RwSignal<Vec<String>>,
     /// The files that the user may want to share.
     pub(crate) offer: RwSignal<Option<Offer>, LocalStorage>,
-    /// Other errors, oldest first, until the user dismisses them.
-    pub(crate) errors: RwSignal<Vec<String>>,
-    /// A confirmation, shown for some seconds.
-    pub(crate) notice: RwSignal<String>,
-    /// A link for the user to copy, if the browser does not let the page copy it.
-    pub(crate) link_to_copy: RwSignal<Option<String>>,
+    /// What the page tells the user besides.
+    pub(crate) notices: Notices,
     /// The content of the text field.
     pub(crate) draft: RwSignal<String>,
     /// Whether the worker has sent its state since it started.
     pub(crate) has_state: RwSignal<bool>,
     submitted: StoredValue<Submitted>,
-    /// The number of notices so far.
-    notice_count: StoredValue<u64>,
     remembered: StoredValue<Vec<Remembered>>,
     worker: StoredValue<Option<WorkerHandle>, LocalStorage>,
 }
@@ -93,13 +86,10 @@ impl Model {
             blocked: RwSignal::new(None),
             alerts: RwSignal::new(Vec::new()),
             offer: RwSignal::new_local(None),
-            errors: RwSignal::new(Vec::new()),
-            notice: RwSignal::new(String::new()),
-            link_to_copy: RwSignal::new(None),
+            notices: Notices::new(),
             draft: RwSignal::new(String::new()),
             has_state: RwSignal::new(false),
             submitted: StoredValue::new(Submitted::default()),
-            notice_count: StoredValue::new(0),
             remembered: StoredValue::new(Vec::new()),
             worker: StoredValue::new_local(None),
         };
@@ -142,7 +132,7 @@ impl Model {
         self.alerts.set(Vec::new());
         request_persistence();
         if let Some(address) = links.iter().find(|link| is_web_address(link)) {
-            self.show_notice(format!("Fetching {address}"));
+            self.notices.show(format!("Fetching {address}"));
         }
         links
             .iter()
@@ -159,32 +149,10 @@ impl Model {
             })
     }
 
-    /// Shows a confirmation for some seconds.
-    pub(crate) fn show_notice(self, text: String) {
-        let number = self.notice_count.try_update_value(|n| {
-            *n += 1;
-            *n
-        });
-        self.notice.set(text);
-        let clear = move || {
-            if Some(self.notice_count.get_value()) == number {
-                self.notice.set(String::new());
-            }
-        };
-        set_timeout(clear, NOTICE_DURATION);
-    }
-
     /// Shows why something was not added, until the user adds something else.
     pub(crate) fn show_alert(self, why: String) {
         if self.alerts.with_untracked(|all| !all.contains(&why)) {
             self.alerts.update(|all| all.push(why));
-        }
-    }
-
-    /// Shows an error until the user dismisses it. The same text is shown once.
-    pub(crate) fn show_error(self, text: String) {
-        if self.errors.with_untracked(|all| !all.contains(&text)) {
-            self.errors.update(|all| all.push(text));
         }
     }
 
@@ -205,7 +173,7 @@ impl Model {
     }
 
     /// Shares the offered files under this name.
-    pub(crate) fn share_offer(self, name: &str) {
+    pub(crate) fn share_offer(self, name: &str, sharing: Sharing) {
         let Some(offer) = self.offer.try_update(Option::take).flatten() else {
             return;
         };
@@ -214,15 +182,17 @@ impl Model {
         let message = ToWorker::ShareFiles {
             name: name.to_owned(),
             files: offer.files,
+            sharing,
         };
         self.send_with(&message, Some(&offer.contents));
     }
 
     fn handle_worker(self, event: WorkerEvent) {
         match event {
+            WorkerEvent::Ready => self.send(&ToWorker::Settings(local_storage::read(SETTINGS))),
             WorkerEvent::Message(message) => self.handle_message(message),
             WorkerEvent::Crashed => self.clear(),
-            WorkerEvent::Stopped(why) => self.show_error(why),
+            WorkerEvent::Stopped(why) => self.notices.show_error(why),
         }
     }
 
@@ -242,8 +212,15 @@ impl Model {
             ToPage::Pieces(id, pieces) => self.with_entry(id, |entry| entry.pieces.set(pieces)),
             ToPage::Details(id, details) => self.with_entry(id, |entry| entry.details.set(details)),
             ToPage::AddResult { asked, outcome } => self.handle_outcome(&asked, outcome),
-            ToPage::Error(why) => self.show_error(why),
+            ToPage::Suspended { seconds } => self.notices.suspended.set(Some(seconds)),
+            ToPage::Error(why) => self.notices.show_error(why),
         }
+    }
+
+    /// Whether this tab leads and downloads something.
+    pub(crate) fn is_downloading(self) -> bool {
+        let downloads = |entry: &Entry| entry.torrent.with(|t| t.phase.is_download());
+        self.blocked.with(Option::is_none) && self.torrents.with(|all| all.iter().any(downloads))
     }
 
     fn handle_outcome(self, asked: &str, outcome: Outcome) {
@@ -251,7 +228,7 @@ impl Model {
             Outcome::Added => self.handle_added(asked),
             Outcome::AlreadyListed(name) => {
                 self.handle_added(asked);
-                self.show_notice(format!("{name} is in the list already."));
+                self.notices.show(format!("{name} is in the list already."));
             }
             Outcome::Rejected(why) => self.show_alert(why),
         }
@@ -328,6 +305,10 @@ impl Model {
 
     fn set_torrent(self, torrent: Torrent) {
         if let Some(entry) = self.entry(torrent.id) {
+            let was_created = entry.torrent.with_untracked(|old| old.magnet.is_none());
+            if was_created && torrent.magnet.is_some() {
+                self.notices.link_to_copy.set(torrent.magnet.clone());
+            }
             if entry.torrent.with_untracked(|old| *old != torrent) {
                 entry.torrent.set(torrent);
             }
@@ -390,7 +371,7 @@ fn clear_address() {
 /// Asks the browser not to delete the stored data when space runs low. It may decline, which
 /// changes nothing else. Only a page may ask.
 fn request_persistence() {
-    if window().is_secure_context() {
-        drop(window().navigator().storage().persist());
+    if let Some(storage) = storage_manager() {
+        drop(storage.persist());
     }
 }

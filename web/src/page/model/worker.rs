@@ -26,6 +26,8 @@ const RESTART_AFTER: Duration = Duration::from_millis(300);
 
 /// An event of the worker.
 pub(super) enum WorkerEvent {
+    /// It accepts messages from now on. What is sent now arrives before queued messages.
+    Ready,
     /// A message from it.
     Message(ToPage),
     /// It crashed. A new one starts soon, and numbers its torrents anew.
@@ -197,6 +199,7 @@ impl WorkerHandle {
             state.ready = true;
             std::mem::take(&mut state.queued)
         };
+        (self.0.on_event)(WorkerEvent::Ready);
         queued.iter().for_each(|parcel| self.post(parcel));
     }
 

@@ -38,6 +38,11 @@ pub(in crate::page) fn blocked(why: &Blocked) -> String {
         Blocked::Insecure => {
             "This page was not loaded securely, so the browser gives it no storage. Open it over https, or from localhost.".to_owned()
         }
+        Blocked::NoFileSystem => {
+            "This browser has no private file system for pages (OPFS), in which downloads would be stored, or it is switched off. Open this page \
+             in a current version of Chrome, Edge, Firefox or Safari."
+                .to_owned()
+        }
         Blocked::InvalidBridge(reason) => {
             format!("{reason} Reload the page.")
         }

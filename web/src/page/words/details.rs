@@ -2,9 +2,9 @@
 
 use super::bridge::bridge as bridge_trouble;
 use super::search::{place, trackers};
-use crate::format::{count, duration, rate, size};
+use crate::format::{count, date, duration, rate, size};
 use crate::link::to_share;
-use crate::message::{BridgeStatus, Details, Torrent};
+use crate::message::{BridgeStatus, Details, Facts, Torrent, Traffic, ratio_base};
 
 /// A name and a value.
 type Row = (&'static str, String);
@@ -26,11 +26,11 @@ pub(in crate::page) fn details(torrent: &Torrent, details: &Details, page: &str)
             (torrent.files > 0).then(|| torrent.files.to_string()),
         ),
         ("Pieces", pieces(torrent, details)),
-        ("Downloaded", Some(downloaded(details))),
         (
-            "Given",
-            Some(given(traffic.uploaded, details.downloaded, progress.total)),
+            "Downloaded",
+            Some(downloaded(traffic.downloaded, details.wasted)),
         ),
+        ("Given", Some(given(torrent))),
         (
             "Rates",
             Some(format!(
@@ -44,6 +44,12 @@ pub(in crate::page) fn details(torrent: &Torrent, details: &Details, page: &str)
             details
                 .private
                 .then(|| "Yes: peers are only found through its trackers.".to_owned()),
+        ),
+        ("Comment", details.facts.comment.clone()),
+        ("Created", created(&details.facts)),
+        (
+            "Web seeds",
+            Some(details.facts.web_seeds.join(" ")).filter(|urls| !urls.is_empty()),
         ),
         ("Magnet link", magnet.clone()),
         (
@@ -66,25 +72,29 @@ fn pieces(torrent: &Torrent, details: &Details) -> Option<String> {
     })
 }
 
-fn downloaded(details: &Details) -> String {
-    match details.wasted {
-        0 => size(details.downloaded),
-        wasted => format!(
-            "{}, {} of it discarded",
-            size(details.downloaded),
-            size(wasted)
-        ),
+fn downloaded(downloaded: u64, wasted: u64) -> String {
+    match wasted {
+        0 => size(downloaded),
+        wasted => format!("{}, {} of it discarded", size(downloaded), size(wasted)),
     }
 }
 
-/// The amount that was uploaded, and its ratio to what was downloaded or, if this tab has the
-/// torrent from elsewhere, to the torrent's size.
-fn given(uploaded: u64, downloaded: u64, total: Option<u64>) -> String {
-    let base = if downloaded > 0 {
-        downloaded
-    } else {
-        total.unwrap_or(0)
-    };
+/// When and by which program a torrent was created, as far as its file says so.
+fn created(facts: &Facts) -> Option<String> {
+    let when = facts.created.map(|seconds| format!("on {}", date(seconds)));
+    let by = facts.created_by.as_ref().map(|by| format!("by {by}"));
+    let parts: Vec<String> = when.into_iter().chain(by).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+/// The amount that was uploaded, and the ratio.
+pub(super) fn given(torrent: &Torrent) -> String {
+    let Traffic {
+        uploaded,
+        downloaded,
+        ..
+    } = torrent.traffic;
+    let base = ratio_base(downloaded, torrent.progress.total.unwrap_or(0));
     if base == 0 {
         return size(uploaded);
     }
@@ -138,9 +148,37 @@ mod tests {
 
     #[test]
     fn the_ratio_is_that_of_given_to_downloaded_or_to_the_size_of_what_was_made_here() {
+        let given = |uploaded, downloaded, total| {
+            given(&Torrent {
+                traffic: Traffic {
+                    uploaded,
+                    downloaded,
+                    ..Traffic::default()
+                },
+                progress: Progress {
+                    total,
+                    ..Progress::default()
+                },
+                ..Torrent::default()
+            })
+        };
         assert_eq!(given(50, 100, Some(1000)), "50 B (ratio 0.50)");
         assert_eq!(given(500, 0, Some(1000)), "500 B (ratio 0.50)");
         assert_eq!(given(0, 0, None), "0 B");
+    }
+
+    #[test]
+    fn the_day_and_the_program_that_created_a_torrent_are_told_as_far_as_known() {
+        let facts = |created, by: Option<&str>| Facts {
+            created,
+            created_by: by.map(str::to_owned),
+            ..Facts::default()
+        };
+        let told = created(&facts(Some(1_700_000_000), Some("mktorrent 1.1")));
+        assert_eq!(told.as_deref(), Some("on 2023-11-14 by mktorrent 1.1"));
+        let day = created(&facts(Some(0), None));
+        assert_eq!(day.as_deref(), Some("on 1970-01-01"));
+        assert_eq!(created(&facts(None, None)), None);
     }
 
     #[test]

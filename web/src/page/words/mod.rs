@@ -36,6 +36,23 @@ pub(super) const fn status(phase: Phase) -> &'static str {
 /// sufficient. Screen readers read it whenever it changes, so what changes every second is in
 /// [`countdown`].
 pub(super) fn reason(torrent: &Torrent, bridge: &BridgeStatus) -> String {
+    let sentence = state(torrent, bridge);
+    let takes_part = match torrent.phase {
+        Phase::Seeding => true,
+        Phase::Finished | Phase::Downloading => torrent.peers.connected > 0,
+        _ => false,
+    };
+    if torrent.search.trackers.unregistered && takes_part {
+        return format!("{sentence} {UNREGISTERED}").trim_start().to_owned();
+    }
+    sentence
+}
+
+/// Shown beside other sentences, since only the user can do something about it.
+const UNREGISTERED: &str =
+    "A tracker answers that this torrent is not registered there; get it again where it came from.";
+
+fn state(torrent: &Torrent, bridge: &BridgeStatus) -> String {
     match torrent.phase {
         Phase::Paused if torrent.is_complete() => "All of it is here and can be saved. While it is paused, nobody can fetch it from you.".to_owned(),
         Phase::Paused => String::new(),
@@ -56,6 +73,17 @@ pub(super) fn reason(torrent: &Torrent, bridge: &BridgeStatus) -> String {
         Phase::Connecting | Phase::FetchingMetadata => search(&torrent.search),
         Phase::Downloading => stall(torrent),
     }
+}
+
+/// The text of a notification; its title is the name of the torrent.
+pub(super) const COMPLETE: &str = "Complete. It can be saved.";
+
+/// What happened to this tab while it was suspended for so many seconds.
+pub(super) fn suspended(seconds: u32) -> String {
+    format!(
+        "This tab was suspended for {}: the browser paused it, or the computer slept. It goes on now.",
+        duration(u64::from(seconds))
+    )
 }
 
 /// A percentage, or the time until something is tried again. Empty if there is no such number.
@@ -266,6 +294,19 @@ mod tests {
         );
         t.progress.eta = Some(20);
         assert_eq!(reason(&t, &CONNECTED), "", "it ends soon");
+    }
+
+    #[test]
+    fn a_tracker_that_does_not_know_the_torrent_is_told_whatever_else_goes_on() {
+        let mut t = torrent(Phase::Downloading);
+        t.search.trackers.unregistered = true;
+        (t.traffic.down, t.peers.connected) = (1 << 20, 1);
+        assert_eq!(reason(&t, &CONNECTED), UNREGISTERED);
+        t.phase = Phase::Seeding;
+        let told = reason(&t, &CONNECTED);
+        assert!(told.starts_with("All of it is here.") && told.ends_with(UNREGISTERED));
+        t.phase = Phase::Paused;
+        assert_eq!(reason(&t, &CONNECTED), "");
     }
 
     #[test]

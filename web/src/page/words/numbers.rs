@@ -1,5 +1,6 @@
 //! The numbers of a torrent: progress, size, rates, peers, time left.
 
+use super::details::given;
 use crate::format::{count, duration, part, percent, rate};
 use crate::message::{Phase, Torrent};
 
@@ -20,16 +21,18 @@ pub(in crate::page) enum Number {
     Down,
     Up,
     TimeLeft,
+    Given,
     Peers,
 }
 
 impl Number {
     /// All of them, in the order in which they are shown.
-    pub(in crate::page) const ALL: [Self; 5] = [
+    pub(in crate::page) const ALL: [Self; 6] = [
         Self::Size,
         Self::Down,
         Self::Up,
         Self::TimeLeft,
+        Self::Given,
         Self::Peers,
     ];
 
@@ -40,6 +43,7 @@ impl Number {
             Self::Down => "Down",
             Self::Up => "Up",
             Self::TimeLeft => "Time left",
+            Self::Given => "Given",
             Self::Peers => "Peers",
         }
     }
@@ -51,6 +55,7 @@ impl Number {
             Self::Down => "down",
             Self::Up => "up",
             Self::TimeLeft => "left",
+            Self::Given => "given",
             Self::Peers => "peers",
         }
     }
@@ -69,6 +74,10 @@ impl Number {
             Self::Down => is_downloading.then(|| rate(traffic.down)),
             Self::Up => (is_moving && is_known).then(|| rate(traffic.up)),
             Self::TimeLeft => progress.eta.filter(|_| is_downloading).map(duration),
+            Self::Given => {
+                let gave = torrent.is_complete() && traffic.uploaded > 0;
+                gave.then(|| format!("gave {}", given(torrent)))
+            }
             Self::Peers => is_moving.then(|| count(torrent.peers.connected, "peer")),
         }
     }

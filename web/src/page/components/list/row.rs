@@ -3,12 +3,12 @@
 use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::HtmlInputElement;
 
 use super::status::Status;
 use crate::link::to_share;
 use crate::message::{Phase, ToWorker};
+use crate::page::clipboard::copy;
 use crate::page::list_view::ListView;
 use crate::page::model::{Entry, Model};
 use crate::page::page_address;
@@ -186,24 +186,16 @@ fn Buttons(entry: Entry, heading: String) -> impl IntoView {
 /// Copies a link to this page with the torrent's magnet link, or shows it if the browser withholds
 /// the clipboard.
 fn share(model: Model, entry: Entry) {
-    let Some(link) = entry.torrent.with_untracked(|t| {
-        t.magnet
-            .as_ref()
-            .map(|magnet| to_share(&page_address(), magnet))
-    }) else {
+    let Some(magnet) = entry.torrent.with_untracked(|t| t.magnet.clone()) else {
         return;
     };
-    if !window().is_secure_context() {
-        model.link_to_copy.set(Some(link));
-        return;
-    }
-    let copied = window().navigator().clipboard().write_text(&link);
     spawn_local(async move {
-        match JsFuture::from(copied).await {
-            Ok(_) => model.show_notice(
-                "Link copied. Send it to anyone who should have this torrent.".to_owned(),
-            ),
-            Err(_) => model.link_to_copy.set(Some(link)),
+        if copy(&to_share(&page_address(), &magnet)).await {
+            model
+                .notices
+                .show("Link copied. Send it to anyone who should have this torrent.".to_owned());
+        } else {
+            model.notices.link_to_copy.set(Some(magnet));
         }
     });
 }

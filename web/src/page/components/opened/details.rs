@@ -1,11 +1,12 @@
-//! Hashes, sizes, amounts and links of a torrent.
+//! Hashes, sizes, amounts and links of a torrent, and the user's choices for it.
 
 use leptos::prelude::*;
 
+use super::options::Options;
 use crate::page::model::Entry;
 use crate::page::{page_address, words};
 
-/// The details, as far as they are known.
+/// The details, as far as they are known, and the options.
 #[component]
 pub fn Details(entry: Entry) -> impl IntoView {
     let rows = Memo::new(move |_| {
@@ -14,7 +15,13 @@ pub fn Details(entry: Entry) -> impl IntoView {
             .details
             .with(|details| entry.torrent.with(|t| words::details(t, details, &page)))
     });
-    view! { <Rows rows/> }
+    let is_known = Memo::new(move |_| entry.details.with(|d| d.v1.is_some() || d.v2.is_some()));
+    view! {
+        <Rows rows/>
+        <Show when=move || is_known.get()>
+            <Options entry/>
+        </Show>
+    }
 }
 
 /// Names and values.

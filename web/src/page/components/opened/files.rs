@@ -2,16 +2,15 @@
 
 use aqueduct_core::types::visible;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use web_sys::HtmlInputElement;
 
 use super::preview::Preview;
 use crate::format::{percent, size};
-use crate::message::{FileRow, ToWorker};
+use crate::message::{FileRow, Priority, ToWorker};
 use crate::page::components::player::Play;
 use crate::page::components::save_all::SaveAll;
+use crate::page::components::save_button::SaveButton;
 use crate::page::model::{Entry, Model};
-use crate::page::saving::save;
 
 /// Rows shown at first, and added by each "Show more".
 const STEP: usize = 100;
@@ -79,11 +78,24 @@ fn Row(entry: Entry, at: usize, row: FileRow) -> impl IntoView {
             format!("{} of {}", percent_of(done.get(), total), size(total))
         }
     };
+    let (id, file) = (entry.id, row.index);
+    let model = expect_context::<Model>();
+    let priority = Memo::new(move |_| {
+        let of_row = |rows: &Vec<FileRow>| rows.get(at).map(|row| row.priority);
+        entry.files.with(of_row).unwrap_or_default()
+    });
+    let set_priority = Callback::new(move |priority| {
+        model.send(&ToWorker::SetPriority { id, file, priority });
+    });
+    let has_order = Memo::new(move |_| !complete.get() && entry.torrent.with(|t| t.files > 1));
     let row = StoredValue::new(row);
     view! {
         <li>
-            <Want entry row/>
+            <Want row priority set=set_priority/>
             <span class="amount">{progress}</span>
+            <Show when=move || has_order.get()>
+                <PriorityChoice row priority set=set_priority/>
+            </Show>
             <Play entry row complete/>
             <Show when=move || complete.get()>
                 <Preview entry row/>
@@ -98,39 +110,49 @@ fn percent_of(done: u64, total: u64) -> String {
 }
 
 #[component]
-fn Want(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
-    let model = expect_context::<Model>();
-    let (file, path, wanted) =
-        row.with_value(|row| (row.index, visible(&row.path).into_owned(), row.wanted));
+fn Want(
+    row: StoredValue<FileRow>,
+    priority: Memo<Priority>,
+    set: Callback<Priority>,
+) -> impl IntoView {
+    let path = row.with_value(|row| visible(&row.path).into_owned());
     let change = move |event| {
-        let wanted = event_target::<HtmlInputElement>(&event).checked();
-        model.send(&ToWorker::Want {
-            id: entry.id,
-            file,
-            wanted,
+        let is_wanted = event_target::<HtmlInputElement>(&event).checked();
+        set.run(if is_wanted {
+            Priority::Normal
+        } else {
+            Priority::Skip
         });
     };
     view! {
         <label class="want">
-            <input type="checkbox" prop:checked=wanted on:change=change/>
+            <input type="checkbox" prop:checked=move || priority.get() != Priority::Skip on:change=change/>
             <span>{path}</span>
         </label>
     }
 }
 
+/// The priorities, with their names.
+const PRIORITIES: [(Priority, &str); 3] = [
+    (Priority::Skip, "Skip"),
+    (Priority::Normal, "Normal"),
+    (Priority::High, "High"),
+];
+
 #[component]
-fn SaveButton(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
-    let model = expect_context::<Model>();
-    let label = row.with_value(|row| format!("Save {}", visible(&row.name)));
-    let click = move |_| {
-        let folder = entry.torrent.with_untracked(|t| t.folder.clone());
-        let row = row.get_value();
-        spawn_local(async move {
-            match save(&folder, &row).await {
-                Ok(notice) => notice.into_iter().for_each(|text| model.show_notice(text)),
-                Err(why) => model.show_error(why),
-            }
-        });
+fn PriorityChoice(
+    row: StoredValue<FileRow>,
+    priority: Memo<Priority>,
+    set: Callback<Priority>,
+) -> impl IntoView {
+    let label = row.with_value(|row| format!("Priority of {}", visible(&row.name)));
+    let change = move |event| {
+        let name = event_target_value(&event);
+        let chosen = PRIORITIES.iter().find(|(_, other)| *other == name);
+        set.run(chosen.map(|(priority, _)| *priority).unwrap_or_default());
     };
-    view! { <button type="button" aria-label=label on:click=click>"Save"</button> }
+    let options = PRIORITIES.map(|(value, name)| {
+        view! { <option value=name prop:selected=move || priority.get() == value>{name}</option> }
+    });
+    view! { <select aria-label=label on:change=change>{options.collect_view()}</select> }
 }

@@ -2,6 +2,7 @@
 
 mod details;
 mod files;
+mod options;
 mod peers;
 mod pieces;
 mod preview;

@@ -64,7 +64,7 @@ fn Viewer(
         spawn_local(async move {
             match load(&folder, &row, kind, media_type).await {
                 Ok(loaded) => shown.set(Some(loaded)),
-                Err(why) => model.show_error(why),
+                Err(why) => model.notices.show_error(why),
             }
         });
     };

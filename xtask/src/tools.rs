@@ -9,20 +9,20 @@ use anyhow::{Context, Result, anyhow, bail};
 use crate::{cache, process};
 
 /// A program to find or install.
-pub(super) struct Tool<'a> {
-    pub(super) package: &'a str,
-    pub(super) program: &'a str,
-    pub(super) version: &'a str,
+pub(crate) struct Tool<'a> {
+    pub(crate) package: &'a str,
+    pub(crate) program: &'a str,
+    pub(crate) version: &'a str,
     /// Whether to build with the package's own Cargo.lock. That of wasm-bindgen-cli requires crates
     /// that no longer compile.
-    pub(super) locked: bool,
+    pub(crate) locked: bool,
     /// Whether to optimise the program. This pays off for programs that do much work themselves.
-    pub(super) optimised: bool,
+    pub(crate) optimised: bool,
 }
 
 /// The folders of some tools. Missing ones are installed in parallel, since much of each build uses
 /// a single core.
-pub(super) fn folders(tools: &[Tool]) -> Result<Vec<PathBuf>> {
+pub(crate) fn folders(tools: &[Tool]) -> Result<Vec<PathBuf>> {
     let folder = |tool| folder(tool).map_err(|error| anyhow!("{error:#}"));
     thread::scope(|scope| {
         let running: Vec<_> = tools
@@ -74,7 +74,7 @@ fn is_right(folder: &Path, tool: &Tool) -> bool {
 /// third of the time.
 fn install(tool: &Tool, root: &Path) -> Result<()> {
     eprintln!(
-        "Building {} {}, which the page needs: once per user, 3 to 5 minutes on two cores",
+        "Building {} {}: once per user, 2 to 5 minutes on two cores",
         tool.package, tool.version
     );
     let mut command = process::cargo();

@@ -1,0 +1,125 @@
+//! What every browser must be able to do. One session per engine runs all of it, since starting a
+//! browser takes seconds.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use aqueduct_tests::bridge::Bridge;
+use aqueduct_tests::page::{Engine, SOON};
+use aqueduct_tests::peer::{Manner, ScriptedSeed};
+use aqueduct_tests::torrent::Computed;
+use aqueduct_tests::tracker::Tracker;
+use fantoccini::Locator;
+
+use super::playing::{slow_seed, sound, wait_for_more};
+use super::sharing::{own_files, share_and_fetch};
+use super::{DOWNLOAD, Setup, single};
+
+#[tokio::test]
+async fn firefox_does_what_chromium_does() {
+    core_journeys(Engine::Firefox).await;
+}
+
+async fn core_journeys(engine: Engine) {
+    let begun = Instant::now();
+    let done = |what: &str| println!("{engine:?}: {what} after {:.1?}", begun.elapsed());
+    let setup = Setup::start_in(engine, Bridge::start(), Tracker::start()).await;
+    done("opened");
+    a_link_is_downloaded_and_saved(&setup).await;
+    done("downloaded and saved");
+    a_download_continues_after_a_reload(&setup).await;
+    done("reloaded");
+    a_sound_plays_while_it_is_downloaded(&setup).await;
+    done("played");
+    own_files_are_shared(&setup).await;
+    done("shared");
+    a_second_tab_takes_over(&setup).await;
+    done("taken over");
+    setup.browser.close().await;
+}
+
+async fn a_link_is_downloaded_and_saved(setup: &Setup) {
+    let torrent = single("by link.bin", 111, 8);
+    let _seed = setup.seed(&torrent, Manner::Honest);
+    setup.browser.add_link(&setup.magnet(&torrent)).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.save_and_verify(&torrent).await;
+    remove(setup).await;
+}
+
+async fn a_download_continues_after_a_reload(setup: &Setup) {
+    let torrent = single("reloaded.bin", 112, 12);
+    let _seed = slowly_seeded(setup, &torrent).await;
+    setup.browser.wait_for_progress(40, DOWNLOAD).await;
+    setup.browser.reload().await;
+    // At most two seconds of data may be lost: 4 MiB of 12 at this rate.
+    setup.browser.wait_for_progress(5, SOON).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.save_and_verify(&torrent).await;
+    remove(setup).await;
+}
+
+/// Adds a .torrent file whose seed sends 2 MiB per second.
+async fn slowly_seeded(setup: &Setup, torrent: &Arc<Computed>) -> ScriptedSeed {
+    let seed = setup.seed(torrent, Manner::Slow(2048));
+    setup.browser.add_file(&setup.file(torrent)).await;
+    seed
+}
+
+async fn a_sound_plays_while_it_is_downloaded(setup: &Setup) {
+    let (torrent, _seed) = slow_seed(setup, "sound.wav", &sound());
+    let browser = &setup.browser;
+    browser.add_file(&torrent).await;
+    browser.press("Play sound.wav").await;
+    let dialog = browser.find("dialog", "sound.wav").await;
+    let time = "document.querySelector('audio')?.currentTime ?? 0";
+    wait_for_more(browser, time, 0.2).await;
+    let early = browser.shown().await[0].progress;
+    assert!(early < 75, "it played when {early} % were there");
+    let close = dialog.find(Locator::Css("form button")).await.unwrap();
+    close.click().await.unwrap();
+    let dialogs = "return document.querySelectorAll('dialog').length";
+    browser.wait_for(dialogs, 0.into()).await;
+    remove(setup).await;
+}
+
+async fn own_files_are_shared(setup: &Setup) {
+    let torrent = single("my own.bin", 113, 3);
+    let path = own_files(setup, &torrent);
+    let input = Locator::Css("input[type=file]:not([accept])");
+    let input = setup.browser.client().find(input).await.unwrap();
+    input.send_keys(&path.to_string_lossy()).await.unwrap();
+    setup.browser.find("heading", "Share my own.bin?").await;
+    share_and_fetch(setup, &torrent, &path).await;
+}
+
+/// The shared torrent is still in the list.
+async fn a_second_tab_takes_over(setup: &Setup) {
+    let client = setup.browser.client();
+    let first = client.window().await.unwrap();
+    let second = client.new_window(true).await.unwrap().handle;
+    client.switch_to_window(second.clone()).await.unwrap();
+    setup.browser.open(&setup.bridge.url()).await;
+    setup
+        .browser
+        .wait_for_text("already open in another tab")
+        .await;
+    setup.browser.wait_until_complete(SOON).await;
+    client.switch_to_window(first).await.unwrap();
+    client.close_window().await.unwrap();
+    client.switch_to_window(second).await.unwrap();
+    setup.browser.wait_until_complete(SOON).await;
+    assert!(
+        setup.browser.find_now("alert", "").await.is_none(),
+        "it still says that another tab leads"
+    );
+}
+
+/// Removes the only torrent.
+async fn remove(setup: &Setup) {
+    setup.browser.press("Remove").await;
+    setup
+        .browser
+        .wait_until(SOON, "it is gone", <[_]>::is_empty)
+        .await;
+}

@@ -1,0 +1,88 @@
+//! The settings, in a dialog.
+
+use leptos::prelude::*;
+
+use super::dialog::Dialog;
+use super::fields::{AddressesField, Choice, Field, LimitFields, WhenCompleteFields};
+use super::keep_going::KeepGoing;
+use super::storage_use::StorageUse;
+use crate::page::input;
+use crate::page::preferences::{Preferences, Theme};
+
+/// A button that opens the dialog, and the dialog while it is open.
+#[component]
+pub fn SettingsButton() -> impl IntoView {
+    let is_open = RwSignal::new(false);
+    let close = Callback::new(move |()| is_open.set(false));
+    view! {
+        <button type="button" on:click=move |_| is_open.set(true)>"Settings"</button>
+        <Show when=move || is_open.get()>
+            <Dialog class="settings" heading="Settings".to_owned() close>
+                <Fields/>
+            </Dialog>
+        </Show>
+    }
+}
+
+#[component]
+fn Fields() -> impl IntoView {
+    view! {
+        <section class="fields" aria-labelledby="settings-transfers">
+            <h3 id="settings-transfers">"Transfers"</h3>
+            <Transfers/>
+        </section>
+        <section class="fields" aria-labelledby="settings-page">
+            <h3 id="settings-page">"This page"</h3>
+            <ThemeChoice/>
+            <KeepGoing/>
+            <StorageUse/>
+        </section>
+    }
+}
+
+#[component]
+fn Transfers() -> impl IntoView {
+    let preferences = expect_context::<Preferences>();
+    let settings = preferences.settings;
+    let limits = Signal::derive(move || settings.with(|s| s.limits));
+    let set_limits = Callback::new(move |limits| preferences.change(|s| s.limits = limits));
+    let peers = Signal::derive(move || settings.with(|s| s.max_peers.to_string()));
+    let set_peers = Callback::new(move |text: String| {
+        let peers = input::peers(&text)?;
+        preferences.change(|s| s.max_peers = peers);
+        Ok(())
+    });
+    let when_complete = Signal::derive(move || Some(settings.with(|s| s.when_complete)));
+    let set_when_complete = Callback::new(move |rule: Option<_>| {
+        preferences.change(|s| s.when_complete = rule.unwrap_or_default());
+    });
+    let trackers = Signal::derive(move || settings.with(|s| s.trackers.clone()));
+    let set_trackers = Callback::new(move |urls| preferences.change(|s| s.trackers = urls));
+    view! {
+        <LimitFields ids=["settings-down", "settings-up"] limits set=set_limits/>
+        <Field id="settings-peers" label="Peers per torrent" hint="at most" value=peers set=set_peers/>
+        <WhenCompleteFields
+            ids=["settings-complete", "settings-ratio"] label="When a download is complete" value=when_complete set=set_when_complete
+        />
+        <AddressesField
+            id="settings-trackers" label="Default trackers" hint="one address per line; added to new torrents, except private ones"
+            schemes=input::TRACKERS addresses=trackers set=set_trackers
+        />
+    }
+}
+
+#[component]
+fn ThemeChoice() -> impl IntoView {
+    let preferences = expect_context::<Preferences>();
+    let chosen = Signal::derive(move || {
+        let theme = preferences.theme.get();
+        let at = Theme::ALL.iter().position(|(other, _)| *other == theme);
+        at.unwrap_or(0)
+    });
+    let choose = Callback::new(move |at: usize| {
+        let theme = Theme::ALL.get(at).map(|(theme, _)| *theme);
+        preferences.set_theme(theme.unwrap_or_default());
+    });
+    let options = Theme::ALL.iter().map(|(_, name)| *name).collect();
+    view! { <Choice id="settings-theme" label="Theme" options chosen choose/> }
+}

@@ -1,0 +1,152 @@
+//! What users type into fields: parsed, or refused with a sentence that says what to type.
+
+use crate::message::PEERS;
+
+/// The largest rate limit in KiB/s, which is more than any network transfers.
+const MAX_LIMIT: u64 = 100_000_000;
+/// The largest ratio.
+const MAX_RATIO: f64 = 10_000.0;
+/// How the addresses of trackers begin.
+pub(super) const TRACKERS: &[&str] = &["http://", "https://", "udp://"];
+/// How the addresses of web seeds begin.
+pub(super) const WEB: &[&str] = &["http://", "https://"];
+/// The most addresses in a list.
+const MAX_ADDRESSES: usize = 100;
+/// The maximum length of an address in bytes.
+const MAX_ADDRESS: usize = 2000;
+
+/// A rate limit, typed in KiB/s, in bytes per second; `None` for an empty field.
+pub(super) fn limit(text: &str) -> Result<Option<u64>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let number = text.parse().ok();
+    match number.filter(|kib| (1..=MAX_LIMIT).contains(kib)) {
+        Some(kib) => Ok(Some(kib * 1024)),
+        None => {
+            Err("Type a whole number of KiB per second from 1, or nothing for no limit.".to_owned())
+        }
+    }
+}
+
+/// A rate limit as it is typed.
+pub(super) fn limit_text(limit: Option<u64>) -> String {
+    limit.map_or_else(String::new, |bytes| (bytes / 1024).max(1).to_string())
+}
+
+/// A number of peers.
+pub(super) fn peers(text: &str) -> Result<u16, String> {
+    let number = text.parse().ok().filter(|number| PEERS.contains(number));
+    number.ok_or_else(|| {
+        format!(
+            "Type a whole number from {} to {}.",
+            PEERS.start(),
+            PEERS.end()
+        )
+    })
+}
+
+/// A ratio, in hundredths.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "just checked"
+)]
+pub(super) fn ratio(text: &str) -> Result<u32, String> {
+    // In many countries the comma separates decimals.
+    let number: Option<f64> = text.replace(',', ".").parse().ok();
+    match number.filter(|ratio| (0.01..=MAX_RATIO).contains(ratio)) {
+        Some(ratio) => Ok((ratio * 100.0).round() as u32),
+        None => Err("Type a number above 0, for instance 1.5.".to_owned()),
+    }
+}
+
+/// A ratio as it is typed.
+pub(super) fn ratio_text(hundredths: u32) -> String {
+    (f64::from(hundredths) / 100.0).to_string()
+}
+
+/// Addresses, one per line, that begin with one of these schemes.
+pub(super) fn addresses(text: &str, schemes: &[&str]) -> Result<Vec<String>, String> {
+    let mut found: Vec<String> = Vec::new();
+    for line in text.split_whitespace() {
+        if !is_address(line, schemes) {
+            return Err(format!(
+                "{line} is no address that can be used here. Type one per line, each beginning with {}.",
+                schemes.join(" or ")
+            ));
+        }
+        if !found.iter().any(|other| other == line) {
+            found.push(line.to_owned());
+        }
+    }
+    if found.len() > MAX_ADDRESSES {
+        return Err(format!("Type at most {MAX_ADDRESSES} addresses."));
+    }
+    Ok(found)
+}
+
+fn is_address(text: &str, schemes: &[&str]) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let rest = schemes.iter().find_map(|scheme| lower.strip_prefix(scheme));
+    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
+    text.len() <= MAX_ADDRESS && host.is_some_and(|host| !host.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_typed_in_kibibytes_and_an_empty_field_is_none() {
+        assert_eq!(limit(""), Ok(None));
+        assert_eq!(limit("100"), Ok(Some(102_400)));
+        for bad in ["0", "-1", "1.5", "fast", "99999999999999999999"] {
+            assert!(limit(bad).unwrap_err().contains("whole number"), "{bad}");
+        }
+        assert_eq!(
+            (limit_text(None), limit_text(Some(102_400))),
+            (String::new(), "100".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_ratio_has_two_decimals_and_either_separator() {
+        assert_eq!((ratio("1.5"), ratio("0,25")), (Ok(150), Ok(25)));
+        assert_eq!(ratio_text(150), "1.5");
+        for bad in ["0", "-2", "", "x", "NaN", "inf", "1e99"] {
+            assert!(ratio(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_need_a_scheme_and_a_host_and_count_once() {
+        const SCHEMES: &[&str] = &["http://", "udp://"];
+        assert_eq!(addresses("", SCHEMES), Ok(vec![]));
+        assert_eq!(
+            addresses(
+                " udp://t.example:6969/announce\nHTTP://u.example\nHTTP://u.example ",
+                SCHEMES
+            ),
+            Ok(vec![
+                "udp://t.example:6969/announce".to_owned(),
+                "HTTP://u.example".to_owned()
+            ])
+        );
+        for bad in ["tracker.example", "udp://", "wss://t.example", "http:///x"] {
+            let why = addresses(bad, SCHEMES).unwrap_err();
+            assert!(
+                why.contains(bad) && why.contains("http:// or udp://"),
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_number_of_peers_has_bounds() {
+        assert_eq!((peers("1"), peers("200")), (Ok(1), Ok(200)));
+        for bad in ["0", "201", "", "many", "70000"] {
+            assert!(peers(bad).unwrap_err().contains("1 to 200"), "{bad}");
+        }
+    }
+}
