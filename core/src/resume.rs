@@ -16,6 +16,8 @@
 //!
 //! Numbers are big-endian. No data may follow.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 
@@ -25,6 +27,7 @@ use crate::types::{Bitfield, InfoHash, InfoHashV1, InfoHashV2};
 const MAGIC: [u8; 8] = *b"AQRESUME";
 const VERSION: u16 = 1;
 const HEAD: usize = 26;
+const GENERATION: Range<usize> = 10..18;
 const CHECKSUM: usize = 8;
 
 /// The largest accepted .torrent file, with its bitfield and file stamps, is well below these
@@ -120,6 +123,17 @@ pub enum RecordError {
 #[must_use]
 pub const fn slot(generation: u64) -> usize {
     (generation % 2) as usize
+}
+
+/// Sets the generation of an encoded record, for a driver whose storage numbers records when it
+/// writes them. Bytes that are too short for a record stay as they are.
+pub fn set_generation(record: &mut [u8], generation: u64) {
+    if let Some((head, sum)) = record.split_last_chunk_mut::<CHECKSUM>()
+        && let Some(field) = head.get_mut(GENERATION)
+    {
+        field.copy_from_slice(&generation.to_be_bytes());
+        *sum = checksum(head);
+    }
 }
 
 /// The newer of the valid records in two slots, with its generation. The next generation to write

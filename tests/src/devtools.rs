@@ -1,6 +1,6 @@
-//! Access to the page's worker over the Chrome DevTools Protocol, since WebDriver cannot reach it.
+//! Access to the page's workers over the Chrome DevTools Protocol, since WebDriver cannot reach them.
 //!
-//! With it a test can inject faults into the worker (a trap, a short write) from outside, so the
+//! With it a test can inject faults into a worker (a trap, a short write) from outside, so the
 //! product needs no switches for them.
 
 use std::path::Path;
@@ -33,15 +33,15 @@ const RUIN: &str = r"{
     ruined;
 }";
 
-/// A DevTools session with the page's worker.
+/// A DevTools session with one of the page's workers.
 pub struct Worker {
     socket: WebSocketStream<TcpStream>,
-    /// The current session id: the page's at first, then that of its worker.
+    /// The current session id: the page's at first, then that of a worker.
     session: String,
     /// The session id of the page.
     page: String,
-    /// The sessions of the page's workers, oldest first. A worker that has just ended may still be
-    /// listed.
+    /// The sessions of the workers that the page, or its worker, has started, oldest first. A worker
+    /// that has just ended may still be listed.
     workers: Vec<String>,
     calls: u64,
 }
@@ -87,18 +87,31 @@ impl Worker {
             .expect("a session")
             .to_owned();
         worker.page.clone_from(&worker.session);
-        worker
-            .call(
-                "Target.setAutoAttach",
-                json!({ "autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true }),
-            )
-            .await;
         worker.turn_to_newest().await;
         worker
     }
 
-    /// Switches to the session of the newest worker, and waits for one if there is none.
+    /// As [`Worker::attach`], to the storage worker, which the page's worker has started.
+    ///
+    /// # Panics
+    /// There is no such page, or the browser cannot be debugged.
+    pub async fn attach_to_storage(profile: &Path) -> Self {
+        let mut worker = Self::attach(profile).await;
+        worker.workers.clear();
+        worker.turn_to_newest().await;
+        // A nested worker can be attached to before the browser has given it its interfaces.
+        while worker.run("typeof FileSystemSyncAccessHandle").await == "undefined" {}
+        worker
+    }
+
+    /// Switches to the session of the newest worker that the page or worker of the current session
+    /// has started, and waits for one if there is none.
     async fn turn_to_newest(&mut self) {
+        self.call(
+            "Target.setAutoAttach",
+            json!({ "autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true }),
+        )
+        .await;
         while self.workers.is_empty() {
             self.hear().await;
         }

@@ -1,8 +1,9 @@
 //! Aqueduct in a browser tab: two wasm programs, page and worker, that exchange [`message`]s.
 //!
-//! The [`page`] is the user interface; piece data never pass through it. The worker runs the
-//! [`engine`]: its peers are streams of one WebSocket to the bridge, its disk ([`storage`]) is the
-//! origin private file system.
+//! The [`page`] is the user interface; piece data never pass through it. The worker's program runs
+//! twice. The first worker runs the [`engine`]: its peers are streams of one WebSocket to the
+//! bridge. It starts the second one, the [`storage`] worker, which digests pieces and keeps them in
+//! the origin private file system.
 
 mod browser;
 pub mod engine;
@@ -12,3 +13,13 @@ mod media;
 pub mod message;
 pub mod page;
 mod storage;
+
+/// Starts the worker's program: as the storage worker if that is the worker's name, else as the
+/// engine's.
+pub fn start_worker() {
+    if browser::global::scope().name() == storage::worker::WORKER_NAME {
+        storage::worker::start();
+    } else {
+        engine::start();
+    }
+}

@@ -45,6 +45,7 @@ async fn only_the_worker_may_connect_to_other_sites() {
         ("/", "connect-src 'self';"),
         ("/nothing", "connect-src 'self';"),
         ("/worker_loader.js", "connect-src 'self' http: https:;"),
+        ("/storage_worker.js", "connect-src 'self';"),
     ] {
         let (head, _) = bridge.get(path, "").await;
         assert!(head.contains(connect), "{path}: {head}");

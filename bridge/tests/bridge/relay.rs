@@ -10,7 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::support::{Bridge, HASH, PEER_ID, TAB_ID, config};
 use crate::tab::Tab;
 
-const WINDOW: usize = 256 * 1024;
+/// The credit of a new stream: [`aqueduct_core::tunnel::ClientConfig`].
+const WINDOW: usize = 512 * 1024;
 
 #[tokio::test]
 async fn a_tab_talks_to_a_peer_that_answered_for_its_info_hash() {

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::Config;
 
-use super::{FileStamp, Record, RecordError, checksum, newest, slot};
+use super::{FileStamp, Record, RecordError, checksum, newest, set_generation, slot};
 use crate::types::{Bitfield, InfoHash, InfoHashV1, InfoHashV2};
 
 fn small() -> Record {
@@ -197,4 +197,14 @@ fn the_newest_whole_record_of_two_is_taken_and_the_other_overwritten_next() {
     assert_eq!(generation(&[], &old[..40]), None);
     assert_ne!(slot(9), slot(10));
     assert_eq!(slot(8), slot(10));
+}
+
+#[test]
+fn a_record_can_be_numbered_after_it_was_encoded() {
+    let mut bytes = small().encode(0);
+    set_generation(&mut bytes, 7);
+    assert_eq!(bytes, small().encode(7));
+    let mut short = vec![0; 10];
+    set_generation(&mut short, 7);
+    assert_eq!(short, [0; 10]);
 }

@@ -34,8 +34,12 @@ pub struct ClientConfig {
     /// The token for bridges that require one, at most 256 bytes; longer ones are cut. Default:
     /// empty.
     pub token: String,
-    /// The number of bytes accepted before any is consumed.
+    /// The number of bytes accepted before any is consumed. Default: 512 KiB per stream, 32 MiB in
+    /// all.
     pub windows: Windows,
+    /// The limit in bytes to which the window of a stream grows while the bridge exhausts it.
+    /// Default: 8 MiB, which permits 200 Mbit/s per peer over a path of 300 ms.
+    pub widest: u32,
     /// The number of queued bytes per stream above which [`Client::send`] fails. Default: 4 MiB.
     pub max_queued: usize,
     /// When the bridge counts as gone; only `silence` is used here.
@@ -46,7 +50,11 @@ impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             token: String::new(),
-            windows: Windows::default(),
+            windows: Windows {
+                stream: 512 << 10,
+                session: 32 << 20,
+            },
+            widest: 8 << 20,
             max_queued: 4 << 20,
             keepalive: Keepalive::default(),
         }
@@ -246,10 +254,26 @@ impl Client {
     /// The bridge violated the protocol. Close the WebSocket and drop the client.
     pub fn handle_message(&mut self, now: Instant, message: Bytes) -> Result<(), TunnelError> {
         self.gone_at = now + self.config.keepalive.silence;
-        self.handle_frames(message).map_err(|fault| TunnelError {
-            by: Side::Bridge,
-            fault,
-        })
+        self.handle_frames(message).map_err(by_bridge)
+    }
+
+    /// As [`Client::handle_message`] with a single `Data` frame, whose payload of `bytes` the caller
+    /// takes from the message itself, so that it is copied once. Returns whether the stream is
+    /// open; the payload must be dropped otherwise.
+    ///
+    /// # Errors
+    /// As [`Client::handle_message`].
+    pub fn handle_data(
+        &mut self,
+        now: Instant,
+        stream: u32,
+        bytes: usize,
+    ) -> Result<bool, TunnelError> {
+        self.gone_at = now + self.config.keepalive.silence;
+        let Some(flow) = &mut self.flow else {
+            return Err(by_bridge(Fault::OutOfTurn(Kind::Data)));
+        };
+        flow.received(stream, bytes).map_err(by_bridge)
     }
 
     /// Handles that this side was suspended, so that the connection may have broken without notice:
@@ -324,7 +348,7 @@ impl Client {
     }
 
     fn handle_frames(&mut self, mut message: Bytes) -> Result<(), Fault> {
-        frame::check_message(&message)?;
+        frame::check_length(message.len())?;
         self.out.check_backlog()?;
         while let Some(frame) = frame::next(&mut message)? {
             self.handle_frame(frame)?;
@@ -347,6 +371,8 @@ impl Client {
                 }
             }
             Kind::Credit => flow.credited(id, Reader::new(frame))?,
+            Kind::Exhausted => flow.exhausted(id, Reader::new(frame))?,
+            Kind::Widen => flow.widened(id, Reader::new(frame))?,
             Kind::Close => return self.handle_close(id, Reader::new(frame)),
             Kind::Open => return self.handle_open(id, Opened::read(Reader::new(frame))?),
             Kind::Ping => self.out.put(Kind::Pong, 0, |_| ()),
@@ -388,6 +414,7 @@ impl Client {
                 let welcome = Welcome::read(Reader::new(frame))?;
                 self.flow = Some(Flow::new(
                     self.config.windows,
+                    self.config.widest,
                     welcome.windows,
                     welcome.limits,
                 ));
@@ -462,6 +489,13 @@ impl Client {
     fn forget(&mut self, stream: u32) -> bool {
         self.queues.close(stream);
         self.flow.as_mut().is_some_and(|flow| flow.close(stream))
+    }
+}
+
+const fn by_bridge(fault: Fault) -> TunnelError {
+    TunnelError {
+        by: Side::Bridge,
+        fault,
     }
 }
 

@@ -10,8 +10,8 @@ use super::reader::Reader;
 /// How many bytes one side accepts before it has consumed any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
-    /// Bytes per stream. Default: 256 KiB, which permits 20 MiB/s per peer over a path with a
-    /// latency of 12 ms.
+    /// Bytes per stream, when it is opened. Default: 256 KiB, which permits 20 MiB/s per peer over a
+    /// path with a latency of 12 ms.
     pub stream: u32,
     /// Bytes over all streams. Default: 2 MiB. It bounds a session's memory per direction.
     pub session: u32,
@@ -72,7 +72,14 @@ pub(super) struct Ledger {
     share: u64,
     pool: u64,
     pool_used: u64,
-    under_way: BTreeMap<u32, u64>,
+    streams: BTreeMap<u32, InFlight>,
+}
+
+/// One stream.
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    used: u64,
+    window: u64,
 }
 
 impl Ledger {
@@ -84,32 +91,51 @@ impl Ledger {
             share,
             pool: half,
             pool_used: 0,
-            under_way: BTreeMap::new(),
+            streams: BTreeMap::new(),
         }
     }
 
     pub(super) fn open(&mut self, stream: u32) {
-        self.under_way.insert(stream, 0);
+        let (used, window) = (0, self.window);
+        self.streams.insert(stream, InFlight { used, window });
     }
 
     pub(super) fn close(&mut self, stream: u32) {
-        let used = self.under_way.remove(&stream).unwrap_or(0);
+        let used = self.streams.remove(&stream).map_or(0, |own| own.used);
         self.pool_used = self.pool_used.saturating_sub(self.beyond_share(used));
     }
 
     /// Bytes that may be sent on this stream now.
     pub(super) fn room(&self, stream: u32) -> u64 {
-        let Some(&used) = self.under_way.get(&stream) else {
+        let Some(&InFlight { used, window }) = self.streams.get(&stream) else {
             return 0;
         };
         let own = self.share.saturating_sub(used);
         let shared = self.pool.saturating_sub(self.pool_used);
-        self.window.saturating_sub(used).min(own + shared)
+        window.saturating_sub(used).min(own + shared)
     }
 
     /// Bytes in flight on this stream.
     pub(super) fn under_way(&self, stream: u32) -> u64 {
-        self.under_way.get(&stream).copied().unwrap_or(0)
+        self.streams.get(&stream).map_or(0, |own| own.used)
+    }
+
+    /// The window of a stream; 0 if it is not open.
+    pub(super) fn window(&self, stream: u32) -> u64 {
+        self.streams.get(&stream).map_or(0, |own| own.window)
+    }
+
+    /// Whether the stream's own window permits no more bytes.
+    pub(super) fn is_exhausted(&self, stream: u32) -> bool {
+        let own = self.streams.get(&stream);
+        own.is_some_and(|own| own.used >= own.window)
+    }
+
+    /// Makes the window of a stream wider.
+    pub(super) fn widen(&mut self, stream: u32, bytes: u64) {
+        if let Some(own) = self.streams.get_mut(&stream) {
+            own.window = own.window.saturating_add(bytes);
+        }
     }
 
     /// Counts bytes as in flight. The caller must have checked [`Ledger::room`].
@@ -132,8 +158,8 @@ impl Ledger {
     fn set(&mut self, stream: u32, used: u64) {
         let before = self.beyond_share(self.under_way(stream));
         let after = self.beyond_share(used);
-        if let Some(entry) = self.under_way.get_mut(&stream) {
-            *entry = used;
+        if let Some(own) = self.streams.get_mut(&stream) {
+            own.used = used;
             self.pool_used = (self.pool_used + after).saturating_sub(before);
         }
     }

@@ -125,6 +125,16 @@ pub enum Fault {
         /// The returned credit in bytes.
         received: u64,
     },
+    /// The window of a stream is wider than [`super::Windows::MAX`].
+    #[error("a window of {received} bytes on stream {stream}; at most {limit} may be")]
+    TooWide {
+        /// The stream.
+        stream: u32,
+        /// The maximum in bytes.
+        limit: u32,
+        /// The window with what was added, in bytes.
+        received: u64,
+    },
     /// The remote side sends requests, but does not read the answers.
     #[error("{received} bytes of answers wait to be read; at most {limit} may")]
     Backlog {

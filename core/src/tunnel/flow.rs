@@ -1,7 +1,7 @@
 //! The streams of a session, as both sides track them: which are open, bytes in flight, and credit
 //! to return.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::BufMut;
 
@@ -12,28 +12,40 @@ use super::hello::Limits;
 use super::outbox::Outbox;
 use super::reader::Reader;
 
+/// The maximum number of consumed bytes of a stream that are not returned as credit: 1 MiB. On a path
+/// with a large window the sender would otherwise wait for half of it to be consumed.
+const MAX_UNRETURNED: u64 = 1 << 20;
+
 /// The credit of all streams, in both directions.
 #[derive(Debug)]
 pub(super) struct Flow {
     outgoing: Ledger,
     incoming: Ledger,
-    /// Bytes consumed and not yet returned as credit; only nonzero entries.
+    /// Bytes consumed and not yet returned as credit.
     consumed: BTreeMap<u32, u64>,
-    window: u64,
+    /// Streams whose window we have exhausted since we last said so.
+    exhausted: BTreeSet<u32>,
+    /// Bytes by which we widen windows of the remote side.
+    widened: BTreeMap<u32, u64>,
+    /// The limit to which a window grows.
+    widest: u64,
     max_streams: u16,
     open: u16,
     newest: u32,
 }
 
 impl Flow {
-    /// `ours` is what we accept, `theirs` what the remote side accepts.
-    pub(super) fn new(ours: Windows, theirs: Windows, limits: Limits) -> Self {
+    /// `ours` is what we accept, `theirs` what the remote side accepts. Our window of a stream grows
+    /// up to `widest` while the remote side exhausts it.
+    pub(super) fn new(ours: Windows, widest: u32, theirs: Windows, limits: Limits) -> Self {
         let streams = limits.streams;
         Self {
             outgoing: Ledger::new(theirs, streams),
             incoming: Ledger::new(ours, streams),
             consumed: BTreeMap::new(),
-            window: ours.stream.into(),
+            exhausted: BTreeSet::new(),
+            widened: BTreeMap::new(),
+            widest: widest.min(ours.session).into(),
             max_streams: streams,
             open: 0,
             newest: 0,
@@ -73,6 +85,8 @@ impl Flow {
         let was_open = self.consumed.remove(&stream).is_some();
         if was_open {
             self.open -= 1;
+            self.exhausted.remove(&stream);
+            self.widened.remove(&stream);
             self.outgoing.close(stream);
             self.incoming.close(stream);
         }
@@ -98,6 +112,9 @@ impl Flow {
     /// Counts bytes as sent.
     pub(super) fn sent(&mut self, stream: u32, bytes: usize) {
         self.outgoing.take(stream, bytes as u64);
+        if bytes > 0 && self.outgoing.is_exhausted(stream) {
+            self.exhausted.insert(stream);
+        }
     }
 
     /// Counts bytes as received. Returns whether the stream is still open.
@@ -136,6 +153,38 @@ impl Flow {
         Ok(())
     }
 
+    /// Reads an `Exhausted` frame. The window is doubled if it is the path that needs a wider one: not
+    /// if much of what was received is not consumed, nor if all streams together are limited.
+    pub(super) fn exhausted(&mut self, stream: u32, r: Reader) -> Result<(), Fault> {
+        r.end()?;
+        let window = self.incoming.window(stream);
+        let wider = window.saturating_mul(2).min(self.widest);
+        let consumed = self.consumed.get(&stream).copied().unwrap_or(0);
+        let held = self.incoming.under_way(stream).saturating_sub(consumed);
+        let is_path = held <= window / 2 && !self.incoming.is_scarce();
+        if self.is_open(stream)? && is_path && wider > window {
+            self.incoming.widen(stream, wider - window);
+            *self.widened.entry(stream).or_default() += wider - window;
+        }
+        Ok(())
+    }
+
+    /// Reads a `Widen` frame.
+    pub(super) fn widened(&mut self, stream: u32, mut r: Reader) -> Result<(), Fault> {
+        let more = u64::from(r.u32()?);
+        r.end()?;
+        let received = self.outgoing.window(stream) + more;
+        if self.is_open(stream)? && received > Windows::MAX.into() {
+            return Err(Fault::TooWide {
+                stream,
+                limit: Windows::MAX,
+                received,
+            });
+        }
+        self.outgoing.widen(stream, more);
+        Ok(())
+    }
+
     /// Counts bytes as consumed; more than were received are ignored.
     pub(super) fn consumed(&mut self, stream: u32, bytes: usize) {
         let under_way = self.incoming.under_way(stream);
@@ -144,19 +193,29 @@ impl Flow {
         }
     }
 
-    /// Writes the `Credit` frames that are due: at half of a stream's window, or any amount when
-    /// credit is scarce (a stream that has only its small share would otherwise wait forever).
+    /// Writes the frames about credit that are due.
     pub(super) fn write_credit(&mut self, out: &mut Outbox) {
-        let threshold = if self.incoming.is_scarce() {
-            1
-        } else {
-            self.window / 2
-        };
-        for (stream, consumed) in self
-            .consumed
-            .iter_mut()
-            .filter(|(_, consumed)| **consumed >= threshold)
-        {
+        while let Some(stream) = self.exhausted.pop_first() {
+            out.put(Kind::Exhausted, stream, |_| ());
+        }
+        while let Some((stream, more)) = self.widened.pop_first() {
+            let more = u32::try_from(more).unwrap_or(u32::MAX);
+            out.put(Kind::Widen, stream, |out| out.put_u32(more));
+        }
+        self.return_credit(out);
+    }
+
+    /// Writes the `Credit` frames that are due: at half of a stream's window, at most
+    /// [`MAX_UNRETURNED`], or any amount when credit is scarce (a stream that has only its small
+    /// share would otherwise wait forever).
+    fn return_credit(&mut self, out: &mut Outbox) {
+        let scarce = self.incoming.is_scarce();
+        for (stream, consumed) in &mut self.consumed {
+            let half = self.incoming.window(*stream) / 2;
+            let threshold = if scarce { 1 } else { half.min(MAX_UNRETURNED) };
+            if *consumed < threshold {
+                continue;
+            }
             let grant = u32::try_from(*consumed).unwrap_or(u32::MAX);
             self.incoming.give_back(*stream, grant.into());
             *consumed -= u64::from(grant);

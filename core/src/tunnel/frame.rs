@@ -27,12 +27,44 @@ pub struct Frame {
     pub payload: Bytes,
 }
 
-/// Checks a message's length before its frames are parsed.
+/// The header of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The kind of the frame.
+    pub kind: Kind,
+    /// The number of the join or stream; 0 for the session.
+    pub id: u32,
+    /// The length of the payload, at most [`MAX_PAYLOAD`] bytes.
+    pub length: usize,
+}
+
+impl Header {
+    /// Parses a header.
+    ///
+    /// # Errors
+    /// The frame is too long or of unknown kind.
+    pub fn parse([byte, i, j, k, l, m, n, o, p]: [u8; HEADER]) -> Result<Self, Fault> {
+        let kind = Kind::from_wire(byte).ok_or(Fault::UnknownKind(byte))?;
+        let declared = u32::from_be_bytes([m, n, o, p]);
+        let length = usize::try_from(declared).ok().filter(|&n| n <= MAX_PAYLOAD);
+        Ok(Self {
+            kind,
+            id: u32::from_be_bytes([i, j, k, l]),
+            length: length.ok_or(Fault::FrameTooLong {
+                kind,
+                limit: MAX_PAYLOAD,
+                received: declared,
+            })?,
+        })
+    }
+}
+
+/// Checks the length of a message before its frames are parsed.
 ///
 /// # Errors
 /// The message is empty, or longer than [`MAX_MESSAGE`].
-pub fn check_message(message: &Bytes) -> Result<(), Fault> {
-    match message.len() {
+pub const fn check_length(length: usize) -> Result<(), Fault> {
+    match length {
         0 => Err(Fault::EmptyMessage),
         received if received > MAX_MESSAGE => Err(Fault::MessageTooLong {
             limit: MAX_MESSAGE,
@@ -50,34 +82,32 @@ pub fn next(message: &mut Bytes) -> Result<Option<Frame>, Fault> {
     if message.is_empty() {
         return Ok(None);
     }
-    if message.len() < HEADER {
+    let Some(header) = message.first_chunk().copied() else {
         return Err(Fault::CutHeader {
             expected: HEADER,
             received: message.len(),
         });
-    }
-    let byte = message.get_u8();
-    let kind = Kind::from_wire(byte).ok_or(Fault::UnknownKind(byte))?;
-    let id = message.get_u32();
-    let declared = message.get_u32();
-    let length = usize::try_from(declared).ok().filter(|&n| n <= MAX_PAYLOAD);
-    let length = length.ok_or(Fault::FrameTooLong {
-        kind,
-        limit: MAX_PAYLOAD,
-        received: declared,
-    })?;
+    };
+    let Header { kind, id, length } = Header::parse(header)?;
+    message.advance(HEADER);
     if message.len() < length {
-        return Err(Fault::CutFrame {
-            kind,
-            expected: declared,
-            received: message.len(),
-        });
+        return Err(cut(kind, length, message.len()));
     }
     Ok(Some(Frame {
         kind,
         id,
         payload: message.split_to(length),
     }))
+}
+
+/// The fault of a message that ends inside a frame, after this many bytes of its payload.
+#[must_use]
+pub fn cut(kind: Kind, length: usize, received: usize) -> Fault {
+    Fault::CutFrame {
+        kind,
+        expected: u32::try_from(length).unwrap_or(u32::MAX),
+        received,
+    }
 }
 
 /// Appends a frame whose payload is appended by `write`; the length is filled in afterwards.

@@ -9,7 +9,7 @@ use super::error::Fault;
 use super::reader::{Reader, put_bytes, put_socket_addr};
 
 /// The tunnel's version.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// The maximum length of a token: 256 bytes.
 pub(super) const MAX_TOKEN: usize = 256;
 

@@ -40,10 +40,14 @@ pub enum Kind {
     Credit = 33,
     /// Both: a stream has ended.
     Close = 34,
+    /// Both: as many bytes of a stream are in flight as its window permits.
+    Exhausted = 35,
+    /// Both: the window of a stream is wider than before by this many bytes.
+    Widen = 36,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Hello,
         Self::Join,
         Self::Update,
@@ -62,6 +66,8 @@ impl Kind {
         Self::Data,
         Self::Credit,
         Self::Close,
+        Self::Exhausted,
+        Self::Widen,
     ];
 
     /// `None` for an unknown number.

@@ -11,7 +11,7 @@
 //! Join{info-hash, peer id, trackers} ->   finds peers, dials them, shakes hands with the tab's peer id
 //!                                  <-     Welcome{version, limits, windows, observed address, peer port}
 //!                                  <-     Open{join, address, peer id, reserved}: only after the remote named the same info-hash
-//! Data, Credit, Close             <->     Data, Credit, Close
+//! Data, Credit, Exhausted, Widen, Close <-> Data, Credit, Exhausted, Widen, Close
 //! Update{amounts, want}, Hint, Leave ->
 //!                                  <-     Trackers, Dht, Peers: what discovery came to; Ping, answered by Pong; Draining
 //! ```
@@ -34,6 +34,11 @@
 //! the session ([`Windows`]). Half of the session's bytes are divided evenly between the maximum
 //! number of streams, the other half is shared: a few stalled streams can use up the shared half,
 //! but never another stream's own share.
+//!
+//! The window of a stream follows the path's bandwidth times its delay: a side that has as many
+//! bytes in flight as the window permits says so (`Exhausted`), and the other side doubles the
+//! window (`Widen`) up to its limit ([`ClientConfig::widest`]). No delay needs to be measured, and a
+//! peer that is slower than the path keeps a small window.
 //!
 //! Both state machines, [`Client`] and [`Server`], perform no I/O: they take messages and the time,
 //! and return messages and events.

@@ -325,7 +325,7 @@ impl Server {
     }
 
     fn handle_frames(&mut self, mut message: Bytes) -> Result<(), Fault> {
-        frame::check_message(&message)?;
+        frame::check_length(message.len())?;
         self.out.check_backlog()?;
         while let Some(frame) = frame::next(&mut message)? {
             self.handle_frame(frame)?;
@@ -348,6 +348,8 @@ impl Server {
                 }
             }
             Kind::Credit => flow.credited(id, Reader::new(frame))?,
+            Kind::Exhausted => flow.exhausted(id, Reader::new(frame))?,
+            Kind::Widen => flow.widened(id, Reader::new(frame))?,
             Kind::Close => {
                 StreamClose::read(Reader::new(frame))?;
                 if flow.is_open(id)? && flow.close(id) {
@@ -389,6 +391,8 @@ impl Server {
         let hello = Hello::read(Reader::new(frame))?;
         self.flow = Some(Flow::new(
             self.config.windows,
+            // A bridge's memory is not the tab's to claim.
+            self.config.windows.stream,
             hello.windows,
             self.config.limits,
         ));

@@ -2,6 +2,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "test sizes fit every type")]
 
 mod joins;
+mod paths;
 mod sessions;
 mod streams;
 
@@ -78,14 +79,19 @@ struct World {
 }
 
 impl World {
+    /// A world whose windows do not grow.
     fn new(windows: Windows, streams: u16) -> Self {
-        let mut client = Client::new(
-            ClientConfig {
-                windows,
-                ..ClientConfig::default()
-            },
-            T0,
-        );
+        let config = ClientConfig {
+            windows,
+            widest: windows.stream,
+            ..ClientConfig::default()
+        };
+        Self::with(config, streams)
+    }
+
+    fn with(config: ClientConfig, streams: u16) -> Self {
+        let windows = config.windows;
+        let mut client = Client::new(config, T0);
         let limits = Limits { joins: 2, streams };
         let server = Server::new(
             ServerConfig {

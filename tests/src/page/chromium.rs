@@ -82,6 +82,11 @@ impl Browser {
         Worker::attach(self.profile.path()).await
     }
 
+    /// A DevTools session with the page's storage worker.
+    pub async fn storage_worker(&self) -> Worker {
+        Worker::attach_to_storage(self.profile.path()).await
+    }
+
     /// Sets the storage quota of the page's origin, in bytes; `None` removes the limit.
     ///
     /// # Panics

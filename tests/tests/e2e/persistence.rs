@@ -6,7 +6,7 @@ use aqueduct_tests::peer::Manner;
 
 use super::{DOWNLOAD, Setup, single};
 
-/// Makes every write in the current worker fail as if no space were left.
+/// Makes every write in the storage worker fail as if no space were left.
 const FULL: &str = r#"
     self.refused = 0;
     FileSystemSyncAccessHandle.prototype.write = () => { self.refused++; throw new DOMException("full", "QuotaExceededError"); };
@@ -16,14 +16,18 @@ const FULL: &str = r#"
 /// Pauses and resumes the first torrent several times. Each time the page stores a record, or tries
 /// to.
 const PAUSE_AND_RESUME: &str = r#"
-    const before = self.refused;
     const say = text => self.dispatchEvent(new MessageEvent("message", { data: [text] }));
     for (let n = 0; n < 3; n++) { say('{"Resume":1}'); say('{"Pause":1}'); }
+    true
+"#;
+
+/// Waits until six more writes than in `before` were refused.
+const SIX_REFUSED: &str = r"
     new Promise(done => {
-        const look = () => self.refused >= before + 6 ? done(true) : setTimeout(look, 10);
+        const look = () => self.refused >= self.before + 6 ? done(true) : setTimeout(look, 10);
         look();
     });
-"#;
+";
 
 impl Setup {
     /// Navigates to another page of the origin, so that no worker holds the files.
@@ -60,8 +64,8 @@ async fn a_download_whose_storage_fills_in_its_first_seconds_is_restored_with_it
     let _seed = setup.seed(&torrent, Manner::Slow(2048));
     setup.browser.add_file(&setup.file(&torrent)).await;
     setup.browser.wait_for_progress(40, DOWNLOAD).await;
-    let mut worker = setup.browser.worker().await;
-    worker.run(FULL).await;
+    let mut storage = setup.browser.storage_worker().await;
+    storage.run(FULL).await;
     let failed = |shown: &[Shown]| {
         shown
             .iter()
@@ -71,7 +75,9 @@ async fn a_download_whose_storage_fills_in_its_first_seconds_is_restored_with_it
         .browser
         .wait_until(DOWNLOAD, "it says that the storage is full", failed)
         .await;
-    assert_eq!(worker.run(PAUSE_AND_RESUME).await, true);
+    storage.run("self.before = self.refused").await;
+    setup.browser.worker().await.run(PAUSE_AND_RESUME).await;
+    assert_eq!(storage.run(SIX_REFUSED).await, true);
     setup.browser.reload().await;
     setup
         .browser
@@ -254,7 +260,7 @@ async fn an_unfinished_share_asks_before_the_page_closes_and_is_reported_when_in
     let path = torrent.write_to(&setup.place("own")).unwrap();
     setup
         .browser
-        .worker()
+        .storage_worker()
         .await
         .run("crypto.subtle.digest = () => new Promise(() => {}); true")
         .await;

@@ -100,7 +100,7 @@ async fn a_quota_exceeded_during_a_download_pauses_it_until_resumed() {
     let _seed = setup.seed(&torrent, Manner::Slow(4096));
     setup.browser.add_file(&setup.file(&torrent)).await;
     setup.browser.wait_for_progress(10, DOWNLOAD).await;
-    let mut worker = setup.browser.worker().await;
+    let mut worker = setup.browser.storage_worker().await;
     let full = r#"
         self.realWrite = FileSystemSyncAccessHandle.prototype.write;
         FileSystemSyncAccessHandle.prototype.write = () => { throw new DOMException("full", "QuotaExceededError"); };
@@ -131,7 +131,7 @@ async fn short_writes_are_continued() {
     let setup = Setup::start().await;
     let torrent = single("short.bin", 43, 8);
     let _seed = setup.seed(&torrent, Manner::Honest);
-    let mut worker = setup.browser.worker().await;
+    let mut worker = setup.browser.storage_worker().await;
     let shorten = r#"
         self.shortened = 0;
         const write = FileSystemSyncAccessHandle.prototype.write;

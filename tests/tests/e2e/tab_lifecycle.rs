@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use aqueduct_tests::page::{Browser, SOON};
+use aqueduct_tests::page::{Browser, SOON, Shown};
 use aqueduct_tests::peer::Manner;
 
 use super::{DOWNLOAD, Setup, single};
@@ -164,6 +164,39 @@ async fn a_worker_that_ends_silently_is_restarted() {
     setup.browser.close().await;
 }
 
+/// The browser reports an error of the storage worker, but not that it has ended.
+#[tokio::test]
+async fn a_storage_worker_that_crashes_or_ends_is_replaced_and_the_download_completes() {
+    let setup = Setup::start().await;
+    let torrent = single("stored.bin", 39, 32);
+    let _seed = setup.seed(&torrent, Manner::Slow(4096));
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    for (percent, end) in [
+        (
+            20,
+            "setTimeout(() => { throw new Error('it ends here'); }); true",
+        ),
+        (60, "self.close(); true"),
+    ] {
+        setup.browser.wait_for_progress(percent, DOWNLOAD).await;
+        setup.browser.storage_worker().await.run(end).await;
+        let told = |shown: &[Shown]| {
+            shown
+                .iter()
+                .any(|torrent| torrent.status.contains("broke and was started again"))
+        };
+        setup
+            .browser
+            .wait_until(SOON, "it says that storing failed", told)
+            .await;
+    }
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.save_and_verify(&torrent).await;
+    setup.browser.reload().await;
+    setup.browser.wait_until_complete(BACK_WITHIN).await;
+    setup.browser.close_but_for("it ends here").await;
+}
+
 #[tokio::test]
 async fn removing_a_torrent_can_be_undone_for_some_seconds() {
     let setup = Setup::start().await;
@@ -203,20 +236,17 @@ async fn the_data_of_a_removed_torrent_is_deleted_when_undo_ends() {
     while setup.browser.find_now("button", "Undo").await.is_some() {
         setup.browser.shown().await;
     }
-    // The worker deletes them while the page is told.
-    let deadline = Instant::now() + SOON;
-    while folders(&setup.browser).await > 0 {
-        assert!(Instant::now() < deadline, "its data are still there");
-    }
+    // The storage worker deletes it.
+    setup.browser.wait_for(FOLDERS, 0.into()).await;
     setup.browser.close().await;
 }
 
-/// The number of torrents with a folder in the origin's storage.
+/// Counts the torrents with a folder in the origin's storage.
+const FOLDERS: &str = r#"
+    return navigator.storage.getDirectory().then(root => root.getDirectoryHandle("torrents"))
+        .then(async torrents => { let n = 0; for await (const _ of torrents.keys()) n++; return n; });
+"#;
+
 async fn folders(browser: &Browser) -> u64 {
-    let script = r#"
-        const done = arguments[arguments.length - 1];
-        navigator.storage.getDirectory().then(root => root.getDirectoryHandle("torrents"))
-            .then(async torrents => { let n = 0; for await (const _ of torrents.keys()) n++; done(n); });
-    "#;
-    browser.run_async(script).await.as_u64().unwrap()
+    browser.run(FOLDERS).await.as_u64().unwrap()
 }

@@ -1,5 +1,5 @@
-//! The program of the worker.
+//! The program of the workers.
 
 fn main() {
-    aqueduct_web::engine::start();
+    aqueduct_web::start_worker();
 }

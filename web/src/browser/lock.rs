@@ -1,48 +1,70 @@
-//! The Web Locks API: the lock that makes one tab of an origin the leader, since two engines on the
-//! same files would corrupt them, and locks that are held for a while.
+//! The Web Locks API: locks of an origin that a worker holds until it ends, and locks that are held
+//! for a while.
 
 use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-/// The lock of the leading tab.
-const NAME: &str = "aqueduct";
+/// Makes one tab of an origin the leader: two engines on the same files would corrupt them.
+pub(crate) const LEADER: Lock = Lock("aqueduct");
+/// Held by the storage worker, so that two of them never have files open at the same time.
+pub(crate) const STORAGE: Lock = Lock("aqueduct-storage");
 
-/// Takes the lock if it is free, and returns whether it was. It is held until the worker ends.
-pub(crate) async fn try_acquire() -> Result<bool, JsValue> {
-    let options = Object::new();
-    Reflect::set(&options, &"ifAvailable".into(), &JsValue::TRUE)?;
-    request(&options).await
+/// A lock, by its name.
+#[derive(Clone, Copy)]
+pub(crate) struct Lock(&'static str);
+
+/// How long a granted lock is held.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    UntilWorkerEnds,
+    Not,
 }
 
-/// Takes the lock as soon as the tab that holds it is closed.
-pub(crate) async fn acquire() -> Result<(), JsValue> {
-    request(&Object::new()).await.map(drop)
-}
+impl Lock {
+    /// Takes the lock if it is free, and returns whether it was.
+    pub(crate) async fn try_acquire(self) -> Result<bool, JsValue> {
+        let options = Object::new();
+        Reflect::set(&options, &"ifAvailable".into(), &JsValue::TRUE)?;
+        self.request(&options, Hold::UntilWorkerEnds).await
+    }
 
-/// The browser calls back with the lock, or with null if it was not free, and holds the lock until
-/// the returned promise settles.
-async fn request(options: &Object) -> Result<bool, JsValue> {
-    let (locks, method) = lock_manager()?;
-    let mut failure = None;
-    let granted = Promise::new(&mut |resolve, reject| {
-        let on_answer = Closure::once_into_js(move |lock: JsValue| {
-            drop(resolve.call1(&JsValue::NULL, &JsValue::from_bool(!lock.is_null())));
-            if lock.is_null() {
-                Promise::resolve(&JsValue::NULL)
-            } else {
-                Promise::new(&mut |_, _| {})
+    /// Takes the lock as soon as its holder ends.
+    pub(crate) async fn acquire(self) -> Result<(), JsValue> {
+        self.request(&Object::new(), Hold::UntilWorkerEnds)
+            .await
+            .map(drop)
+    }
+
+    /// Waits until its holder has ended, without taking the lock.
+    pub(crate) async fn wait_until_free(self) -> Result<(), JsValue> {
+        self.request(&Object::new(), Hold::Not).await.map(drop)
+    }
+
+    /// The browser calls back with the lock, or with null if it was not free, and holds the lock
+    /// until the returned promise settles.
+    async fn request(self, options: &Object, hold: Hold) -> Result<bool, JsValue> {
+        let (locks, method) = lock_manager()?;
+        let mut failure = None;
+        let granted = Promise::new(&mut |resolve, reject| {
+            let on_answer = Closure::once_into_js(move |lock: JsValue| {
+                drop(resolve.call1(&JsValue::NULL, &JsValue::from_bool(!lock.is_null())));
+                if lock.is_null() || hold == Hold::Not {
+                    Promise::resolve(&JsValue::NULL)
+                } else {
+                    Promise::new(&mut |_, _| {})
+                }
+            });
+            match method.call3(&locks, &self.0.into(), options, &on_answer) {
+                Ok(held) => spawn_local(forward_failure(held.unchecked_into(), reject)),
+                Err(error) => failure = Some(error),
             }
         });
-        match method.call3(&locks, &NAME.into(), options, &on_answer) {
-            Ok(held) => spawn_local(forward_failure(held.unchecked_into(), reject)),
-            Err(error) => failure = Some(error),
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(JsFuture::from(granted).await?.is_truthy()),
         }
-    });
-    match failure {
-        Some(error) => Err(error),
-        None => Ok(JsFuture::from(granted).await?.is_truthy()),
     }
 }
 

@@ -9,26 +9,22 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use aqueduct_core::OpError;
-use aqueduct_core::io::Rope;
 use aqueduct_core::meta::{Content, CreateError, Details, Draft, Metainfo, NewFile};
 use aqueduct_core::types::{Bitfield, Piece, Sha1Digest, TorrentId, visible};
-use bytes::Bytes;
-use js_sys::{ArrayBuffer, Uint8Array};
+use js_sys::ArrayBuffer;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, Response};
 
 use super::torrents::{Amounts, Torrent};
-use crate::browser::buffers::BufferSink;
 use crate::browser::callback::wait_for;
 use crate::browser::clock::unix_millis;
 use crate::browser::error::reason;
 use crate::browser::global::{random, scope};
 use crate::message::{SharedFile, Sharing};
-use crate::storage::digest::Digester;
+use crate::storage::client::{Place, Storage};
 use crate::storage::layout;
 use crate::storage::space::Need;
-use crate::storage::store::{Place, Store};
 
 /// Called once for each creation that was started and not cancelled, with the torrent, or with the
 /// error as a sentence.
@@ -37,8 +33,7 @@ pub(super) type OnFinished = Rc<dyn Fn(TorrentId, Result<Torrent, String>)>;
 /// Torrents that are being created.
 pub(super) struct Creations {
     running: BTreeMap<TorrentId, Rc<Creation>>,
-    store: Store,
-    digester: Digester,
+    storage: Storage,
     /// The URL of the bridge's own tracker, through which other clients find this tab.
     tracker: String,
     on_finished: OnFinished,
@@ -79,16 +74,10 @@ impl From<OpError> for Stopped {
 }
 
 impl Creations {
-    pub(super) fn new(
-        store: Store,
-        digester: Digester,
-        tracker: String,
-        on_finished: OnFinished,
-    ) -> Self {
+    pub(super) fn new(storage: Storage, tracker: String, on_finished: OnFinished) -> Self {
         Self {
             running: BTreeMap::new(),
-            store,
-            digester,
+            storage,
             tracker,
             on_finished,
         }
@@ -120,7 +109,6 @@ impl Creations {
         let blank = vec![Sha1Digest::default(); draft.lengths().pieces() as usize];
         let blank = draft.finish(&blank, Details::default()).map_err(invalid)?;
         let data = Blob::new_with_blob_sequence(parts).map_err(unreadable)?;
-        let sink = BufferSink::new().map_err(unreadable)?;
         let creation = Rc::new(Creation {
             id,
             name: name.to_owned(),
@@ -140,9 +128,7 @@ impl Creations {
         };
         let task = Task {
             creation: Rc::clone(&creation),
-            store: self.store.clone(),
-            digester: self.digester.clone(),
-            sink,
+            storage: self.storage.clone(),
             draft,
             place,
             data,
@@ -210,9 +196,7 @@ fn content(files: &[SharedFile]) -> Content {
 /// The task that creates one torrent.
 struct Task {
     creation: Rc<Creation>,
-    store: Store,
-    digester: Digester,
-    sink: BufferSink,
+    storage: Storage,
     draft: Draft,
     place: Place,
     data: Blob,
@@ -237,14 +221,14 @@ impl Task {
     /// Deletes the stored data. What cannot be deleted now is deleted at the next start, since the
     /// folder is marked.
     fn delete(&self) {
-        self.store
+        self.storage
             .delete(self.place.torrent, self.place.folder.clone(), drop);
     }
 
     async fn create(&self) -> Result<Torrent, Stopped> {
         done(|done| {
             let name = Some(self.creation.name.clone());
-            self.store
+            self.storage
                 .mark_creating(self.place.folder.clone(), name, done)
         })
         .await?;
@@ -252,7 +236,7 @@ impl Task {
         for piece in self.draft.lengths().iter() {
             digests.push(self.copy(piece).await?);
         }
-        done(|done| self.store.flush(self.place.torrent, done)).await?;
+        done(|done| self.storage.flush(self.place.torrent, done)).await?;
         let own = self.tracker().await.into_iter();
         let details = Details {
             trackers: own.chain(self.sharing.trackers.clone()).collect(),
@@ -267,12 +251,8 @@ impl Task {
             .map(|metainfo| self.torrent(metainfo))
             .map_err(|error| Stopped::Failed(format!("It cannot be shared: {error}.")))?;
         done(|done| {
-            self.store.save(
-                torrent.folder.clone(),
-                torrent.record(),
-                torrent.durable(),
-                done,
-            )
+            self.storage
+                .save(torrent.folder.clone(), &torrent.record(), done)
         })
         .await?;
         Ok(torrent)
@@ -296,14 +276,9 @@ impl Task {
     async fn copy(&self, piece: Piece) -> Result<Sha1Digest, Stopped> {
         let lengths = self.draft.lengths();
         let (offset, size) = (lengths.offset(piece), lengths.size(piece));
-        let data = Rope(vec![self.read(offset, size).await?]);
-        let digest = done(|done| self.digester.digest(data.clone(), done)).await?;
+        let data = self.read(offset, size).await?;
         let need = (offset == 0).then_some(self.need);
-        done(|done| {
-            self.store
-                .write(self.place.clone(), need, offset, data, done)
-        })
-        .await?;
+        let digest = done(|done| self.storage.add(&self.place, need, offset, data, done)).await?;
         self.creation.done.set(offset + u64::from(size));
         if self.creation.cancelled.get() {
             Err(Stopped::Cancelled)
@@ -312,7 +287,7 @@ impl Task {
         }
     }
 
-    async fn read(&self, offset: u64, size: u32) -> Result<Bytes, Stopped> {
+    async fn read(&self, offset: u64, size: u32) -> Result<ArrayBuffer, Stopped> {
         let changed = |_| {
             Stopped::Failed("A file was changed, moved or deleted while it was read. Try again when it stays as it is.".to_owned())
         };
@@ -324,10 +299,8 @@ impl Task {
             .await
             .and_then(JsCast::dyn_into)
             .map_err(changed)?;
-        let bytes = Uint8Array::new(&buffer).to_vec();
-        self.sink.free(&buffer);
-        if bytes.len() == size as usize {
-            Ok(bytes.into())
+        if buffer.byte_length() == size {
+            Ok(buffer)
         } else {
             Err(changed(JsValue::NULL))
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::types::{Bitfield, InfoHash, TorrentId};
 use aqueduct_core::{Command, CommandError, Engine, Instant, OpError, Resumed};
+use wasm_bindgen_futures::spawn_local;
 
 use super::errors::{not_a_link, not_a_torrent, not_done};
 use super::seeding::is_given;
@@ -15,8 +16,8 @@ use super::torrents::{Amounts, RunState, Torrent, Torrents};
 use crate::browser::clock::unix_millis;
 use crate::format::size;
 use crate::message::{Outcome, Priority, TorrentOptions, WhenComplete};
+use crate::storage::client::Storage;
 use crate::storage::restore::Restored;
-use crate::storage::store::Store;
 
 /// A piece is held in memory until it is verified, so a tab accepts none longer than 64 MiB.
 const MAX_PIECE: u32 = 64 << 20;
@@ -28,15 +29,15 @@ pub(super) struct Library {
     pub(super) torrents: Torrents,
     /// Trackers that new torrents get in addition to their own.
     default_trackers: Vec<String>,
-    store: Store,
+    storage: Storage,
 }
 
 impl Library {
-    pub(super) fn new(store: Store) -> Self {
+    pub(super) fn new(storage: Storage) -> Self {
         Self {
             torrents: Torrents::default(),
             default_trackers: Vec::new(),
-            store,
+            storage,
         }
     }
 
@@ -59,7 +60,7 @@ impl Library {
         let mut torrent = Torrent::from_magnet(self.torrents.new_id(), magnet);
         torrent.add_trackers(&self.default_trackers);
         admit(engine, now, &torrent, Resumed::Nothing).map_err(refused)?;
-        torrent.data = self.store.claim(&torrent.folder);
+        torrent.data = self.storage.claim(&torrent.folder);
         self.insert_new(torrent);
         Ok(Outcome::Added)
     }
@@ -80,7 +81,7 @@ impl Library {
         }
         let mut torrent = Torrent::from_metainfo(self.torrents.new_id(), metainfo);
         torrent.add_trackers(&self.default_trackers);
-        let data = self.store.claim(&torrent.folder);
+        let data = self.storage.claim(&torrent.folder);
         admit(engine, now, &torrent, data).map_err(refused)?;
         self.insert_new(torrent);
         Ok(Outcome::Added)
@@ -109,8 +110,8 @@ impl Library {
         let added = self.insert_created(engine, now, torrent);
         match added {
             // The record counts from now on; a mark that remains beside it has no meaning.
-            Ok(()) => self.store.mark_creating(folder, None, drop),
-            Err(_) => self.store.delete(id, folder, drop),
+            Ok(()) => self.storage.mark_creating(folder, None, drop),
+            Err(_) => self.storage.delete(id, folder, drop),
         }
         added
     }
@@ -283,7 +284,7 @@ impl Library {
         engine.command(now, Command::Pause(id)).map_err(refused)?;
         if let Some(torrent) = self.torrents.get_mut(id) {
             torrent.delete_at = Some(now + UNDO_WITHIN);
-            self.store
+            self.storage
                 .mark_removed(torrent.folder.clone(), true, report_failure);
         }
         Ok(())
@@ -301,7 +302,7 @@ impl Library {
             return Ok(false);
         };
         torrent.delete_at = None;
-        self.store
+        self.storage
             .mark_removed(torrent.folder.clone(), false, report_failure);
         if !torrent.is_paused() {
             engine.command(now, Command::Resume(id)).map_err(refused)?;
@@ -312,7 +313,7 @@ impl Library {
     /// Deletes the data of a torrent that is not in the list.
     pub(super) fn delete_data(&self, torrent: &Torrent) {
         let name = torrent.visible_name();
-        self.store
+        self.storage
             .delete(torrent.id, torrent.folder.clone(), move |result| {
                 if let Err(error) = result {
                     post_error(&format!("The data of {name} could not be deleted. {error}"));
@@ -382,13 +383,11 @@ impl Library {
     /// Stores a record, and calls `done`. A torrent that was removed in the meantime has no record.
     fn save_then(&self, id: TorrentId, done: impl FnOnce(Result<(), OpError>) + 'static) {
         match self.torrents.get(id) {
-            Some(torrent) => self.store.save(
-                torrent.folder.clone(),
-                torrent.record(),
-                torrent.durable(),
-                done,
-            ),
-            None => self.store.after_all(move || done(Ok(()))),
+            Some(torrent) => {
+                self.storage
+                    .save(torrent.folder.clone(), &torrent.record(), done);
+            }
+            None => spawn_local(async move { done(Ok(())) }),
         }
     }
 }

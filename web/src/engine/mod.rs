@@ -43,10 +43,12 @@ use crate::browser::error::reason;
 use crate::browser::global::scope;
 use crate::browser::lock;
 use crate::message::{Blocked, ToPage, ToWorker};
+use crate::storage::client::Storage;
 use crate::storage::error::FsError;
+use crate::storage::folders::Folders;
 use crate::storage::is_supported;
+use crate::storage::layout::TOKEN;
 use crate::storage::restore::read_all;
-use crate::storage::store::Store;
 
 /// The time that the worker of a page which is being reloaded may take to end.
 const RELOAD_MS: i32 = 500;
@@ -93,18 +95,18 @@ async fn run(bridge: &str) -> Result<(), Blocked> {
 
 /// Waits until this tab leads, and follows the leading tab until then.
 async fn lead() -> Result<Option<Follower>, JsValue> {
-    if lock::try_acquire().await? {
+    if lock::LEADER.try_acquire().await? {
         return Ok(None);
     }
     // A page that is being reloaded releases the lock only a moment after the new one asks.
     sleep(RELOAD_MS).await;
-    if lock::try_acquire().await? {
+    if lock::LEADER.try_acquire().await? {
         return Ok(None);
     }
     post(&ToPage::Blocked(Blocked::OtherTab));
     let follower = Follower::start();
     post(&ToPage::Ready);
-    lock::acquire().await?;
+    lock::LEADER.acquire().await?;
     follower.keep_messages();
     post(&ToPage::Unblocked);
     Ok(Some(follower))
@@ -112,11 +114,14 @@ async fn lead() -> Result<Option<Follower>, JsValue> {
 
 /// Opens the storage and restores the torrents.
 async fn open(address: &BridgeAddress) -> Result<Rc<RefCell<Driver>>, FsError> {
-    let store = Store::open().await?;
-    let earlier = read_all(&store.torrents()).await?;
-    let token = store.token().await?;
-    store.note_leftovers(earlier.leftovers);
-    let driver = Driver::new(address, store, token);
+    let folders = Folders::open().await?;
+    // Only then has an earlier storage worker stopped writing.
+    let storage = Storage::start().await?;
+    let earlier = read_all(&folders.torrents).await?;
+    let token = folders.root.read_if_there(TOKEN).await?;
+    let token = String::from_utf8_lossy(&token).into_owned();
+    storage.note_leftovers(earlier.leftovers);
+    let driver = Driver::new(address, storage, token);
     earlier
         .restored
         .into_iter()

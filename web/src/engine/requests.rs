@@ -1,4 +1,4 @@
-//! The engine's requests, carried out on the tab's storage and by the browser's digests.
+//! The engine's requests, carried out by the tab's storage.
 
 use std::rc::Rc;
 
@@ -6,28 +6,23 @@ use aqueduct_core::io::{CheckRange, Rope};
 use aqueduct_core::types::{PieceDigest, RequestId, Sha1Digest, TorrentId};
 use aqueduct_core::{OpError, OpResult};
 use bytes::Bytes;
+use wasm_bindgen_futures::spawn_local;
 
-use crate::storage::digest::Digester;
+use crate::storage::client::{Place, Storage};
 use crate::storage::space::Need;
-use crate::storage::store::{Place, Store};
 
 /// Called with the result of each request, never before the request has returned.
 pub(super) type OnDone = Rc<dyn Fn(RequestId, Result<OpResult, OpError>)>;
 
 /// Carries out requests.
 pub(super) struct Requests {
-    store: Store,
-    digester: Digester,
+    storage: Storage,
     on_done: OnDone,
 }
 
 impl Requests {
-    pub(super) fn new(store: Store, digester: Digester, on_done: OnDone) -> Self {
-        Self {
-            store,
-            digester,
-            on_done,
-        }
+    pub(super) fn new(storage: Storage, on_done: OnDone) -> Self {
+        Self { storage, on_done }
     }
 
     /// The callback of a request.
@@ -42,68 +37,60 @@ impl Requests {
         move |result| done(result.map(|()| OpResult::Unit).map_err(resumable))
     }
 
-    /// Digests bytes.
+    /// Digests a piece.
     pub(super) fn hash(&self, id: RequestId, data: Rope) {
         let done = self.done(id);
-        self.digester
-            .digest(data, move |result| done(digested(result)));
+        self.storage.digest(data, move |result| {
+            done(result.map(digested).map_err(resumable));
+        });
     }
 
     /// Writes bytes. With `need`, only if the browser grants that many more bytes.
     pub(super) fn write(
         &self,
         id: RequestId,
-        place: Place,
+        place: &Place,
         need: Option<Need>,
         offset: u64,
-        data: Rope,
+        data: &Rope,
     ) {
-        self.store
+        self.storage
             .write(place, need, offset, data, self.unit_done(id));
     }
 
     /// Reads bytes.
-    pub(super) fn read(&self, id: RequestId, place: Place, offset: u64, length: u32) {
+    pub(super) fn read(&self, id: RequestId, place: &Place, offset: u64, length: u32) {
         let done = self.done(id);
-        self.store.read(place, offset, length, move |result| {
+        self.storage.read(place, offset, length, move |result| {
             done(result.map_err(resumable).and_then(expect_present))
         });
     }
 
     /// Reads a piece and digests it.
-    pub(super) fn check(&self, id: RequestId, place: Place, range: CheckRange) {
-        let (done, digester) = (self.done(id), self.digester.clone());
-        self.store.read(
-            place,
-            range.offset,
-            range.length,
-            move |result| match result {
-                Ok(Some(bytes)) => {
-                    digester.digest(Rope(vec![bytes]), move |result| done(digested(result)))
-                }
-                Ok(None) => done(Ok(OpResult::Missing)),
-                Err(error) => done(Err(resumable(error))),
-            },
-        );
+    pub(super) fn check(&self, id: RequestId, place: &Place, range: CheckRange) {
+        let done = self.done(id);
+        self.storage
+            .check(place, range.offset, range.length, move |result| {
+                let digest = result.map_err(resumable);
+                done(digest.map(|digest| digest.map_or(OpResult::Missing, digested)));
+            });
     }
 
     /// Makes the writes of a torrent durable.
     pub(super) fn flush(&self, id: RequestId, torrent: TorrentId) {
-        self.store.flush(torrent, self.unit_done(id));
+        self.storage.flush(torrent, self.unit_done(id));
     }
 
     /// Answers a request of a torrent without data, or of a removed one.
     pub(super) fn cancel(&self, id: RequestId) {
         let done = self.done(id);
-        self.store.after_all(move || done(Err(OpError::Cancelled)));
+        spawn_local(async move { done(Err(OpError::Cancelled)) });
     }
 }
 
 /// All pieces in a tab are v1, since v2-only torrents are refused.
-fn digested(result: Result<Sha1Digest, OpError>) -> Result<OpResult, OpError> {
-    result
-        .map(|digest| OpResult::Digest(PieceDigest::V1(digest)))
-        .map_err(resumable)
+const fn digested(digest: Sha1Digest) -> OpResult {
+    OpResult::Digest(PieceDigest::V1(digest))
 }
 
 /// A failure pauses the torrent, which then has a button to resume it.

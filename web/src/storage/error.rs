@@ -37,10 +37,13 @@ pub(crate) enum FsError {
     #[error("{expected} bytes were to be read, {received} are there")]
     Short {
         /// The number of bytes requested.
-        expected: usize,
+        expected: u32,
         /// The number of bytes read.
-        received: usize,
+        received: u32,
     },
+    /// The engine's worker refers to a torrent that the storage worker does not know.
+    #[error("what stores its data does not know it")]
+    Unknown,
     /// Any other failure, as a clause.
     #[error("{0}")]
     Other(String),

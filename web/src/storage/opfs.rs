@@ -1,6 +1,6 @@
 //! The origin private file system, with its promises and options wrapped.
 
-use js_sys::{IteratorNext, Reflect};
+use js_sys::{IteratorNext, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -94,7 +94,7 @@ impl Folder {
     /// All bytes of a small file.
     pub(crate) async fn read(&self, name: &str) -> Result<Vec<u8>, FsError> {
         let buffer = JsFuture::from(self.snapshot(name).await?.array_buffer()).await?;
-        Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+        Ok(Uint8Array::new(&buffer).to_vec())
     }
 
     /// All bytes of a small file; empty if the file is missing.
@@ -140,13 +140,14 @@ pub(crate) struct SyncFile {
 impl SyncFile {
     /// Writes all of `bytes` at offset `at`. A short write is continued; a write of 0 bytes means
     /// that no space is left.
-    pub(crate) fn write_all(&mut self, at: u64, bytes: &[u8]) -> Result<(), FsError> {
-        let mut written = 0;
-        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+    pub(crate) fn write_all(&mut self, at: u64, bytes: &Uint8Array) -> Result<(), FsError> {
+        let (length, mut written) = (bytes.length(), 0);
+        while written < length {
             self.dirty = true;
+            let rest = bytes.subarray(written, length);
             match whole(
                 self.handle
-                    .write_with_u8_array_and_options(rest, &options(at, written))?,
+                    .write_with_js_u8_array_and_options(&rest, &options(at, written))?,
             ) {
                 0 => return Err(FsError::Full),
                 n => written += n,
@@ -156,13 +157,13 @@ impl SyncFile {
     }
 
     /// Fills `bytes` from offset `at` of the file.
-    pub(crate) fn read_exact(&self, at: u64, bytes: &mut [u8]) -> Result<(), FsError> {
-        let expected = bytes.len();
-        let mut received = 0;
-        while let Some(rest) = bytes.get_mut(received..).filter(|rest| !rest.is_empty()) {
+    pub(crate) fn read_exact(&self, at: u64, bytes: &Uint8Array) -> Result<(), FsError> {
+        let (expected, mut received) = (bytes.length(), 0);
+        while received < expected {
+            let rest = bytes.subarray(received, expected);
             match whole(
                 self.handle
-                    .read_with_u8_array_and_options(rest, &options(at, received))?,
+                    .read_with_js_u8_array_and_options(&rest, &options(at, received))?,
             ) {
                 0 => return Err(FsError::Short { expected, received }),
                 n => received += n,
@@ -180,7 +181,7 @@ impl SyncFile {
     /// Replaces the contents. The old bytes are overwritten rather than truncated first, which also
     /// succeeds if no space is left.
     pub(crate) fn replace(&mut self, bytes: &[u8]) -> Result<(), FsError> {
-        self.write_all(0, bytes)?;
+        self.write_all(0, &Uint8Array::from(bytes))?;
         self.resize(bytes.len() as u64)?;
         self.flush()
     }
@@ -200,17 +201,17 @@ impl Drop for SyncFile {
     }
 }
 
-fn options(at: u64, done: usize) -> FileSystemReadWriteOptions {
+fn options(at: u64, done: u32) -> FileSystemReadWriteOptions {
     let options = FileSystemReadWriteOptions::new();
-    options.set_at(at as f64 + done as f64);
+    options.set_at(at as f64 + f64::from(done));
     options
 }
 
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "never more than the length of the slice that was given"
+    reason = "never more than the length of the view that was given"
 )]
-fn whole(count: f64) -> usize {
-    count as usize
+fn whole(count: f64) -> u32 {
+    count as u32
 }

@@ -1,8 +1,7 @@
 //! Resume records in the tab's storage, two generations per torrent. A reloaded tab knows its
 //! torrents only from them.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aqueduct_core::resume::{self, Record};
 
@@ -10,38 +9,53 @@ use super::error::FsError;
 use super::layout::RECORDS;
 use super::opfs::Folder;
 
-/// The generation of a torrent's newest durable record; 0: there is none.
+/// The generation of each folder's newest durable record, as far as it was needed; 0: there is none.
 ///
-/// The torrent shares it with the storage's queue. A record gets its number when it is written, so
-/// that a generation that could not be stored does not count, and the next one is written to the
-/// same slot.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Durable(Rc<Cell<u64>>);
-
-impl Durable {
-    /// For a torrent whose record of this generation was read.
-    pub(crate) fn from_generation(generation: u64) -> Self {
-        Self(Rc::new(Cell::new(generation)))
-    }
+/// A record gets its number when it is written, so that a generation that could not be stored does
+/// not count, and the next one is written to the same slot.
+#[derive(Debug, Default)]
+pub(super) struct Generations {
+    newest: BTreeMap<String, u64>,
+    /// Folders that existed at the start. Only they can contain records of an earlier run, so that
+    /// the first record of a new torrent is written without looking for others.
+    earlier: BTreeSet<String>,
 }
 
-/// Stores a record durably in the slot other than that of the newest one, which stays unchanged.
-pub(super) async fn write(
-    torrents: &Folder,
-    folder: &str,
-    record: &Record,
-    durable: &Durable,
-) -> Result<(), FsError> {
-    let generation = durable.0.get() + 1;
-    let name = RECORDS[resume::slot(generation)];
-    torrents
-        .folder(folder)
-        .await?
-        .open(name, true)
-        .await?
-        .replace(&record.encode(generation))?;
-    durable.0.set(generation);
-    Ok(())
+impl Generations {
+    /// The generations in a storage that contains these folders.
+    pub(super) fn new(folders: Vec<String>) -> Self {
+        Self {
+            newest: BTreeMap::new(),
+            earlier: folders.into_iter().collect(),
+        }
+    }
+
+    /// Stores an encoded record durably in the slot other than that of the newest one, which stays
+    /// unchanged.
+    pub(super) async fn write(
+        &mut self,
+        torrents: &Folder,
+        folder: &str,
+        mut record: Vec<u8>,
+    ) -> Result<(), FsError> {
+        let stored = torrents.folder(folder).await?;
+        let newest = match self.newest.get(folder) {
+            Some(newest) => *newest,
+            None if self.earlier.contains(folder) => read(&stored).await?.generation(),
+            None => 0,
+        };
+        let generation = newest + 1;
+        resume::set_generation(&mut record, generation);
+        let name = RECORDS[resume::slot(generation)];
+        stored.open(name, true).await?.replace(&record)?;
+        self.newest.insert(folder.to_owned(), generation);
+        Ok(())
+    }
+
+    /// Forgets what is known of a folder's records, because they were deleted.
+    pub(super) fn forget(&mut self, folder: &str) {
+        self.newest.remove(folder);
+    }
 }
 
 /// The content of a folder's two slots.
@@ -52,6 +66,15 @@ pub(super) enum Found {
     Damaged,
     /// No record was ever written.
     Nothing,
+}
+
+impl Found {
+    const fn generation(&self) -> u64 {
+        match self {
+            Self::Newest(generation, _) => *generation,
+            Self::Damaged | Self::Nothing => 0,
+        }
+    }
 }
 
 /// Reads both slots of a folder.

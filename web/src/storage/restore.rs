@@ -21,8 +21,6 @@ const MAX_COMPARED: usize = 256;
 pub(crate) struct Restored {
     /// The folder of its data.
     pub(crate) folder: String,
-    /// The generation of its record.
-    pub(crate) generation: u64,
     /// Its newest valid record.
     pub(crate) record: Record,
     /// Its metadata, if the record contains them.
@@ -82,7 +80,7 @@ pub(crate) struct Leftover {
 
 /// The content of a folder.
 enum Content {
-    Torrent(u64, Box<Record>),
+    Torrent(Box<Record>),
     Unreadable(Unreadable),
     /// The user removed it, or it is empty.
     Unwanted,
@@ -94,7 +92,7 @@ pub(crate) async fn read_all(torrents: &Folder) -> Result<Earlier, FsError> {
     let mut found = Vec::new();
     for folder in torrents.names().await? {
         match content(torrents, &folder).await {
-            Ok(Content::Torrent(generation, record)) => found.push((folder, generation, record)),
+            Ok(Content::Torrent(record)) => found.push((folder, record)),
             Ok(Content::Unwanted) => earlier.delete(torrents, folder).await,
             Ok(Content::Unreadable(cut @ Unreadable::CutShort { .. })) => {
                 earlier.unreadable.push(cut);
@@ -107,9 +105,9 @@ pub(crate) async fn read_all(torrents: &Folder) -> Result<Earlier, FsError> {
             }
         }
     }
-    found.sort_by(|(a, _, one), (b, _, other)| (one.added, a).cmp(&(other.added, b)));
-    for (folder, generation, record) in found {
-        match restore(torrents, &folder, generation, *record).await {
+    found.sort_by(|(a, one), (b, other)| (one.added, a).cmp(&(other.added, b)));
+    for (folder, record) in found {
+        match restore(torrents, &folder, *record).await {
             Ok(restored) => earlier.restored.push(restored),
             Err(error) => {
                 let why = kept(&folder, &error.to_string());
@@ -149,7 +147,7 @@ async fn content(torrents: &Folder, name: &str) -> Result<Content, FsError> {
         return Ok(Content::Unwanted);
     }
     Ok(match records::read(&folder).await? {
-        Found::Newest(generation, record) => Content::Torrent(generation, record),
+        Found::Newest(_, record) => Content::Torrent(record),
         Found::Damaged => {
             Content::Unreadable(kept(name, "its record is damaged or from another version"))
         }
@@ -183,12 +181,7 @@ fn kept(folder: &str, why: &str) -> Unreadable {
     }
 }
 
-async fn restore(
-    torrents: &Folder,
-    folder: &str,
-    generation: u64,
-    record: Record,
-) -> Result<Restored, FsError> {
+async fn restore(torrents: &Folder, folder: &str, record: Record) -> Result<Restored, FsError> {
     let info = record
         .info
         .clone()
@@ -200,7 +193,6 @@ async fn restore(
     };
     Ok(Restored {
         folder: folder.to_owned(),
-        generation,
         record,
         info,
         resumed,

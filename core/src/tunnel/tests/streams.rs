@@ -89,3 +89,48 @@ fn a_late_frame_of_a_closed_stream_is_no_fault() {
         Err(SendError::Closed(1))
     );
 }
+
+#[test]
+fn credit_comes_back_long_before_a_large_window_is_used_up() {
+    let windows = Windows {
+        stream: 8 << 20,
+        session: 32 << 20,
+    };
+    let mut world = World::new(windows, 1);
+    for _ in 0..16 {
+        world.download(1, frame::MAX_PAYLOAD);
+        world.settle();
+    }
+    world.consume(1, u64::MAX, false);
+    assert!(world.client.poll_message().is_some(), "none after 1 MiB");
+}
+
+#[test]
+fn data_that_the_tab_takes_from_the_message_itself_counts_against_its_credit() {
+    let windows = Windows {
+        stream: 32 * 1024,
+        session: 64 * 1024,
+    };
+    let mut world = World::new(windows, 2);
+    assert_eq!(world.client.handle_data(T0, 1, 32 * 1024), Ok(true));
+    let fault = |result: Result<bool, TunnelError>| result.unwrap_err().fault;
+    let overdrawn = fault(world.client.handle_data(T0, 1, 1));
+    assert!(
+        matches!(
+            overdrawn,
+            Fault::Overdrawn {
+                credit: 0,
+                received: 1,
+                ..
+            }
+        ),
+        "{overdrawn}"
+    );
+    let unknown = fault(world.client.handle_data(T0, 9, 1));
+    assert!(matches!(unknown, Fault::UnknownStream { .. }), "{unknown}");
+    world.client.close(2);
+    assert_eq!(world.client.handle_data(T0, 2, 1), Ok(false));
+    let mut early = Client::new(ClientConfig::default(), T0);
+    let early = fault(early.handle_data(T0, 1, 1));
+    assert_eq!(early, Fault::OutOfTurn(frame::Kind::Data));
+}

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail};
 use aqueduct_core::connection::Encryption;
-use aqueduct_core::tunnel::{Amounts, Client, ClientConfig, Event, JoinRequest, Windows};
+use aqueduct_core::tunnel::{Amounts, Client, ClientConfig, Event, JoinRequest};
 use aqueduct_core::types::{InfoHashV1, Instant, PeerId};
 use aqueduct_native::dial;
 use aqueduct_native::transport::PeerStream;
@@ -91,15 +91,7 @@ impl Tab {
     pub(super) async fn join(bridge: SocketAddr, peer: SocketAddr) -> Result<Self> {
         let tracker = Tracker::naming(&[peer]);
         let mut socket = sessions::connect(bridge, 0).await?;
-        let config = ClientConfig {
-            // A real tab's.
-            windows: Windows {
-                stream: 2 << 20,
-                session: 16 << 20,
-            },
-            ..ClientConfig::default()
-        };
-        let mut client = Client::new(config, Instant::ZERO);
+        let mut client = Client::new(ClientConfig::default(), Instant::ZERO);
         client.join(&JoinRequest {
             info_hash: HASH,
             other_hash: None,

@@ -3,6 +3,7 @@
 
 pub(super) mod address;
 mod credit;
+mod received;
 mod session;
 mod socket;
 mod streams;
@@ -11,13 +12,17 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use aqueduct_core::io::Handshaken;
-use aqueduct_core::tunnel::{self, Client, JoinRequest, JoinUpdate, Refusal, StreamClose};
+use aqueduct_core::tunnel::frame::Kind;
+use aqueduct_core::tunnel::{
+    self, Client, Fault, JoinRequest, JoinUpdate, Refusal, Side, StreamClose, TunnelError,
+};
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, RequestId};
 use aqueduct_core::wire::Message;
 use aqueduct_core::{CloseReason, Input, Instant};
 
 use self::address::BridgeAddress;
 use self::credit::Credit;
+use self::received::{Received, ReceivedFrame};
 use self::session::Session;
 pub(super) use self::socket::{Listener, SocketEvent};
 use self::streams::Streams;
@@ -29,8 +34,10 @@ pub(super) struct Bridge {
     session: Session,
     streams: Streams,
     credit: Credit,
-    /// The events that result from one event of the socket or the tunnel; emptied before the next
-    /// one is handled.
+    /// The message whose frames are being handled.
+    receiving: Option<Received>,
+    /// The events that result from one event of the socket, one frame or one event of the tunnel;
+    /// emptied before the next one is handled.
     events: VecDeque<Event>,
 }
 
@@ -64,6 +71,7 @@ impl Bridge {
             session: Session::new(address, token, listener),
             streams: Streams::default(),
             credit: Credit::default(),
+            receiving: None,
             events: VecDeque::new(),
         }
     }
@@ -78,15 +86,10 @@ impl Bridge {
                 self.session.handle_open(now);
                 self.events.push_back(Event::SessionStarted);
             }
-            SocketEvent::Message(message) => {
-                let Some(tunnel) = self.session.tunnel() else {
-                    return;
-                };
-                if tunnel.handle_message(now, message).is_err() {
-                    self.session.retry_later(now);
-                    self.end_session();
-                }
-            }
+            SocketEvent::Message(message) => match Received::new(message) {
+                Ok(message) => self.receiving = Some(message),
+                Err(_) => self.retry_later(now),
+            },
             SocketEvent::Closed(code) => {
                 self.session.handle_close(now, code);
                 self.end_session();
@@ -100,9 +103,43 @@ impl Bridge {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
-            let event = self.session.tunnel()?.poll_event()?;
-            self.handle_tunnel(now, event);
+            if let Some(event) = self.session.tunnel()?.poll_event() {
+                self.handle_tunnel(now, event);
+            } else if !self.handle_next_frame(now)? {
+                self.retry_later(now);
+            }
         }
+    }
+
+    /// Handles the next received frame. Returns whether it was valid; `None` if there is none.
+    fn handle_next_frame(&mut self, now: Instant) -> Option<bool> {
+        let frame = self.receiving.as_mut()?.next_frame();
+        let handled = match frame {
+            Ok(Some(frame)) => self.handle_frame(now, &frame),
+            Ok(None) => {
+                self.receiving = None;
+                return None;
+            }
+            Err(fault) => Err(by_bridge(fault)),
+        };
+        Some(handled.is_ok())
+    }
+
+    fn handle_frame(&mut self, now: Instant, frame: &ReceivedFrame) -> Result<(), TunnelError> {
+        let Some(tunnel) = self.session.tunnel() else {
+            return Ok(());
+        };
+        let header = frame.header;
+        if header.kind != Kind::Data {
+            return tunnel.handle_message(now, frame.to_vec().into());
+        }
+        if tunnel.handle_data(now, header.id, header.length)? {
+            self.streams.feed(header.id, header.length, |out| {
+                frame.copy_payload_to(out);
+            });
+            self.handle_data(header.id, header.length);
+        }
+        Ok(())
     }
 
     /// Whether calls such as [`Bridge::send`] caused events since the last [`Bridge::poll_event`].
@@ -112,7 +149,8 @@ impl Bridge {
 
     fn handle_tunnel(&mut self, now: Instant, event: tunnel::Event) {
         match event {
-            tunnel::Event::Data { stream, bytes } => self.handle_data(stream, &bytes),
+            // Frames with data are handled before the tunnel would see them.
+            tunnel::Event::Data { .. } => {}
             tunnel::Event::Sent { stream, bytes } => {
                 let conn = self.streams.conn(stream);
                 let sent = conn.map(|conn| Event::Engine(Input::Sent { conn, bytes }));
@@ -140,10 +178,7 @@ impl Bridge {
                 });
             }
             tunnel::Event::Refused(refusal) => self.handle_refusal(now, refusal),
-            tunnel::Event::Silent => {
-                self.session.retry_later(now);
-                self.end_session();
-            }
+            tunnel::Event::Silent => self.retry_later(now),
             tunnel::Event::Trackers { join, counts } => {
                 self.report(join, JoinReport::Trackers(counts))
             }
@@ -157,8 +192,8 @@ impl Bridge {
         }
     }
 
-    fn handle_data(&mut self, stream: u32, bytes: &[u8]) {
-        self.streams.feed(stream, bytes);
+    /// Handles bytes that were added to a stream.
+    fn handle_data(&mut self, stream: u32, bytes: usize) {
         while let Some((conn, read)) = self.streams.next(stream) {
             match read {
                 Ok(message) => self
@@ -167,10 +202,10 @@ impl Bridge {
                 Err(error) => self.end_stream(stream, CloseReason::Protocol(error)),
             }
         }
-        if self.credit.received(stream, bytes.len())
+        if self.credit.received(stream, bytes)
             && let Some(tunnel) = self.session.tunnel()
         {
-            tunnel.consumed(stream, bytes.len());
+            tunnel.consumed(stream, bytes);
         }
     }
 
@@ -213,8 +248,15 @@ impl Bridge {
         }
     }
 
+    /// Ends the session, and opens another one later.
+    fn retry_later(&mut self, now: Instant) {
+        self.session.retry_later(now);
+        self.end_session();
+    }
+
     /// Ends the session, and with it every stream and join.
     fn end_session(&mut self) {
+        self.receiving = None;
         self.credit.end_session();
         self.events.push_back(Event::SessionEnded);
         for conn in self.streams.close_all() {
@@ -325,5 +367,12 @@ impl Bridge {
     /// Passes the time to the session. An early call is harmless.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
+    }
+}
+
+const fn by_bridge(fault: Fault) -> TunnelError {
+    TunnelError {
+        by: Side::Bridge,
+        fault,
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use aqueduct_core::Instant;
-use aqueduct_core::tunnel::{Backoff, Client, ClientConfig, Refusal, Windows};
+use aqueduct_core::tunnel::{Backoff, Client, ClientConfig, Refusal};
 
 use super::address::BridgeAddress;
 use super::socket::{Listener, Socket};
@@ -20,13 +20,6 @@ const BUFFERED_RETRY: Duration = Duration::from_millis(10);
 /// The timeout for opening the WebSocket, so that a server that never answers does not block the
 /// tab.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
-/// The windows of the tab: enough for some 100 MiB/s over a path of 20 ms with one peer, and
-/// bounded for all peers together.
-const WINDOWS: Windows = Windows {
-    stream: 2 << 20,
-    session: 16 << 20,
-};
-
 /// The session, with at most one socket at a time.
 pub(super) struct Session {
     url: String,
@@ -93,7 +86,6 @@ impl Session {
             State::Opening(socket, _) => {
                 let config = ClientConfig {
                     token: self.token.clone(),
-                    windows: WINDOWS,
                     ..ClientConfig::default()
                 };
                 State::Open {

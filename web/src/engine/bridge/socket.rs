@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use aqueduct_core::tunnel::SUBPROTOCOL;
-use bytes::Bytes;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -15,8 +14,8 @@ use crate::browser::buffers::BufferSink;
 pub(crate) enum SocketEvent {
     /// It is open.
     Open,
-    /// One binary message.
-    Message(Bytes),
+    /// One binary message, which is freed when its listener has returned.
+    Message(Uint8Array),
     /// It was closed, or could not be opened; contains the close code.
     Closed(u16),
 }
@@ -40,9 +39,8 @@ impl Socket {
         let (listen, sink) = (Rc::clone(listener), BufferSink::new()?);
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             if let Ok(buffer) = event.data().dyn_into::<ArrayBuffer>() {
-                let message = Uint8Array::new(&buffer).to_vec();
+                listen(number, SocketEvent::Message(Uint8Array::new(&buffer)));
                 sink.free(&buffer);
-                listen(number, SocketEvent::Message(message.into()));
             }
         });
         socket.set_onmessage(Some(on_message.into_js_value().unchecked_ref()));

@@ -43,13 +43,16 @@ impl Streams {
         conn
     }
 
-    /// Adds received bytes, from which [`Streams::next`] takes messages.
-    pub(super) fn feed(&mut self, stream: u32, bytes: &[u8]) {
-        if let Some(stream) = self.by_stream.get_mut(&stream) {
-            if stream.received.capacity() - stream.received.len() < bytes.len() {
-                stream.received.reserve(bytes.len().max(SLAB));
+    /// Adds `length` received bytes, which `copy` writes, and from which [`Streams::next`] takes
+    /// messages.
+    pub(super) fn feed(&mut self, stream: u32, length: usize, copy: impl FnOnce(&mut [u8])) {
+        if let Some(Stream { received, .. }) = self.by_stream.get_mut(&stream) {
+            let start = received.len();
+            if received.capacity() - start < length {
+                received.reserve(length.max(SLAB));
             }
-            stream.received.extend_from_slice(bytes);
+            received.resize(start + length, 0);
+            copy(received.get_mut(start..).unwrap_or_default());
         }
     }
 
@@ -112,9 +115,9 @@ mod tests {
         let mut head = BytesMut::new();
         assert_eq!(Message::Have(5).encode(&mut head), None);
         let (first, second) = head.split_at(6);
-        streams.feed(7, first);
+        streams.feed(7, first.len(), |out| out.copy_from_slice(first));
         assert!(streams.next(7).is_none());
-        streams.feed(7, second);
+        streams.feed(7, second.len(), |out| out.copy_from_slice(second));
         assert_eq!(streams.next(7), Some((conn, Ok(Message::Have(5)))));
         assert!(streams.next(7).is_none());
     }

@@ -37,8 +37,7 @@ use super::view;
 use crate::browser::clock::{now, unix_millis};
 use crate::browser::global::random;
 use crate::message::{Settings, ToPage, View};
-use crate::storage::digest::Digester;
-use crate::storage::store::Store;
+use crate::storage::client::Storage;
 
 /// The engine and the parts around it.
 pub(super) struct Driver {
@@ -47,7 +46,7 @@ pub(super) struct Driver {
     network: Network,
     library: Library,
     creations: Creations,
-    store: Store,
+    storage: Storage,
     requests: Requests,
     space: SpaceClaims,
     playback: Playback,
@@ -73,7 +72,7 @@ fn config(max_peers: u16) -> Config {
         max_peers: max_peers.into(),
         max_peers_total: 200,
         max_dialling: 0,
-        max_unwritten: 32 << 20,
+        max_unwritten: 16 << 20,
         max_unsent: 512 << 10,
         max_unflushed: 16 << 20,
         flush_interval: Duration::from_secs(2),
@@ -85,7 +84,11 @@ fn config(max_peers: u16) -> Config {
 impl Driver {
     /// A driver without torrents, not yet connected to the bridge. `token` is for bridges that
     /// require one.
-    pub(super) fn new(address: &BridgeAddress, store: Store, token: String) -> Rc<RefCell<Self>> {
+    pub(super) fn new(
+        address: &BridgeAddress,
+        storage: Storage,
+        token: String,
+    ) -> Rc<RefCell<Self>> {
         Rc::new_cyclic(|me: &Weak<RefCell<Self>>| {
             let (now, peer_id) = (now(), PeerId::ours(random()));
             let (on_socket, on_timer, on_done, on_created) =
@@ -93,29 +96,27 @@ impl Driver {
             let listener = Rc::new(move |socket, event| {
                 enter(&on_socket, |driver| driver.handle_socket(socket, event));
             });
-            let (digester, settings) = (Digester::default(), Settings::default());
+            let settings = Settings::default();
             let bridge = Bridge::new(address, token, listener);
             RefCell::new(Self {
                 me: me.clone(),
                 engine: Engine::new(config(settings.max_peers), peer_id, random(), now),
                 network: Network::new(bridge, peer_id, settings.max_peers),
-                library: Library::new(store.clone()),
+                library: Library::new(storage.clone()),
                 creations: Creations::new(
-                    store.clone(),
-                    digester.clone(),
+                    storage.clone(),
                     address.tracker(),
                     Rc::new(move |id, created| {
                         enter(&on_created, |driver| driver.handle_created(id, created));
                     }),
                 ),
                 requests: Requests::new(
-                    store.clone(),
-                    digester,
+                    storage.clone(),
                     Rc::new(move |id, result| {
                         enter(&on_done, |driver| driver.handle_done(id, result));
                     }),
                 ),
-                store,
+                storage,
                 space: SpaceClaims::default(),
                 playback: Playback::default(),
                 settings,

@@ -178,7 +178,7 @@ impl Driver {
 
     /// Sets the bridge's token for now and for later visits.
     fn set_token(&mut self, token: String) {
-        self.store.save_token(token.clone(), report_failure);
+        self.storage.save_token(token.clone(), report_failure);
         self.network.bridge.set_token(now(), token);
     }
 }

@@ -75,7 +75,7 @@ impl Driver {
             return;
         };
         let me = self.me.clone();
-        self.store.read(place, offset, length, move |read| {
+        self.storage.read(&place, offset, length, move |read| {
             enter(&me, |driver| driver.handle_read(id, torrent, read));
         });
     }

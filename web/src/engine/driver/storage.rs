@@ -10,8 +10,8 @@ use crate::engine::amounts::outstanding;
 use crate::engine::library::report_failure;
 use crate::engine::tabs::post_error;
 use crate::engine::torrents::Amounts;
+use crate::storage::client::Place;
 use crate::storage::space::Need;
-use crate::storage::store::Place;
 
 impl Driver {
     pub(super) fn start_request(&mut self, id: RequestId, torrent: TorrentId, op: Op) {
@@ -38,16 +38,16 @@ impl Driver {
             Op::Write { offset, data } => match self.place(torrent) {
                 Some(place) => {
                     let need = self.need(torrent);
-                    self.requests.write(id, place, need, offset, data);
+                    self.requests.write(id, &place, need, offset, &data);
                 }
                 None => self.requests.cancel(id),
             },
             Op::Read { offset, length } => match self.place(torrent) {
-                Some(place) => self.requests.read(id, place, offset, length),
+                Some(place) => self.requests.read(id, &place, offset, length),
                 None => self.requests.cancel(id),
             },
             Op::Check(range) => match self.place(torrent) {
-                Some(place) => self.requests.check(id, place, range),
+                Some(place) => self.requests.check(id, &place, range),
                 None => self.requests.cancel(id),
             },
         }
@@ -81,13 +81,13 @@ impl Driver {
 
     /// Checks whether the storage still exists, and deletes what could not be deleted before.
     pub(super) fn check_storage(&self) {
-        self.store.delete_leftovers();
+        self.storage.delete_leftovers();
         let is_empty = self.library.torrents.ids().is_empty();
         if is_empty && self.creations.iter().next().is_none() {
             return;
         }
         let me = self.me.clone();
-        self.store.check_present(move |present| {
+        self.storage.check_present(move |present| {
             if !present {
                 enter(&me, Self::handle_storage_cleared);
             }
@@ -96,7 +96,7 @@ impl Driver {
 
     /// Handles the loss of all data: each torrent starts over, and waits for the user.
     fn handle_storage_cleared(&mut self) {
-        self.store.reopen(report_failure);
+        self.storage.reopen(report_failure);
         for name in self.creations.cancel_all() {
             post_error(&format!(
                 "{name} was not shared: this site's data were cleared in the browser. Choose the files once more."

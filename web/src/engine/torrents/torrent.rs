@@ -10,10 +10,9 @@ use aqueduct_core::{Command, Instant, NewTorrent, PriorityRange, Resumed, Torren
 
 use super::extra::Extra;
 use crate::message::{Facts, Priority, TorrentOptions};
+use crate::storage::client::Place;
 use crate::storage::layout::ends;
-use crate::storage::records::Durable;
 use crate::storage::restore::Restored;
-use crate::storage::store::Place;
 
 /// One torrent.
 pub(crate) struct Torrent {
@@ -43,7 +42,8 @@ pub(crate) struct Torrent {
     pub(crate) added: u64,
     /// If the user removed it: when its data are deleted.
     pub(crate) delete_at: Option<Instant>,
-    saved: Saved,
+    /// The content of the next resume record.
+    amounts: Amounts,
 }
 
 /// Whether the user wants a torrent to run.
@@ -54,12 +54,6 @@ pub(crate) enum RunState {
     /// Paused because the user has cleared the site's data, until the user decides whether to
     /// download them again.
     DataCleared,
-}
-
-/// The content of the next resume record.
-struct Saved {
-    durable: Durable,
-    amounts: Amounts,
 }
 
 /// The amounts that the engine saves for a torrent.
@@ -97,13 +91,10 @@ impl Torrent {
             data: Resumed::Nothing,
             added: 0,
             delete_at: None,
-            saved: Saved {
-                durable: Durable::default(),
-                amounts: Amounts {
-                    have: Bitfield::none(0),
-                    uploaded: 0,
-                    downloaded: 0,
-                },
+            amounts: Amounts {
+                have: Bitfield::none(0),
+                uploaded: 0,
+                downloaded: 0,
             },
         }
     }
@@ -133,7 +124,6 @@ impl Torrent {
     pub(crate) fn from_record(id: TorrentId, restored: Restored) -> (Self, Resumed) {
         let Restored {
             folder,
-            generation,
             record,
             info,
             resumed,
@@ -164,13 +154,10 @@ impl Torrent {
                 RunState::Running
             },
             added: record.added,
-            saved: Saved {
-                durable: Durable::from_generation(generation),
-                amounts: Amounts {
-                    have: record.have,
-                    uploaded: record.uploaded,
-                    downloaded: record.downloaded,
-                },
+            amounts: Amounts {
+                have: record.have,
+                uploaded: record.uploaded,
+                downloaded: record.downloaded,
             },
             ..Self::new(id, magnet, record.trackers, info)
         };
@@ -320,21 +307,16 @@ impl Torrent {
 
     /// Records the amounts that the engine saves, for the next record.
     pub(crate) fn set_amounts(&mut self, amounts: Amounts) {
-        self.saved.amounts = amounts;
+        self.amounts = amounts;
     }
 
     /// Records the transferred amounts in all runs, for the next record. Returns whether they have
     /// changed.
     pub(crate) fn set_transferred(&mut self, uploaded: u64, downloaded: u64) -> bool {
-        let amounts = &mut self.saved.amounts;
+        let amounts = &mut self.amounts;
         let changed = (amounts.uploaded, amounts.downloaded) != (uploaded, downloaded);
         (amounts.uploaded, amounts.downloaded) = (uploaded, downloaded);
         changed
-    }
-
-    /// The generation of its newest durable record.
-    pub(crate) fn durable(&self) -> Durable {
-        self.saved.durable.clone()
     }
 
     fn extra(&self) -> Extra {
@@ -351,7 +333,7 @@ impl Torrent {
             have,
             uploaded,
             downloaded,
-        } = &self.saved.amounts;
+        } = &self.amounts;
         let stamps = self
             .info
             .as_ref()
@@ -385,7 +367,7 @@ impl Torrent {
         };
         self.run = RunState::DataCleared;
         let have = Bitfield::none(info.lengths.pieces());
-        self.saved.amounts = Amounts {
+        self.amounts = Amounts {
             have: have.clone(),
             uploaded,
             downloaded,
@@ -514,7 +496,6 @@ mod tests {
         });
         let restored = Restored {
             folder: torrent.folder.clone(),
-            generation: 3,
             record: torrent.record(),
             info: torrent.info.clone(),
             resumed: Resumed::Nothing,

@@ -9,6 +9,8 @@ mod preview;
 mod tabs;
 mod trackers;
 
+use std::time::Duration;
+
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 
@@ -17,12 +19,18 @@ use super::plot::Plot;
 use crate::page::list_view::ListView;
 use crate::page::model::{Entry, Model};
 
-/// The opened torrent, if there is one.
+/// The opened torrent, if there is one. It is built in a task after the one that built its row, since
+/// both together would delay the page by more than a frame or two.
 #[component]
 pub fn Opened() -> impl IntoView {
     let (model, list) = (expect_context::<Model>(), expect_context::<ListView>());
+    let opened = RwSignal::new(None);
+    Effect::new(move |_| {
+        let id = list.opened();
+        set_timeout(move || opened.set(id), Duration::ZERO);
+    });
     move || {
-        let entry = list.opened().and_then(|id| model.entry(id));
+        let entry = opened.get().and_then(|id| model.entry(id));
         entry.map(|entry| view! { <Panel entry/> })
     }
 }

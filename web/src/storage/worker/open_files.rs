@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use aqueduct_core::types::TorrentId;
 
-use super::arrangement::MANY_FILES;
-use super::error::FsError;
-use super::opfs::SyncFile;
+use crate::storage::arrangement::MANY_FILES;
+use crate::storage::error::FsError;
+use crate::storage::opfs::SyncFile;
 
 /// The maximum number of open files. Each uses a file descriptor of the browser.
 const MAX_OPEN: usize = MANY_FILES;

@@ -1,0 +1,246 @@
+//! The storage worker as the engine's worker sees it: started, replaced when it ends, and given up
+//! when it ends too often.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use aqueduct_core::OpError;
+use js_sys::Array;
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use crate::browser::lock;
+use crate::storage::message::{Answer, Envelope, Request, UNASKED, WORKER_NAME};
+
+/// The script that loads the program once more, as the storage worker.
+const SCRIPT: &str = "/storage_worker.js";
+/// The number of ends within [`WINDOW_MS`] after which no worker is started, since it does not help.
+const MAX_ENDS: usize = 3;
+const WINDOW_MS: f64 = 60_000.0;
+
+/// An event of the storage worker.
+pub(super) enum LinkEvent {
+    Answer(Envelope<Answer>),
+    /// It ended, and a new one has been started unless this happened too often. Contains the error
+    /// for the requests that it has not answered.
+    Ended(OpError),
+}
+
+/// Called once: the first worker takes requests, or the reason why it does not, as a clause.
+type OnStart = Box<dyn FnOnce(Result<(), String>)>;
+
+type OnEvent = Rc<dyn Fn(LinkEvent)>;
+
+/// The connection to the storage worker. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Link(Rc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    state: RefCell<State>,
+    /// Counts the workers, so that late events of an earlier one are ignored.
+    worker: Cell<u64>,
+    /// When workers ended, in milliseconds since 1970.
+    ends: RefCell<Vec<f64>>,
+    on_start: RefCell<Option<OnStart>>,
+    on_event: RefCell<Option<OnEvent>>,
+}
+
+#[derive(Default)]
+enum State {
+    /// None was started, or no more are.
+    #[default]
+    Without,
+    /// A worker that does not take requests yet, and those that wait.
+    Starting(Running, Vec<(Array, Array)>),
+    Ready(Running),
+}
+
+struct Running {
+    worker: Worker,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_error: Closure<dyn FnMut(ErrorEvent)>,
+}
+
+impl Drop for Running {
+    /// A crashed worker may report more errors, to handlers that are about to be dropped.
+    fn drop(&mut self) {
+        self.worker.set_onmessage(None);
+        self.worker.set_onerror(None);
+        self.worker.terminate();
+    }
+}
+
+impl Link {
+    /// Starts the first worker. `on_event` is called with each event from then on.
+    pub(super) fn start(&self, on_start: OnStart, on_event: impl Fn(LinkEvent) + 'static) {
+        self.0.on_start.replace(Some(on_start));
+        self.0.on_event.replace(Some(Rc::new(on_event)));
+        self.launch();
+    }
+
+    fn launch(&self) {
+        let number = self.0.worker.get() + 1;
+        self.0.worker.set(number);
+        match self.spawn(number) {
+            Ok(running) => {
+                self.0.state.replace(State::Starting(running, Vec::new()));
+            }
+            Err(_) => self.report_start(Err("the browser does not start it".to_owned())),
+        }
+    }
+
+    fn spawn(&self, number: u64) -> Result<Running, JsValue> {
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        options.set_name(WORKER_NAME);
+        let worker = Worker::new_with_options(SCRIPT, &options)?;
+        let link = self.clone();
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            if let Some(answer) = Envelope::unpack(event.data()) {
+                link.handle_answer(number, answer);
+            }
+        });
+        let link = self.clone();
+        let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(move |event: ErrorEvent| {
+            // Otherwise it would count as an error of this worker, too.
+            event.prevent_default();
+            link.end_soon(number);
+        });
+        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        worker.post_message(&wasm_bindgen::module())?;
+        Ok(Running {
+            worker,
+            _on_message: on_message,
+            _on_error: on_error,
+        })
+    }
+
+    fn handle_answer(&self, number: u64, answer: Envelope<Answer>) {
+        if number != self.0.worker.get() {
+            return;
+        }
+        match answer {
+            Envelope {
+                message: Answer::Ready,
+                ..
+            } => self.handle_ready(number),
+            Envelope {
+                number: UNASKED,
+                message: Answer::Failed { message, .. },
+                ..
+            } => {
+                self.report_start(Err(message));
+                self.end_soon(number);
+            }
+            answer => self.report(LinkEvent::Answer(answer)),
+        }
+    }
+
+    fn handle_ready(&self, number: u64) {
+        let state = self.0.state.take();
+        if let State::Starting(running, waiting) = state {
+            for (value, transferred) in waiting {
+                // Fails only for buffers that were transferred before.
+                drop(
+                    running
+                        .worker
+                        .post_message_with_transfer(&value, &transferred),
+                );
+            }
+            self.0.state.replace(State::Ready(running));
+        }
+        let link = self.clone();
+        // It holds the lock from now on: this learns even of an end that the browser does not
+        // report.
+        spawn_local(async move {
+            if lock::STORAGE.wait_until_free().await.is_ok() {
+                link.handle_end(number);
+            }
+        });
+        self.report_start(Ok(()));
+    }
+
+    /// Deferred, since ending the worker drops the closure that is running now.
+    fn end_soon(&self, number: u64) {
+        let link = self.clone();
+        spawn_local(async move { link.handle_end(number) });
+    }
+
+    fn handle_end(&self, number: u64) {
+        if number != self.0.worker.get() {
+            return;
+        }
+        drop(self.0.state.take());
+        let now = js_sys::Date::now();
+        let ends = {
+            let mut ends = self.0.ends.borrow_mut();
+            ends.retain(|at| now - at < WINDOW_MS);
+            ends.push(now);
+            ends.len()
+        };
+        if ends < MAX_ENDS {
+            self.launch();
+        } else {
+            self.0.worker.set(number + 1);
+            self.report_start(Err("it breaks at every start".to_owned()));
+        }
+        self.report(LinkEvent::Ended(self.why()));
+    }
+
+    fn why(&self) -> OpError {
+        match *self.0.state.borrow() {
+            State::Without => broke_for_good(),
+            State::Starting(..) | State::Ready(_) => broke(),
+        }
+    }
+
+    fn report_start(&self, started: Result<(), String>) {
+        if let Some(on_start) = self.0.on_start.take() {
+            on_start(started);
+        }
+    }
+
+    fn report(&self, event: LinkEvent) {
+        let on_event = self.0.on_event.borrow().clone();
+        if let Some(on_event) = on_event {
+            on_event(event);
+        }
+    }
+
+    /// Sends a request, or keeps it until the worker takes requests.
+    pub(super) fn post(&self, request: &Envelope<Request>) -> Result<(), OpError> {
+        let (value, transferred) = request.pack();
+        match &mut *self.0.state.borrow_mut() {
+            State::Without => Err(broke_for_good()),
+            State::Starting(_, waiting) => {
+                waiting.push((value, transferred));
+                Ok(())
+            }
+            State::Ready(running) => running
+                .worker
+                .post_message_with_transfer(&value, &transferred)
+                .map_err(|_| broke()),
+        }
+    }
+}
+
+/// The error of requests that a worker could not answer.
+pub(super) fn broke() -> OpError {
+    OpError::Storage {
+        full: false,
+        message: "What stores this page's data broke and was started again.".to_owned(),
+    }
+}
+
+fn broke_for_good() -> OpError {
+    OpError::Storage {
+        full: false,
+        message: format!(
+            "What stores this page's data broke {MAX_ENDS} times within a minute and was stopped. Reload the page."
+        ),
+    }
+}

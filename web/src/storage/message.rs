@@ -1,0 +1,157 @@
+//! The messages between the engine's worker and the storage worker.
+//!
+//! Each is an array: a number, the message as JSON, and an attachment, which is transferred. Every
+//! [`Request`] is answered once, under its number: with [`Answer::Done`], unless it says otherwise,
+//! or with [`Answer::Failed`]. Writes, flushes and everything else that touches files are carried
+//! out in the order in which they were requested.
+
+use aqueduct_core::OpError;
+use aqueduct_core::types::TorrentId;
+use js_sys::{Array, ArrayBuffer};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use wasm_bindgen::{JsCast, JsValue};
+
+use super::space::Need;
+
+/// The name of the storage worker, by which the program knows what it is.
+pub(crate) const WORKER_NAME: &str = "storage";
+/// The number of messages that answer no request.
+pub(super) const UNASKED: u64 = 0;
+
+/// A range of a torrent's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Span {
+    pub(super) torrent: u32,
+    /// The offset of the first byte in the torrent.
+    pub(super) offset: u64,
+    /// The number of bytes.
+    pub(super) length: u32,
+}
+
+impl Span {
+    pub(super) const fn id(self) -> TorrentId {
+        TorrentId(self.torrent)
+    }
+}
+
+/// From the engine's worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Request {
+    /// The folder of a torrent to which other requests refer. The attachment is its raw `info`
+    /// dictionary.
+    Torrent { torrent: u32, folder: String },
+    /// Digests the first `length` bytes of the attachment, and keeps it for a [`Request::Write`].
+    /// Answered with the digest.
+    Digest { length: u32 },
+    /// Returns the piece of an earlier [`Request::Digest`], which is not written.
+    Release { piece: u64 },
+    /// Writes the piece of an earlier [`Request::Digest`], or the attachment, which comes back with
+    /// the answer. With `need`, only if the browser grants this page that many more bytes.
+    Write {
+        span: Span,
+        need: Option<Need>,
+        piece: Option<u64>,
+    },
+    /// Writes the attachment and answers with its digest.
+    Add { span: Span, need: Option<Need> },
+    /// Answered with [`Answer::Bytes`] or [`Answer::Missing`].
+    Read { span: Span },
+    /// Reads and digests a piece. Answered with the digest or [`Answer::Missing`].
+    Check { span: Span },
+    /// Makes the writes to a torrent's files durable.
+    Flush { torrent: u32 },
+    /// Stores the attachment, an encoded resume record, as the torrent's next generation.
+    Save { folder: String },
+    /// Stores the bridge's token.
+    SaveToken { token: String },
+    /// Marks a torrent as removed by the user, or removes the mark.
+    MarkRemoved { folder: String, removed: bool },
+    /// Marks a folder as that of a torrent which is being created under this name; `None` removes
+    /// the mark.
+    MarkCreating {
+        folder: String,
+        name: Option<String>,
+    },
+    /// Closes a torrent's files and deletes its folder.
+    Delete { torrent: u32, folder: String },
+    /// Deletes a folder that belongs to no torrent.
+    DeleteLeftover { folder: String },
+    /// Deletes the records and marks in a folder, but not the data.
+    ForgetRecords { folder: String },
+    /// Answered with [`Answer::Present`]: whether the folder of all torrents exists.
+    CheckPresent,
+    /// Opens the storage again after all its contents were deleted.
+    Reopen,
+}
+
+/// From the storage worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// It holds the lock of the storage and takes requests.
+    Ready,
+    /// The request was carried out.
+    Done,
+    /// The SHA-1 digest of the bytes.
+    Digest([u8; 20]),
+    /// The attachment contains the bytes.
+    Bytes,
+    /// Not all of the bytes are stored.
+    Missing,
+    /// The answer to [`Request::CheckPresent`].
+    Present(bool),
+    /// The request failed.
+    Failed {
+        /// Whether the cause is lack of space.
+        full: bool,
+        /// The reason and what to do, for the user.
+        message: String,
+    },
+}
+
+impl From<OpError> for Answer {
+    fn from(error: OpError) -> Self {
+        let message = error.to_string();
+        let full = matches!(error, OpError::Storage { full: true, .. });
+        Self::Failed { full, message }
+    }
+}
+
+/// A message with its number and attachment.
+pub(super) struct Envelope<T> {
+    pub(super) number: u64,
+    pub(super) message: T,
+    pub(super) attachment: Option<ArrayBuffer>,
+}
+
+impl<T: Serialize + DeserializeOwned> Envelope<T> {
+    /// The value to post, and what is transferred with it.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "numbers are counted up from 1 and stay below 2^53"
+    )]
+    pub(super) fn pack(&self) -> (Array, Array) {
+        let text = serde_json::to_string(&self.message).unwrap_or_default();
+        let attachment = self.attachment.as_ref();
+        let value = Array::of3(
+            &(self.number as f64).into(),
+            &text.into(),
+            attachment.map_or(&JsValue::UNDEFINED, AsRef::as_ref),
+        );
+        (value, attachment.into_iter().collect())
+    }
+
+    /// Unpacks a received value; `None` if it is not such a message.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the numbers of our own messages"
+    )]
+    pub(super) fn unpack(value: JsValue) -> Option<Self> {
+        let value: Array = value.dyn_into().ok()?;
+        Some(Self {
+            number: value.get(0).as_f64()? as u64,
+            message: serde_json::from_str(&value.get(1).as_string()?).ok()?,
+            attachment: value.get(2).dyn_into().ok(),
+        })
+    }
+}
