@@ -87,6 +87,9 @@ pub struct TorrentSnapshot {
     pub unchoking_us: usize,
     /// The number of peers that have pieces we need.
     pub interesting: usize,
+    /// Whether storage is slower than the peers: nothing more can be requested because most of
+    /// [`crate::Config::max_unwritten`] waits for digests and writes.
+    pub waits_for_storage: bool,
     /// The pieces that are complete.
     pub have: Bitfield,
     /// The time to completion at the current rate, if it can be estimated.

@@ -99,6 +99,7 @@ fn torrent(torrent: &Torrent, snapshot: &TorrentSnapshot, search: Search) -> mes
             unchoking: count(snapshot.unchoking_us),
             interesting: count(snapshot.interesting),
         },
+        storage_is_slow: snapshot.waits_for_storage,
         missing: info.and_then(|info| missing(torrent, info, snapshot)),
         search,
     }

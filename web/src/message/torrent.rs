@@ -30,6 +30,8 @@ pub struct Torrent {
     pub traffic: Traffic,
     /// Connected peers.
     pub peers: Peers,
+    /// Whether nothing more can be requested because what has arrived waits for storage.
+    pub storage_is_slow: bool,
     /// Wanted pieces that none of the connected peers has, if none of them has any that is wanted.
     pub missing: Option<Missing>,
     /// The state of the search for peers.
