@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Swarm;
+use super::peers::Opened;
 use crate::context::Shared;
 use crate::io::{PeerSnapshot, Phase, TorrentSnapshot};
 use crate::types::{Bitfield, Instant};
@@ -83,7 +84,8 @@ impl Swarm {
         let peers = self.transfer.peers.iter().map(|(conn, peer)| PeerSnapshot {
             conn,
             addr: peer.addr,
-            transport: peer.transport,
+            line: peer.line,
+            dialled: peer.opened != Opened::Accepted,
             peer_id: peer.peer_id,
             down_rate: known(conn).map_or(0, |known| known.rate.get(now)),
             up_rate: self.transfer.upload.rate_of(conn, now),
@@ -91,6 +93,8 @@ impl Swarm {
             asked: self.transfer.upload.waiting(conn),
             peer_choking: peer.peer_choking,
             am_choking: peer.am_choking,
+            peer_interested: peer.peer_interested,
+            am_interested: peer.am_interested,
             pieces: peer.have.count(),
         });
         peers.collect()

@@ -30,10 +30,12 @@ pub enum Kind {
     Peers = 21,
     /// Bridge: it will stop soon.
     Draining = 22,
-    /// Bridge: requests a [`Kind::Pong`].
+    /// Bridge: requests a [`Kind::Pong`], and tells how long the last one took.
     Ping = 23,
     /// Bridge: the counts of a join's DHT lookups.
     Dht = 24,
+    /// Bridge: what one of a join's trackers answered.
+    Tracker = 25,
     /// Both: data of a stream.
     Data = 32,
     /// Both: data of a stream were consumed, so more may be sent.
@@ -43,7 +45,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Hello,
         Self::Join,
         Self::Update,
@@ -59,6 +61,7 @@ impl Kind {
         Self::Draining,
         Self::Ping,
         Self::Dht,
+        Self::Tracker,
         Self::Data,
         Self::Credit,
         Self::Close,

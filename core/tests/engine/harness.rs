@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_core::connection::Transport;
+use aqueduct_core::connection::{Line, Transport};
 use aqueduct_core::meta::Info;
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, PeerId, PieceDigest, RequestId};
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
@@ -232,7 +232,7 @@ impl Harness {
             info_hash: self.swarm,
             peer_id,
             reserved,
-            transport,
+            line: Line::clear(transport),
         };
         self.hear(Input::Accepted {
             conn,
@@ -250,7 +250,7 @@ impl Harness {
             info_hash: self.swarm,
             peer_id: PeerId([200; 20]),
             reserved: Reserved::OURS,
-            transport: Transport::Tcp,
+            line: Line::clear(Transport::Tcp),
         };
         self.hear(Input::Connected { conn, handshake });
         conn

@@ -22,7 +22,7 @@ use self::session::Session;
 pub(super) use self::socket::{Listener, SocketEvent};
 use self::streams::Streams;
 use super::swarms::JoinReport;
-use crate::message::BridgeStatus;
+use crate::message::{BridgeLink, BridgeStatus};
 
 /// The connection to the bridge and everything that uses it.
 pub(super) struct Bridge {
@@ -79,6 +79,7 @@ impl Bridge {
                 self.events.push_back(Event::SessionStarted);
             }
             SocketEvent::Message(message) => {
+                self.session.count_received(message.len());
                 let Some(tunnel) = self.session.tunnel() else {
                     return;
                 };
@@ -146,6 +147,9 @@ impl Bridge {
             }
             tunnel::Event::Trackers { join, counts } => {
                 self.report(join, JoinReport::Trackers(counts))
+            }
+            tunnel::Event::Tracker { join, report } => {
+                self.report(join, JoinReport::Tracker(report))
             }
             tunnel::Event::Dht { join, counts } => self.report(join, JoinReport::Dht(counts)),
             tunnel::Event::Peers { join, counts } => self.report(join, JoinReport::Peers(counts)),
@@ -299,6 +303,11 @@ impl Bridge {
     /// The session's state for the page.
     pub(super) fn status(&self, now: Instant) -> BridgeStatus {
         self.session.status(now)
+    }
+
+    /// What passes through the bridge, for the page.
+    pub(super) fn link(&self) -> BridgeLink {
+        self.session.link()
     }
 
     /// Sets the token for the bridge.

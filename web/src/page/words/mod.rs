@@ -6,16 +6,18 @@ mod details;
 mod numbers;
 mod peers;
 mod search;
+mod trackers;
 
 use super::leaving::is_only_source;
 use crate::format::{count, duration, percent};
 use crate::message::{BridgeStatus, Missing, Peers, Phase, Torrent};
 
-pub(super) use self::bridge::{blocked, bridge, bridge_retry};
+pub(super) use self::bridge::{blocked, bridge, bridge_retry, bridge_state};
 pub(super) use self::details::{answers, details};
 pub(super) use self::numbers::{Number, progress};
-pub(super) use self::peers::{peer_state, route};
+pub(super) use self::peers::{PEER_STATES, peer_state, route};
 use self::search::{place, search};
+pub(super) use self::trackers::tracker;
 
 /// The first words of a torrent's status.
 pub(super) const fn status(phase: Phase) -> &'static str {
