@@ -8,6 +8,7 @@ mod worker;
 
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
+use web_sys::FileSystemDirectoryHandle;
 
 use self::notices::Notices;
 pub(crate) use self::remembered::Remembered;
@@ -39,6 +40,8 @@ pub(crate) struct Entry {
     pub(crate) files_done: RwSignal<Vec<u64>>,
     /// What the saving of all its files does.
     pub(crate) saving: RwSignal<Saving>,
+    /// The folder for that, if the user has chosen one instead of an archive.
+    pub(crate) save_into: RwSignal<Option<FileSystemDirectoryHandle>, LocalStorage>,
     /// Its connected peers, while they are shown.
     pub(crate) peers: RwSignal<Vec<PeerRow>>,
     /// Its complete pieces, while they are shown.
@@ -328,6 +331,7 @@ impl Model {
             torrent: RwSignal::new(torrent),
             files: RwSignal::new(Vec::new()),
             files_done: RwSignal::new(Vec::new()),
+            save_into: RwSignal::new_local(None),
             saving: RwSignal::default(),
             peers: RwSignal::default(),
             pieces: RwSignal::default(),

@@ -5,6 +5,7 @@ mod bridge;
 mod details;
 mod numbers;
 mod peers;
+mod saving;
 mod search;
 mod trackers;
 
@@ -16,6 +17,7 @@ pub(super) use self::bridge::{blocked, bridge, bridge_retry, bridge_state};
 pub(super) use self::details::{answers, details};
 pub(super) use self::numbers::{Number, progress};
 pub(super) use self::peers::{PEER_STATES, peer_state, route};
+pub(super) use self::saving::copied;
 use self::search::{place, search};
 pub(super) use self::trackers::tracker;
 
