@@ -10,7 +10,10 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
+use aqueduct_core::Instant;
+use aqueduct_core::tunnel::{Client, ClientConfig, Event, Server, ServerConfig, ServerEvent};
 use aqueduct_tests::fuzz::{TARGETS, run};
+use bytes::Bytes;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -61,6 +64,29 @@ fn every_committed_input_passes() {
             );
         }
     }
+}
+
+/// A session of an earlier version would end at its first message, and test nothing after it.
+#[test]
+fn the_sessions_of_the_tunnel_are_of_its_present_version() {
+    let first_message = |target: &str, start: usize| {
+        let data = fs::read(fuzz_folder().join("corpus").join(target).join("session")).unwrap();
+        let (length, message) = data[start..].split_first_chunk().unwrap();
+        Bytes::copy_from_slice(&message[..usize::from(u16::from_be_bytes(*length))])
+    };
+    let mut client = Client::new(ClientConfig::default(), Instant::ZERO);
+    let message = first_message("tunnel_client", 0);
+    client.handle_message(Instant::ZERO, message).unwrap();
+    assert!(matches!(client.poll_event(), Some(Event::Welcome(_))));
+
+    let mut server = Server::new(ServerConfig::default(), Instant::ZERO);
+    let message = first_message("tunnel_server", 1);
+    server.handle_message(Instant::ZERO, message).unwrap();
+    let greeted = server.poll_event();
+    assert!(
+        matches!(greeted, Some(ServerEvent::Hello { .. })),
+        "{greeted:?}"
+    );
 }
 
 #[test]

@@ -309,6 +309,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             dialled,
             peer_id,
             reserved,
+            line: connected.line,
         }) {
             Some(stream) => {
                 connected.count(&self.context.swarms.metrics.peers);

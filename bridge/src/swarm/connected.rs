@@ -1,9 +1,9 @@
 //! A connection to a peer with a complete handshake.
 
-use aqueduct_core::connection::Ciphers;
+use aqueduct_core::connection::{Ciphers, Encrypted, Line, Transport};
 use aqueduct_core::wire::Handshake;
 use aqueduct_native::dial::HalfOpen;
-use aqueduct_native::transport::PeerStream;
+use aqueduct_native::transport::{ByteStream as _, PeerStream};
 use bytes::BytesMut;
 
 use crate::limits::descriptors::SocketPermit;
@@ -14,6 +14,7 @@ use crate::swarm::pipe::Pipe;
 #[derive(Debug)]
 pub(crate) struct Connected {
     pub(crate) pipe: Pipe,
+    pub(crate) line: Line,
     /// For what goes through the pipe; `None`: it is plaintext.
     pub(crate) ciphers: Option<Ciphers>,
     pub(crate) theirs: Handshake,
@@ -31,8 +32,13 @@ impl Connected {
         theirs: Handshake,
         permit: Option<SocketPermit>,
     ) -> Self {
+        let line = Line {
+            transport: half_open.stream.transport(),
+            encrypted: half_open.connection.encrypted(),
+        };
         let pipe = Pipe::from(half_open.stream);
         Self {
+            line,
             _permit: permit.filter(|_| matches!(pipe, Pipe::Socket(_))),
             pipe,
             ciphers: half_open.connection.into_ciphers(),
@@ -45,6 +51,7 @@ impl Connected {
     pub(crate) fn inside(pipe: Pipe, theirs: Handshake) -> Self {
         Self {
             pipe,
+            line: Line::clear(Transport::Pipe),
             ciphers: None,
             theirs,
             leftover: BytesMut::new(),
@@ -54,8 +61,8 @@ impl Connected {
 
     /// Counts it as a peer that is handed to a tab.
     pub(crate) fn count(&self, metrics: &PeerMetrics) {
-        let is_encrypted = self.ciphers.as_ref().is_some_and(Ciphers::are_permanent);
-        let is_utp = matches!(self.pipe, Pipe::Utp(_));
+        let is_encrypted = self.line.encrypted == Encrypted::Everything;
+        let is_utp = self.line.transport == Transport::Utp;
         metrics.streams_total.add(1);
         metrics
             .encrypted_streams_total

@@ -47,9 +47,13 @@ impl Reports {
         context: &SwarmContext,
         tunnel: &mut Server,
     ) {
-        let mut counts = self.tracker_reports.count(statuses, context);
+        let (mut counts, mut changes) = self.tracker_reports.update(statuses, context);
         if let Some(listing) = own {
             count_own(listing, &mut counts);
+            changes.extend(self.tracker_reports.update_own(listing));
+        }
+        for report in changes {
+            tunnel.tracker(join, &report);
         }
         if let Some(counts) = changed(&mut self.trackers, Some(counts)) {
             tunnel.trackers(join, &counts);

@@ -4,107 +4,178 @@
 //! attempt failed, it could distinguish open ports from closed ones, and names that exist in the
 //! bridge's network from those that do not. Every failure without a tracker's answer is therefore
 //! reported in the same way: as being asked, for longer than any attempt may take, and from then on
-//! as failed.
+//! as failed. A tracker's own text is passed on, since it comes only from an answer in a tracker's
+//! protocol.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use aqueduct_core::discovery::url::{Host, Url};
 use aqueduct_core::discovery::{TrackerError, TrackerState, TrackerStatus};
-use aqueduct_core::tunnel::{TrackerCounts, TrackerFailure};
+use aqueduct_core::tunnel::{TrackerAnswer, TrackerCounts, TrackerFailure, TrackerReport};
+use aqueduct_core::types;
 use aqueduct_native::net::{Policy, Purpose, Target};
 use tokio::time::Instant;
 
 use crate::limits::policy::Filter;
 use crate::swarm::context::SwarmContext;
+use crate::tracker::Listing;
 
-/// Since when each tracker of a join has been asked without an answer.
+/// What was reported of each tracker of a join.
 #[derive(Debug, Default)]
 pub(crate) struct TrackerReports {
-    failing_since: Vec<Option<Instant>>,
+    told: Vec<Told>,
+    /// The answer of the bridge's own tracker.
+    own: Option<TrackerAnswer>,
+}
+
+/// What was reported of one tracker.
+#[derive(Debug, Default)]
+struct Told {
+    /// Since when it has been asked without an answer.
+    failing_since: Option<Instant>,
+    /// Stands for the last report; 0: none. Reports contain URLs and text, of which ten thousand
+    /// sessions would keep many.
+    hash: u64,
 }
 
 /// How one tracker is reported.
-enum ReportedState {
-    Idle,
-    Asking,
-    Answered {
-        seeders: u32,
-        leechers: u32,
-        peers: usize,
-    },
-    Failed(TrackerFailure),
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Reported<'a> {
+    answer: TrackerAnswer,
+    asking: bool,
+    /// Its own text.
+    text: Option<&'a str>,
+    /// When it is asked next.
+    next: Option<types::Instant>,
 }
 
 impl TrackerReports {
-    /// The counts that may be reported now.
-    pub(crate) fn count(
+    /// What may be reported now: counts, and every tracker that changed.
+    pub(crate) fn update(
         &mut self,
         statuses: &[TrackerStatus],
         context: &SwarmContext,
-    ) -> TrackerCounts {
+    ) -> (TrackerCounts, Vec<TrackerReport>) {
         let after = context.limits.failures_told_after.0;
-        self.failing_since.resize(statuses.len(), None);
+        let mut changes = Vec::new();
+        self.told.resize_with(statuses.len(), Told::default);
         let mut counts = TrackerCounts {
             total: u16::try_from(statuses.len()).unwrap_or(u16::MAX),
             ..TrackerCounts::default()
         };
-        for (status, since) in statuses.iter().zip(&mut self.failing_since) {
-            match reported(status, since, after, &context.filter) {
-                ReportedState::Idle => {}
-                ReportedState::Asking => counts.asking += 1,
-                ReportedState::Answered {
-                    seeders,
-                    leechers,
-                    peers,
-                } => {
-                    counts.asking += u16::from(status.asking);
-                    counts.answered += 1;
-                    counts.empty += u16::from(peers == 0);
-                    counts.seeders = counts.seeders.max(seeders);
-                    counts.leechers = counts.leechers.max(leechers);
-                }
-                ReportedState::Failed(failure) => {
-                    counts.failed += 1;
-                    // Waiting does not help there, unlike with most other failures.
-                    if counts.failure != Some(TrackerFailure::NotRegistered) {
-                        counts.failure = Some(failure);
-                    }
-                }
+        for (status, told) in statuses.iter().zip(&mut self.told) {
+            let reported = reported(status, &mut told.failing_since, after, &context.filter);
+            count(&reported, &mut counts);
+            let hash = hash(&reported);
+            if std::mem::replace(&mut told.hash, hash) != hash {
+                changes.push(reported.report(&status.url, context));
             }
         }
         let answered = statuses
             .iter()
             .filter(|status| matches!(status.state, TrackerState::Ok { .. }));
         let next = answered.filter_map(|status| status.next).min();
-        counts.next = next.map(|next| {
-            whole_seconds(
-                context
-                    .clock
-                    .instant(next)
-                    .saturating_duration_since(Instant::now()),
-            )
-        });
-        counts
+        counts.next = next.map(|next| seconds_until(next, context));
+        (counts, changes)
+    }
+
+    /// The bridge's own tracker under each of its URLs, if its answer has changed.
+    pub(crate) fn update_own(&mut self, listing: &Listing) -> Vec<TrackerReport> {
+        let (swarm, found) = listing.counts();
+        let answer = TrackerAnswer::Peers {
+            named: u32::try_from(found).unwrap_or(u32::MAX),
+            seeders: Some(swarm.seeders),
+            leechers: Some(swarm.leechers),
+        };
+        if self.own.replace(answer) == Some(answer) {
+            return Vec::new();
+        }
+        let report = |url: &String| TrackerReport {
+            url: url.clone(),
+            answer,
+            asking: false,
+            text: None,
+            next: None,
+        };
+        listing.urls().iter().map(report).collect()
     }
 
     /// When the passing of time changes the report.
     pub(crate) fn next_change(&self, context: &SwarmContext) -> Option<Instant> {
         let after = context.limits.failures_told_after.0;
         let changes = self
-            .failing_since
+            .told
             .iter()
-            .flatten()
-            .map(|since| *since + after);
+            .filter_map(|told| Some(told.failing_since? + after));
         changes.filter(|at| *at > Instant::now()).min()
     }
 }
 
-fn reported(
-    status: &TrackerStatus,
+impl Reported<'_> {
+    /// Without an answer that may be told.
+    const fn new(answer: TrackerAnswer) -> Self {
+        Self {
+            answer,
+            asking: false,
+            text: None,
+            next: None,
+        }
+    }
+
+    const fn failed(failure: TrackerFailure) -> Self {
+        Self::new(TrackerAnswer::Failed(failure))
+    }
+
+    fn report(&self, url: &str, context: &SwarmContext) -> TrackerReport {
+        TrackerReport {
+            url: url.to_owned(),
+            answer: self.answer,
+            asking: self.asking,
+            text: self.text.map(str::to_owned),
+            next: self.next.map(|next| seconds_until(next, context)),
+        }
+    }
+}
+
+/// Adds a tracker to the counts.
+fn count(reported: &Reported<'_>, counts: &mut TrackerCounts) {
+    counts.asking += u16::from(reported.asking);
+    match reported.answer {
+        TrackerAnswer::None => {}
+        TrackerAnswer::Peers {
+            named,
+            seeders,
+            leechers,
+        } => {
+            counts.answered += 1;
+            counts.empty += u16::from(named == 0);
+            counts.seeders = counts.seeders.max(seeders.unwrap_or(0));
+            counts.leechers = counts.leechers.max(leechers.unwrap_or(0));
+        }
+        TrackerAnswer::Failed(failure) => {
+            counts.failed += 1;
+            // Waiting does not help there, unlike with most other failures.
+            if counts.failure != Some(TrackerFailure::NotRegistered) {
+                counts.failure = Some(failure);
+            }
+        }
+    }
+}
+
+/// A number that stands for a report; never 0.
+fn hash(reported: &Reported<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    reported.hash(&mut hasher);
+    hasher.finish().max(1)
+}
+
+fn reported<'a>(
+    status: &'a TrackerStatus,
     since: &mut Option<Instant>,
     after: Duration,
     filter: &Filter,
-) -> ReportedState {
+) -> Reported<'a> {
     match &status.state {
         TrackerState::Ok {
             seeders,
@@ -112,31 +183,46 @@ fn reported(
             peers,
         } => {
             *since = None;
-            ReportedState::Answered {
-                seeders: seeders.unwrap_or(0),
-                leechers: leechers.unwrap_or(0),
-                peers: *peers,
+            Reported {
+                answer: TrackerAnswer::Peers {
+                    named: u32::try_from(*peers).unwrap_or(u32::MAX),
+                    seeders: *seeders,
+                    leechers: *leechers,
+                },
+                asking: status.asking,
+                text: status.warning.as_deref(),
+                next: status.next,
             }
         }
-        TrackerState::Failed(TrackerError::Url(_)) => ReportedState::Failed(TrackerFailure::Url),
+        TrackerState::Failed(TrackerError::Url(_)) => Reported::failed(TrackerFailure::Url),
+        // The tracker has answered, so that nothing is disclosed by its text or the next attempt.
         TrackerState::Failed(
             TrackerError::Failure(reason)
             | TrackerError::Later { reason, .. }
             | TrackerError::Never(reason),
-        ) => ReportedState::Failed(refusal(reason)),
+        ) => Reported {
+            text: Some(reason),
+            next: status.next,
+            ..Reported::failed(refusal(reason))
+        },
         TrackerState::Failed(TrackerError::TooMany { .. }) => {
-            ReportedState::Failed(TrackerFailure::Forbidden)
+            Reported::failed(TrackerFailure::Forbidden)
         }
         TrackerState::Failed(_) if is_refused(&status.url, filter) => {
-            ReportedState::Failed(TrackerFailure::Forbidden)
+            Reported::failed(TrackerFailure::Forbidden)
         }
-        TrackerState::Idle if !status.asking && since.is_none() => ReportedState::Idle,
+        TrackerState::Idle if !status.asking && since.is_none() => {
+            Reported::new(TrackerAnswer::None)
+        }
         TrackerState::Idle | TrackerState::Failed(_) => {
             let passed = since.get_or_insert_with(Instant::now).elapsed();
             if passed < after {
-                ReportedState::Asking
+                Reported {
+                    asking: true,
+                    ..Reported::new(TrackerAnswer::None)
+                }
             } else {
-                ReportedState::Failed(TrackerFailure::NoAnswer)
+                Reported::failed(TrackerFailure::NoAnswer)
             }
         }
     }
@@ -178,8 +264,13 @@ fn is_refused(url: &str, filter: &Filter) -> bool {
         .is_err()
 }
 
-fn whole_seconds(span: Duration) -> Duration {
-    Duration::from_secs(span.as_secs())
+/// Whole seconds until a time of core's machines.
+fn seconds_until(at: types::Instant, context: &SwarmContext) -> Duration {
+    let left = context
+        .clock
+        .instant(at)
+        .saturating_duration_since(Instant::now());
+    Duration::from_secs(left.as_secs())
 }
 
 #[cfg(test)]
@@ -205,12 +296,18 @@ mod tests {
     async fn reports_of(statuses: &[TrackerStatus]) -> Vec<String> {
         let (filter, mut since, mut reports) = (Filter::default(), None, Vec::new());
         for status in statuses {
-            reports.push(match reported(status, &mut since, AFTER, &filter) {
-                ReportedState::Idle => "idle".to_owned(),
-                ReportedState::Asking => "asking".to_owned(),
-                ReportedState::Answered { .. } => "answered".to_owned(),
-                ReportedState::Failed(failure) => failure.to_string(),
+            let reported = reported(status, &mut since, AFTER, &filter);
+            reports.push(match reported.answer {
+                TrackerAnswer::None if reported.asking => "asking".to_owned(),
+                TrackerAnswer::None => "idle".to_owned(),
+                TrackerAnswer::Peers { .. } => "answered".to_owned(),
+                TrackerAnswer::Failed(failure) => failure.to_string(),
             });
+            let is_silent = reported.answer == TrackerAnswer::Failed(TrackerFailure::NoAnswer);
+            assert!(
+                !is_silent || (reported.text, reported.next) == (None, None),
+                "{reported:?}"
+            );
             tokio::time::advance(Duration::from_secs(20)).await;
         }
         reports

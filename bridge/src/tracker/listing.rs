@@ -15,7 +15,8 @@ pub(crate) struct Listing {
     tracker: Arc<TrackerService>,
     info_hash: InfoHashV1,
     seed: bool,
-    named: bool,
+    /// The URLs by which the torrent names this tracker.
+    urls: Vec<String>,
     /// The number of peers in the last answer.
     found: usize,
 }
@@ -30,18 +31,17 @@ impl Listing {
         private: bool,
         trackers: &mut [Vec<String>],
     ) -> Option<Self> {
-        let count = |trackers: &[Vec<String>]| trackers.iter().map(Vec::len).sum::<usize>();
-        let before = count(trackers);
-        trackers
+        let is_own = |url: &mut String| tracker.own_urls.contain(url);
+        let urls: Vec<String> = trackers
             .iter_mut()
-            .for_each(|tier| tier.retain(|url| !tracker.own_urls.contain(url)));
-        let named = count(trackers) < before;
-        (named || !private).then(|| {
+            .flat_map(|tier| tier.extract_if(.., is_own))
+            .collect();
+        (!urls.is_empty() || !private).then(|| {
             let listing = Self {
                 tracker: Arc::clone(tracker),
                 info_hash,
                 seed,
-                named,
+                urls,
                 found: 0,
             };
             listing.change(1, isize::from(seed));
@@ -51,7 +51,12 @@ impl Listing {
 
     /// Whether the torrent itself names this tracker.
     pub(crate) const fn is_named(&self) -> bool {
-        self.named
+        !self.urls.is_empty()
+    }
+
+    /// The URLs by which the torrent names this tracker.
+    pub(crate) fn urls(&self) -> &[String] {
+        &self.urls
     }
 
     /// The swarm's seeders and leechers, and how many peers [`Listing::peers`] returned last.

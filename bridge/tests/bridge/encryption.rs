@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use aqueduct_bridge::{Config, Limits, Seconds};
-use aqueduct_core::connection::Encryption;
+use aqueduct_core::connection::{Encrypted, Encryption, Transport};
 use aqueduct_core::tunnel::JoinRequest;
 use aqueduct_core::types::InfoHashV1;
 use aqueduct_testkit::peer::{Listener, handshake};
@@ -64,8 +64,10 @@ async fn a_peer_that_encrypts_finds_a_tab_through_the_peer_port() {
         let (bridge, port) = Bridge::start_with_peers(with(encryption)).await;
         let mut tab = Tab::alone(&bridge, &request(TAB_ID)).await;
         let remote = Remote::dial(port, tcp(), Encryption::Require);
-        let (mut remote, stream) = tokio::join!(remote, tab.stream());
+        let (mut remote, (stream, line)) = tokio::join!(remote, tab.stream_and_line());
         remote.talk(&mut tab, stream).await;
+        assert_eq!(line.transport, Transport::Tcp);
+        assert_eq!(line.encrypted, Encrypted::Everything);
         assert_eq!(bridge.counted("encrypted_streams_total").await, 1);
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use aqueduct_bridge::{Config, Limits};
-use aqueduct_core::tunnel::{Event, JoinRequest, TrackerCounts, TrackerFailure};
+use aqueduct_core::tunnel::{Event, JoinRequest, TrackerAnswer, TrackerCounts, TrackerFailure};
 use aqueduct_core::types::InfoHashV1;
+use aqueduct_testkit::http::{Server, ok};
 use aqueduct_testkit::peer::{Listener, handshake, read_handshake};
 use aqueduct_testkit::soon;
 use aqueduct_testkit::tracker::Tracker;
@@ -116,6 +117,36 @@ async fn a_tab_learns_what_its_trackers_said_as_numbers() {
     );
     let next = counts.next.expect("another announce is planned");
     assert!((1500..=1800).contains(&next.as_secs()), "{next:?}");
+}
+
+#[tokio::test]
+async fn a_tab_learns_what_each_of_its_trackers_answered() {
+    let bridge = Bridge::start(config()).await;
+    let tracker = Tracker::naming(&[]);
+    let refusing = Server::start(|_| ok(b"d14:failure reason15:passkey\x1bunknowne"));
+    for url in [tracker.http(), refusing.url("/announce")] {
+        let mut tab = Tab::open(&bridge).await;
+        tab.join_as(&JoinRequest {
+            trackers: vec![vec![url.clone()]],
+            ..request(TAB_ID)
+        });
+        let report = tab.tracker_report().await;
+        assert_eq!(report.url, url);
+        if url == tracker.http() {
+            let answer = TrackerAnswer::Peers {
+                named: 0,
+                seeders: Some(1),
+                leechers: Some(0),
+            };
+            assert_eq!((report.answer, report.text), (answer, None));
+            let next = report.next.expect("another announce is planned").as_secs();
+            assert!((1500..=1800).contains(&next), "{next} s");
+        } else {
+            let refused = TrackerAnswer::Failed(TrackerFailure::Refused);
+            let text = "passkey\\u{1b}unknown".to_owned();
+            assert_eq!((report.answer, report.text), (refused, Some(text)));
+        }
+    }
 }
 
 /// The port that is announced to the tracker.

@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use aqueduct_core::tunnel::{Client, ClientConfig, Event, JoinRequest, PeerCounts, SUBPROTOCOL};
+use aqueduct_core::connection::Line;
+use aqueduct_core::tunnel::{
+    Client, ClientConfig, Event, JoinRequest, PeerCounts, SUBPROTOCOL, TrackerAnswer, TrackerReport,
+};
 use aqueduct_core::types::{Instant, PeerId};
 use aqueduct_testkit::soon;
 use aqueduct_testkit::tracker::Tracker;
@@ -192,12 +195,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
 
     /// Waits for a new stream.
     pub(crate) async fn stream(&mut self) -> u32 {
+        self.stream_and_line().await.0
+    }
+
+    /// Waits for a new stream, and returns how its bytes travel between bridge and peer.
+    pub(crate) async fn stream_and_line(&mut self) -> (u32, Line) {
         self.until("a stream", |event| {
-            if let Event::StreamOpened { stream, .. } = event {
-                Some(stream)
+            if let Event::StreamOpened {
+                stream, handshake, ..
+            } = event
+            {
+                Some((stream, handshake.line))
             } else {
                 None
             }
+        })
+        .await
+    }
+
+    /// Waits for a report on one of its trackers that answered or failed.
+    pub(crate) async fn tracker_report(&mut self) -> TrackerReport {
+        self.until("what a tracker answered", |event| match event {
+            Event::Tracker { report, .. } if report.answer != TrackerAnswer::None => Some(report),
+            _ => None,
         })
         .await
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use aqueduct_bridge::{Config, Limits};
 use aqueduct_core::discovery::trackers::http::parse_answer;
 use aqueduct_core::discovery::trackers::{Announce, AnnounceEvent, Answer, udp};
-use aqueduct_core::tunnel::{Event, JoinRequest};
+use aqueduct_core::tunnel::{Event, JoinRequest, TrackerAnswer};
 use aqueduct_core::types::PeerId;
 use aqueduct_testkit::peer::Listener;
 use aqueduct_testkit::soon;
@@ -321,6 +321,12 @@ async fn a_tab_finds_peers_that_announced_to_the_bridges_own_tracker() {
     );
     tab.flush().await;
     let (_kept, _) = peer.answer(HASH, b"").await;
+    let report = tab.tracker_report().await;
+    assert_eq!(report.url, format!("http://{}/announce", bridge.addr));
+    assert!(
+        matches!(report.answer, TrackerAnswer::Peers { named: 1, .. }),
+        "{report:?}"
+    );
     let counts = tab
         .until("the trackers", |event| {
             if let Event::Trackers { counts, .. } = event {

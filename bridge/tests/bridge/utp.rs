@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aqueduct_bridge::{Config, Limits, Seconds};
-use aqueduct_core::connection::Encryption;
+use aqueduct_core::connection::{Encrypted, Encryption, Line, Transport};
 use aqueduct_core::utp::{Header, Kind, Packet};
 use aqueduct_native::transport::{ByteStream as _, PeerStream};
 use aqueduct_testkit::peer::Listener;
@@ -20,7 +20,10 @@ use crate::tab::{Tab, counts, request};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tab_reaches_a_peer_over_utp_alone_whether_it_encrypts_or_not() {
-    for (encryption, encrypted) in [(Encryption::Allow, 0), (Encryption::Require, 1)] {
+    for (encryption, encrypted) in [
+        (Encryption::Allow, Encrypted::Nothing),
+        (Encryption::Require, Encrypted::Everything),
+    ] {
         let bridge = Bridge::start(config()).await;
         let (endpoint, ..) = utp();
         let addr = SocketAddr::from(([127, 0, 0, 1], endpoint.port()));
@@ -29,11 +32,19 @@ async fn a_tab_reaches_a_peer_over_utp_alone_whether_it_encrypts_or_not() {
         while remote.is_none() {
             remote = Remote::accept_utp(&endpoint, encryption).await;
         }
-        let stream = tab.stream().await;
+        let (stream, line) = tab.stream_and_line().await;
         remote.unwrap().talk(&mut tab, stream).await;
+        let transport = Transport::Utp;
+        assert_eq!(
+            line,
+            Line {
+                transport,
+                encrypted
+            }
+        );
         assert_eq!(bridge.counted("utp_streams_total").await, 1);
         let counted = bridge.counted("encrypted_streams_total").await;
-        assert_eq!(counted, encrypted);
+        assert_eq!(counted, u64::from(encrypted == Encrypted::Everything));
     }
 }
 

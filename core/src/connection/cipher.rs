@@ -90,13 +90,6 @@ impl Ciphers {
         is_encrypted.then_some(Self { incoming, outgoing })
     }
 
-    /// Whether all that follows is encrypted. Otherwise plaintext was chosen, and only the rest of
-    /// what the remote side sent before it knew that is encrypted.
-    #[must_use]
-    pub const fn are_permanent(&self) -> bool {
-        self.outgoing.is_some()
-    }
-
     /// Decrypts received bytes in place. They must be passed in order, each once.
     pub fn decrypt(&mut self, received: &mut [u8]) {
         self.incoming.decipher(received);
@@ -147,7 +140,6 @@ mod tests {
     fn after_plaintext_was_chosen_only_the_rest_of_the_first_bytes_is_deciphered() {
         let (incoming, mut input) = partly_deciphered();
         let mut ciphers = Ciphers::new(incoming, None).unwrap();
-        assert!(!ciphers.are_permanent());
         input[4..]
             .chunks_mut(5)
             .for_each(|part| ciphers.decrypt(part));

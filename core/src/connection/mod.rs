@@ -49,7 +49,7 @@ pub use self::encryption::{Encrypted, Encryption, UnknownEncryption, obfuscated}
 pub use self::event::{Event, Reason};
 use self::handshake::Handshaking;
 use self::outgoing::Outgoing;
-pub use self::transport::Transport;
+pub use self::transport::{Line, Transport};
 use crate::types::{InfoHashV1, Instant};
 use crate::wire::{Handshake, Message, WireError};
 

@@ -81,6 +81,15 @@ impl Outbox {
             .any(|(_, pending)| !matches!(pending, Pending::Read { .. }))
     }
 
+    /// Bytes of pieces of all torrents that wait for their digest or for being written.
+    pub(crate) fn storing_bytes(&self) -> u64 {
+        let bytes = |(_, pending): &(TorrentId, Pending)| match pending {
+            Pending::Hash { data, .. } | Pending::Write { data, .. } => data.len() as u64,
+            _ => 0,
+        };
+        self.pending.values().map(bytes).sum()
+    }
+
     /// Cancels all pending requests of a torrent.
     pub(crate) fn cancel_all(&mut self, torrent: TorrentId) {
         let of_torrent = self

@@ -235,14 +235,19 @@ impl Engine {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
-            torrents: self.swarms.values().map(|s| s.snapshot(self.now)).collect(),
+            torrents: self
+                .swarms
+                .values()
+                .map(|s| s.snapshot(self.now, &self.shared))
+                .collect(),
         }
     }
 
     /// A snapshot of one torrent.
     #[must_use]
     pub fn snapshot_of(&self, torrent: TorrentId) -> Option<TorrentSnapshot> {
-        self.swarms.get(&torrent).map(|s| s.snapshot(self.now))
+        let swarm = self.swarms.get(&torrent)?;
+        Some(swarm.snapshot(self.now, &self.shared))
     }
 
     /// Snapshots of one torrent's peers, for display.

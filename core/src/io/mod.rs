@@ -22,7 +22,7 @@ pub use self::new_torrent::{NewTorrent, Resumed, TorrentSource};
 pub use self::priority_range::PriorityRange;
 pub use self::rope::Rope;
 pub use self::snapshot::{PeerSnapshot, Phase, Reason, Snapshot, TorrentSnapshot};
-use crate::connection::Transport;
+use crate::connection::Line;
 use crate::meta::Info;
 use crate::types::{
     Bitfield, ConnId, InfoHash, InfoHashV1, PeerAddr, PeerId, PeerSource, Piece, PieceDigest,
@@ -116,19 +116,19 @@ pub struct Handshaken {
     pub peer_id: PeerId,
     /// The remote side's capabilities.
     pub reserved: Reserved,
-    /// The transport of the connection.
-    pub transport: Transport,
+    /// How its bytes travel.
+    pub line: Line,
 }
 
 impl Handshaken {
-    /// The content of the remote side's handshake, over this transport.
+    /// The content of the remote side's handshake.
     #[must_use]
-    pub const fn new(theirs: Handshake, transport: Transport) -> Self {
+    pub const fn new(theirs: Handshake, line: Line) -> Self {
         Self {
             info_hash: theirs.info_hash,
             peer_id: theirs.peer_id,
             reserved: theirs.reserved,
-            transport,
+            line,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Failure;
-use crate::connection::Transport;
+use crate::connection::Line;
 use crate::types::{Bitfield, ConnId, InfoHash, PeerAddr, PeerId, TorrentId};
 
 /// What a deadline is for, used by logs and the simulator.
@@ -87,6 +87,9 @@ pub struct TorrentSnapshot {
     pub unchoking_us: usize,
     /// The number of peers that have pieces we need.
     pub interesting: usize,
+    /// Whether storage is slower than the peers: nothing more can be requested because most of
+    /// [`crate::Config::max_unwritten`] waits for digests and writes.
+    pub waits_for_storage: bool,
     /// The pieces that are complete.
     pub have: Bitfield,
     /// The time to completion at the current rate, if it can be estimated.
@@ -100,8 +103,10 @@ pub struct PeerSnapshot {
     pub conn: ConnId,
     /// The peer's address.
     pub addr: PeerAddr,
-    /// The transport of the connection.
-    pub transport: Transport,
+    /// How its bytes travel.
+    pub line: Line,
+    /// Whether we or our bridge dialled it, or both sides did (BEP 55).
+    pub dialled: bool,
     /// The peer's id.
     pub peer_id: PeerId,
     /// Payload bytes per second from the peer.
@@ -116,6 +121,10 @@ pub struct PeerSnapshot {
     pub peer_choking: bool,
     /// Whether we choke the peer (BEP 3).
     pub am_choking: bool,
+    /// Whether the peer is interested in our pieces (BEP 3).
+    pub peer_interested: bool,
+    /// Whether we are interested in its pieces (BEP 3).
+    pub am_interested: bool,
     /// The number of pieces that the peer has.
     pub pieces: u32,
 }

@@ -192,7 +192,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::connection::Transport;
+    use crate::connection::{Line, Transport};
     use crate::io::{Command, Handshaken, Input, NewTorrent, Output, Resumed, TorrentSource};
     use crate::meta::{Content, Details, Draft};
     use crate::types::{Bitfield, PeerId, PieceDigest, TorrentId};
@@ -236,7 +236,7 @@ mod tests {
             info_hash: info.info_hash.wire(),
             peer_id: PeerId([2; 20]),
             reserved,
-            transport: Transport::Pipe,
+            line: Line::clear(Transport::Pipe),
         };
         engine.handle(
             now,

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::Swarm;
+use super::peers::Opened;
+use crate::context::Shared;
 use crate::io::{PeerSnapshot, Phase, TorrentSnapshot};
 use crate::types::{Bitfield, Instant};
 
 impl Swarm {
-    pub(crate) fn snapshot(&self, now: Instant) -> TorrentSnapshot {
+    pub(crate) fn snapshot(&self, now: Instant, shared: &Shared) -> TorrentSnapshot {
         let content = self.transfer.state.content();
         let pieces = self.transfer.state.pieces();
         let done = content.map_or(0, |content| content.bytes_done());
@@ -57,11 +59,23 @@ impl Swarm {
                 .iter()
                 .filter(|(conn, _)| useful(*conn))
                 .count(),
+            waits_for_storage: phase == Phase::Downloading && self.waits_for_storage(shared),
             have: pieces.map_or_else(Bitfield::default, |pieces| pieces.have_beyond_doubt()),
             eta: eta
                 .filter(|_| phase == Phase::Downloading)
                 .map(Duration::from_secs),
         }
+    }
+
+    /// Whether it cannot request more because most of the memory for pieces holds some that wait for
+    /// storage.
+    fn waits_for_storage(&self, shared: &Shared) -> bool {
+        let state = &self.transfer.state;
+        let lacks_memory = || {
+            let known = state.content().zip(state.pieces());
+            known.is_some_and(|(content, pieces)| content.download.lacks_memory(shared, pieces))
+        };
+        shared.outbox.storing_bytes() > shared.config.max_unwritten / 2 && lacks_memory()
     }
 
     pub(crate) fn peers(&self, now: Instant) -> Vec<PeerSnapshot> {
@@ -70,7 +84,8 @@ impl Swarm {
         let peers = self.transfer.peers.iter().map(|(conn, peer)| PeerSnapshot {
             conn,
             addr: peer.addr,
-            transport: peer.transport,
+            line: peer.line,
+            dialled: peer.opened != Opened::Accepted,
             peer_id: peer.peer_id,
             down_rate: known(conn).map_or(0, |known| known.rate.get(now)),
             up_rate: self.transfer.upload.rate_of(conn, now),
@@ -78,6 +93,8 @@ impl Swarm {
             asked: self.transfer.upload.waiting(conn),
             peer_choking: peer.peer_choking,
             am_choking: peer.am_choking,
+            peer_interested: peer.peer_interested,
+            am_interested: peer.am_interested,
             pieces: peer.have.count(),
         });
         peers.collect()

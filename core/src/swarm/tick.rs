@@ -142,7 +142,7 @@ fn neighbour(peer: &Peer) -> Option<ConnectedPeer> {
         addr: peer.listens.filter(|_| extensions.is_known())?,
         flags: PexFlags::default()
             .with_if(peer.is_upload_only(), PexFlags::UPLOAD_ONLY)
-            .with_if(peer.transport == Transport::Utp, PexFlags::UTP)
+            .with_if(peer.line.transport == Transport::Utp, PexFlags::UTP)
             .with_if(extensions.holepunches(), PexFlags::HOLEPUNCH)
             .with_if(peer.opened == Opened::Dialled, PexFlags::REACHABLE),
     })

@@ -8,21 +8,22 @@ use bytes::Bytes;
 
 use super::credit::Windows;
 use super::error::{Fault, Side, TunnelError};
+use super::event::Event;
 use super::flow::Flow;
 use super::frame::{self, Frame, Kind, MAX_PAYLOAD};
 use super::hello::{Hello, MAX_TOKEN, VERSION, Welcome};
 use super::hint;
 use super::join::{JoinRequest, JoinUpdate};
-use super::keepalive::Keepalive;
+use super::keepalive::{self, Keepalive};
 use super::outbox::Outbox;
 use super::reader::Reader;
 use super::refusal::{JoinRefusal, Refusal};
 use super::send_queues::{SendError, SendQueues};
-use super::status::{DhtCounts, PeerCounts, TrackerCounts, read_dht};
+use super::status::{PeerCounts, TrackerCounts, read_dht};
 use super::stream::{Opened, StreamClose};
-use crate::connection::Transport;
+use super::tracker_report::TrackerReport;
 use crate::io::Handshaken;
-use crate::types::{InfoHashV1, Instant, PeerAddr};
+use crate::types::{InfoHashV1, Instant};
 
 /// The time without messages after a suspension of the tab after which the bridge counts as gone. A
 /// tab that downloads hears from it at once.
@@ -61,85 +62,6 @@ impl Default for ClientConfig {
     }
 }
 
-/// An event on the tab's side.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// The bridge accepted the session.
-    Welcome(Welcome),
-    /// The bridge refused or ended the session; it closes the WebSocket next.
-    Refused(Refusal),
-    /// The bridge refused a join, which no longer exists.
-    JoinRefused {
-        /// The join.
-        join: u32,
-        /// The reason, and when to try again.
-        refusal: JoinRefusal,
-    },
-    /// A peer is connected, and the handshake is complete.
-    StreamOpened {
-        /// The number of the stream. Never reused within a session.
-        stream: u32,
-        /// The join.
-        join: u32,
-        /// The address of the peer.
-        addr: PeerAddr,
-        /// Whether the bridge dialled it, so that `addr` is its listening address.
-        dialled: bool,
-        /// The peer's handshake.
-        handshake: Handshaken,
-    },
-    /// Data from a peer, as a slice of the message. Return the credit with [`Client::consumed`].
-    Data {
-        /// The stream.
-        stream: u32,
-        /// Never empty.
-        bytes: Bytes,
-    },
-    /// Bytes queued with [`Client::send`] were packed into a message.
-    Sent {
-        /// The stream.
-        stream: u32,
-        /// The number of bytes since the last such event.
-        bytes: u64,
-    },
-    /// A stream has ended. Not sent after [`Client::close`].
-    StreamClosed {
-        /// The stream.
-        stream: u32,
-        /// The reason.
-        reason: StreamClose,
-    },
-    /// The results of a join's trackers; only the newest counts matter.
-    Trackers {
-        /// The join.
-        join: u32,
-        /// The counts.
-        counts: TrackerCounts,
-    },
-    /// The counts of a join's peers; only the newest matter.
-    Peers {
-        /// The join.
-        join: u32,
-        /// The counts.
-        counts: PeerCounts,
-    },
-    /// The counts of a join's DHT lookups; only the newest matter. Never sent if the bridge has no
-    /// DHT, or the join is private.
-    Dht {
-        /// The join.
-        join: u32,
-        /// The counts.
-        counts: DhtCounts,
-    },
-    /// The bridge stops within this time. Reconnect after it has closed the WebSocket.
-    Draining {
-        /// The maximum time.
-        within: Duration,
-    },
-    /// No message arrived for [`Keepalive::silence`]: close the WebSocket and reconnect.
-    Silent,
-}
-
 /// The tab's side. Send the messages of [`Client::poll_message`], pass in received messages, and
 /// take the events.
 ///
@@ -159,6 +81,9 @@ pub struct Client {
     newest_join: u32,
     queues: SendQueues,
     events: VecDeque<Event>,
+    started: Instant,
+    /// How long a message and its answer took when that was measured last.
+    round_trip: Option<Duration>,
     /// When the bridge counts as gone, unless a message arrives before.
     gone_at: Instant,
 }
@@ -186,7 +111,16 @@ impl Client {
             newest_join: 0,
             queues,
             events: VecDeque::new(),
+            started: now,
+            round_trip: None,
         }
+    }
+
+    /// How long a message to the bridge and its answer take: first those that began the session,
+    /// then the bridge's pings. `None` until the session is accepted.
+    #[must_use]
+    pub const fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     /// Joins a swarm. May be called before [`Event::Welcome`]. Returns the number of the join,
@@ -254,7 +188,7 @@ impl Client {
     /// The bridge violated the protocol. Close the WebSocket and drop the client.
     pub fn handle_message(&mut self, now: Instant, message: Bytes) -> Result<(), TunnelError> {
         self.gone_at = now + self.config.keepalive.silence;
-        self.handle_frames(message).map_err(by_bridge)
+        self.handle_frames(now, message).map_err(by_bridge)
     }
 
     /// As [`Client::handle_message`] with a single `Data` frame, whose payload of `bytes` the caller
@@ -347,18 +281,18 @@ impl Client {
         true
     }
 
-    fn handle_frames(&mut self, mut message: Bytes) -> Result<(), Fault> {
+    fn handle_frames(&mut self, now: Instant, mut message: Bytes) -> Result<(), Fault> {
         frame::check_length(message.len())?;
         self.out.check_backlog()?;
         while let Some(frame) = frame::next(&mut message)? {
-            self.handle_frame(frame)?;
+            self.handle_frame(now, frame)?;
         }
         Ok(())
     }
 
-    fn handle_frame(&mut self, frame: Frame) -> Result<(), Fault> {
+    fn handle_frame(&mut self, now: Instant, frame: Frame) -> Result<(), Fault> {
         let Some(flow) = &mut self.flow else {
-            return self.handle_first(frame);
+            return self.handle_first(now, frame);
         };
         let id = frame.id;
         match frame.kind {
@@ -375,12 +309,20 @@ impl Client {
             Kind::Widen => flow.widened(id, Reader::new(frame))?,
             Kind::Close => return self.handle_close(id, Reader::new(frame)),
             Kind::Open => return self.handle_open(id, Opened::read(Reader::new(frame))?),
-            Kind::Ping => self.out.put(Kind::Pong, 0, |_| ()),
+            Kind::Ping => {
+                let measured = keepalive::read_round_trip(Reader::new(frame))?;
+                self.round_trip = measured.or(self.round_trip);
+                self.out.put(Kind::Pong, 0, |_| ());
+            }
             Kind::Refused => return self.handle_refused(Reader::new(frame)),
             Kind::JoinRefused => return self.handle_join_refused(id, Reader::new(frame)),
             Kind::Trackers => {
                 let counts = TrackerCounts::read(Reader::new(frame))?;
                 self.events.push_back(Event::Trackers { join: id, counts });
+            }
+            Kind::Tracker => {
+                let report = TrackerReport::read(Reader::new(frame))?;
+                self.events.push_back(Event::Tracker { join: id, report });
             }
             Kind::Peers => {
                 let counts = PeerCounts::read(Reader::new(frame))?;
@@ -408,7 +350,7 @@ impl Client {
     }
 
     /// Handles the bridge's first frame, which accepts or refuses the session.
-    fn handle_first(&mut self, frame: Frame) -> Result<(), Fault> {
+    fn handle_first(&mut self, now: Instant, frame: Frame) -> Result<(), Fault> {
         match frame.kind {
             Kind::Welcome => {
                 let welcome = Welcome::read(Reader::new(frame))?;
@@ -418,6 +360,7 @@ impl Client {
                     welcome.windows,
                     welcome.limits,
                 ));
+                self.round_trip = Some(now.since(self.started));
                 self.events.push_back(Event::Welcome(welcome));
                 Ok(())
             }
@@ -457,12 +400,13 @@ impl Client {
             dialled,
             peer_id,
             reserved,
+            line,
         } = opened;
         let handshake = Handshaken {
             info_hash,
             peer_id,
             reserved,
-            transport: Transport::Tunnel,
+            line,
         };
         self.events.push_back(Event::StreamOpened {
             stream,

@@ -8,7 +8,7 @@ use super::credit::Windows;
 use super::error::Fault;
 use super::reader::{Reader, put_bytes, put_socket_addr};
 
-/// The tunnel's version.
+/// The tunnel's version. A bridge refuses tabs of another one, which are told to reload the page.
 pub const VERSION: u16 = 3;
 /// The maximum length of a token: 256 bytes.
 pub(super) const MAX_TOKEN: usize = 256;

@@ -30,10 +30,12 @@ pub enum Kind {
     Peers = 21,
     /// Bridge: it will stop soon.
     Draining = 22,
-    /// Bridge: requests a [`Kind::Pong`].
+    /// Bridge: requests a [`Kind::Pong`], and tells how long the last one took.
     Ping = 23,
     /// Bridge: the counts of a join's DHT lookups.
     Dht = 24,
+    /// Bridge: what one of a join's trackers answered.
+    Tracker = 25,
     /// Both: data of a stream.
     Data = 32,
     /// Both: data of a stream were consumed, so more may be sent.
@@ -47,7 +49,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Hello,
         Self::Join,
         Self::Update,
@@ -63,6 +65,7 @@ impl Kind {
         Self::Draining,
         Self::Ping,
         Self::Dht,
+        Self::Tracker,
         Self::Data,
         Self::Credit,
         Self::Close,

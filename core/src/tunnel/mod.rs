@@ -10,10 +10,10 @@
 //! Hello{version, token, windows}   ->
 //! Join{info-hash, peer id, trackers} ->   finds peers, dials them, shakes hands with the tab's peer id
 //!                                  <-     Welcome{version, limits, windows, observed address, peer port}
-//!                                  <-     Open{join, address, peer id, reserved}: only after the remote named the same info-hash
+//!                                  <-     Open{join, address, peer id, reserved, line}: only after the remote named the same info-hash
 //! Data, Credit, Exhausted, Widen, Close <-> Data, Credit, Exhausted, Widen, Close
 //! Update{amounts, want}, Hint, Leave ->
-//!                                  <-     Trackers, Dht, Peers: what discovery came to; Ping, answered by Pong; Draining
+//!                                  <-     Trackers, Tracker, Dht, Peers: what discovery came to; Ping, answered by Pong; Draining
 //! ```
 //!
 //! No frame lets a tab choose a host and port to dial, so a public bridge is not an open relay.
@@ -47,6 +47,7 @@ mod backoff;
 mod client;
 mod credit;
 mod error;
+mod event;
 mod flow;
 pub mod frame;
 mod hello;
@@ -63,11 +64,13 @@ mod status;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tracker_report;
 
 pub use backoff::Backoff;
-pub use client::{Client, ClientConfig, Event};
+pub use client::{Client, ClientConfig};
 pub use credit::Windows;
 pub use error::{Fault, Side, TunnelError};
+pub use event::Event;
 pub use hello::{Limits, VERSION, Welcome};
 pub use hint::MAX_HINTS;
 pub use join::{Amounts, JoinRequest, JoinUpdate, MAX_TRACKER_URL, MAX_TRACKERS};
@@ -77,6 +80,7 @@ pub use send_queues::SendError;
 pub use server::{Server, ServerConfig, ServerEvent};
 pub use status::{DhtCounts, PeerCounts, TrackerCounts, TrackerFailure};
 pub use stream::{Opened, StreamClose};
+pub use tracker_report::{TrackerAnswer, TrackerReport};
 
 /// The WebSocket subprotocol that both sides must negotiate.
 pub const SUBPROTOCOL: &str = "aqueduct.v1";

@@ -14,12 +14,13 @@ use super::frame::{self, Frame, Kind, MAX_PAYLOAD};
 use super::hello::{Hello, Limits, VERSION, Welcome};
 use super::hint;
 use super::join::{JoinRequest, JoinUpdate};
-use super::keepalive::Keepalive;
+use super::keepalive::{self, Keepalive};
 use super::outbox::Outbox;
 use super::reader::Reader;
 use super::refusal::{JoinRefusal, Refusal};
 use super::status::{DhtCounts, PeerCounts, TrackerCounts, write_dht};
 use super::stream::{Opened, StreamClose};
+use super::tracker_report::TrackerReport;
 use crate::types::Instant;
 
 /// The number of events for which capacity is kept, so that a message of a hundred thousand tiny
@@ -124,6 +125,8 @@ pub struct Server {
     started: Instant,
     heard: Instant,
     pinged: Instant,
+    /// How long the last ping and its answer took.
+    round_trip: Option<Duration>,
 }
 
 impl Server {
@@ -140,6 +143,7 @@ impl Server {
             started: now,
             heard: now,
             pinged: now,
+            round_trip: None,
         }
     }
 
@@ -243,6 +247,14 @@ impl Server {
         }
     }
 
+    /// Sends the state of one of a join's trackers. Call it for changes, at most once per second,
+    /// join and tracker.
+    pub fn tracker(&mut self, join: u32, report: &TrackerReport) {
+        if self.joins.contains(&join) {
+            self.out.put(Kind::Tracker, join, |out| report.write(out));
+        }
+    }
+
     /// Sends the counts of a join's peers. Call it for changes, at most once per second and join.
     pub fn peers(&mut self, join: u32, counts: &PeerCounts) {
         if self.joins.contains(&join) {
@@ -287,7 +299,10 @@ impl Server {
         } else if now.since(self.pinged) >= interval && self.flow.is_some() {
             self.pinged = now;
             self.out.shrink();
-            self.out.put(Kind::Ping, 0, |_| ());
+            let round_trip = self.round_trip;
+            self.out.put(Kind::Ping, 0, |out| {
+                keepalive::write_round_trip(round_trip, out)
+            });
         }
     }
 
@@ -377,7 +392,10 @@ impl Server {
                     self.events.push_back(ServerEvent::Leave { join: id });
                 }
             }
-            Kind::Pong => Reader::new(frame).end()?,
+            Kind::Pong => {
+                Reader::new(frame).end()?;
+                self.round_trip = Some(self.heard.since(self.pinged));
+            }
             other => return Err(Fault::OutOfTurn(other)),
         }
         Ok(())

@@ -1,5 +1,4 @@
-//! `Trackers`, `Dht` and `Peers`: the results of discovery as numbers. They never contain text from
-//! other servers.
+//! `Trackers`, `Dht` and `Peers`: the results of discovery as numbers.
 
 use std::time::Duration;
 
@@ -72,7 +71,7 @@ impl TrackerCounts {
 
 /// How a tracker failed. All failures without a tracker's answer are one kind, since a tab must not
 /// learn from its bridge which ports are open or which names exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TrackerFailure {
     /// Its URL is not usable.
     #[error("its address cannot be used")]
@@ -86,8 +85,7 @@ pub enum TrackerFailure {
     /// The bridge does not send requests to such an address.
     #[error("the bridge does not ask trackers at such an address")]
     Forbidden,
-    /// It refused because it does not know the torrent, or does not serve it. Only this meaning of
-    /// its text is passed on.
+    /// It refused because it does not know the torrent, or does not serve it.
     #[error("it answers that this torrent is not registered there")]
     NotRegistered,
 }
@@ -101,7 +99,7 @@ impl TrackerFailure {
         Self::NotRegistered,
     ];
 
-    const fn number(self) -> u8 {
+    pub(super) const fn number(self) -> u8 {
         match self {
             Self::Url => 1,
             Self::NoAnswer => 2,
@@ -111,7 +109,7 @@ impl TrackerFailure {
         }
     }
 
-    fn from_number(number: u8) -> Option<Self> {
+    pub(super) fn from_number(number: u8) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|failure| failure.number() == number)

@@ -4,6 +4,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::error::Fault;
 use super::reader::{Reader, put_peer_addr};
+use crate::connection::{Encrypted, Line, Transport};
 use crate::types::{PeerAddr, PeerId};
 use crate::wire::Reserved;
 
@@ -20,6 +21,8 @@ pub struct Opened {
     pub peer_id: PeerId,
     /// The peer's capabilities.
     pub reserved: Reserved,
+    /// How bytes travel between the bridge and the peer.
+    pub line: Line,
 }
 
 impl Opened {
@@ -29,6 +32,8 @@ impl Opened {
         out.put_u8(u8::from(self.dialled));
         out.put_slice(&self.peer_id.0);
         out.put_slice(&self.reserved.0);
+        out.put_u8(transport_number(self.line.transport));
+        out.put_u8(encrypted_number(self.line.encrypted));
     }
 
     pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
@@ -39,9 +44,50 @@ impl Opened {
             dialled,
             peer_id: PeerId(r.array()?),
             reserved: Reserved(r.array()?),
+            line: Line {
+                transport: read_transport(&mut r)?,
+                encrypted: read_encrypted(&mut r)?,
+            },
         };
         r.end()?;
         Ok(opened)
+    }
+}
+
+/// Every transport with which a bridge reaches peers. Not WebRTC, which connects tabs without it.
+const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Utp, Transport::Pipe];
+
+const fn transport_number(transport: Transport) -> u8 {
+    match transport {
+        Transport::Tcp => 1,
+        Transport::Utp => 2,
+        Transport::Pipe => 3,
+        Transport::WebRtc => 4,
+    }
+}
+
+fn read_transport(r: &mut Reader) -> Result<Transport, Fault> {
+    let number = r.u8()?;
+    TRANSPORTS
+        .into_iter()
+        .find(|transport| transport_number(*transport) == number)
+        .ok_or(r.fault())
+}
+
+const fn encrypted_number(encrypted: Encrypted) -> u8 {
+    match encrypted {
+        Encrypted::Nothing => 0,
+        Encrypted::Handshake => 1,
+        Encrypted::Everything => 2,
+    }
+}
+
+fn read_encrypted(r: &mut Reader) -> Result<Encrypted, Fault> {
+    match r.u8()? {
+        0 => Ok(Encrypted::Nothing),
+        1 => Ok(Encrypted::Handshake),
+        2 => Ok(Encrypted::Everything),
+        _ => Err(r.fault()),
     }
 }
 

@@ -14,6 +14,7 @@ use proptest::prelude::{
 };
 
 use super::*;
+use crate::connection::{Encrypted, Line, Transport};
 use crate::types::{InfoHashV1, Instant, PeerId};
 use crate::wire::Reserved;
 
@@ -51,6 +52,10 @@ fn opened(join: u32) -> Opened {
         dialled: true,
         peer_id: PeerId([2; 20]),
         reserved: Reserved::OURS,
+        line: Line {
+            transport: Transport::Utp,
+            encrypted: Encrypted::Everything,
+        },
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_core::connection::Transport;
+use aqueduct_core::connection::{Line, Transport};
 use aqueduct_core::meta::Info;
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, PeerId, PieceDigest, RequestId};
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
@@ -54,6 +54,12 @@ impl Harness {
         Self::sharing(&torrent, config, resumed)
     }
 
+    /// From now on the disk answers this many requests.
+    pub(crate) fn let_disk_answer(&mut self, count: usize) {
+        self.answers.0 = count;
+        self.settle();
+    }
+
     /// An engine with this torrent.
     pub(crate) fn sharing(torrent: &Computed, config: Config, resumed: Resumed) -> Self {
         let disk = data_of(torrent);
@@ -96,8 +102,7 @@ impl Harness {
     /// The program ends. The disk answers what is still to be answered.
     pub(crate) fn shut_down(&mut self) {
         self.engine.command(self.now, Command::ShutDown).unwrap();
-        self.answers.0 = usize::MAX;
-        self.settle();
+        self.let_disk_answer(usize::MAX);
     }
 
     /// An engine that wants all of this torrent, whose data are `disk`.
@@ -227,7 +232,7 @@ impl Harness {
             info_hash: self.swarm,
             peer_id,
             reserved,
-            transport,
+            line: Line::clear(transport),
         };
         self.hear(Input::Accepted {
             conn,
@@ -245,7 +250,7 @@ impl Harness {
             info_hash: self.swarm,
             peer_id: PeerId([200; 20]),
             reserved: Reserved::OURS,
-            transport: Transport::Tcp,
+            line: Line::clear(Transport::Tcp),
         };
         self.hear(Input::Connected { conn, handshake });
         conn

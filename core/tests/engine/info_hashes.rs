@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aqueduct_core::bencode::Encoder;
-use aqueduct_core::connection::Transport;
+use aqueduct_core::connection::{Line, Transport};
 use aqueduct_core::meta::{Info, Magnet};
 use aqueduct_core::types::{ConnId, InfoHash, InfoHashV1, PeerId};
 use aqueduct_core::wire::{Message, Reserved};
@@ -75,7 +75,7 @@ fn accept(engine: &mut Engine, number: u8, info_hash: InfoHashV1) -> ConnId {
                 info_hash,
                 peer_id: PeerId([number + 100; 20]),
                 reserved: Reserved::OURS,
-                transport: Transport::Pipe,
+                line: Line::clear(Transport::Pipe),
             },
         },
     );

@@ -55,3 +55,22 @@ fn a_torrent_whose_memory_others_have_taken_downloads_one_piece_at_a_time() {
         harness.answer_next(seed);
     }
 }
+
+#[test]
+fn a_download_that_waits_for_the_disk_says_so_and_one_that_waits_for_peers_does_not() {
+    let mut harness = poor(200);
+    let seed = harness.accept_seed(1, true);
+    harness.let_disk_answer(0);
+    let says_so = |harness: &Harness| harness.snapshot().waits_for_storage;
+    for _ in 0..BLOCKS / 2 {
+        harness.answer_next(seed);
+    }
+    assert!(!says_so(&harness), "half of the memory waits for the seed");
+    while harness.asked(seed).len() > harness.answered(seed) {
+        harness.answer_next(seed);
+    }
+    assert!(says_so(&harness), "all of it waits for the disk");
+    harness.let_disk_answer(usize::MAX);
+    assert!(!says_so(&harness));
+    assert!(harness.asked(seed).len() > BLOCKS, "it goes on");
+}

@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aqueduct_core::connection::{Connection, Encryption, Event};
+use aqueduct_core::connection::{Connection, Encryption, Event, Line};
 use aqueduct_core::types::{self, InfoHashV1};
 use aqueduct_core::wire::{EncryptionError, Handshake, WireError};
 use aqueduct_core::{CloseReason, Handshaken};
@@ -48,8 +48,12 @@ impl<S: ByteStream> Peer<S> {
             input,
             ..
         } = half_open;
+        let line = Line {
+            transport: stream.transport(),
+            encrypted: connection.encrypted(),
+        };
         Self {
-            handshake: Handshaken::new(theirs, stream.transport()),
+            handshake: Handshaken::new(theirs, line),
             stream,
             connection,
             rest: input,

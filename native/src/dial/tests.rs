@@ -153,7 +153,7 @@ async fn a_peer_that_waits_for_our_id_before_it_tells_its_own_is_answered() {
     assert_eq!(answer, hello(7, 2).encode());
     let handshake = accepted.unwrap().handshake;
     assert_eq!(handshake.peer_id, PeerId([1; 20]));
-    assert_eq!(handshake.transport, Transport::Tcp);
+    assert_eq!(handshake.line.transport, Transport::Tcp);
 }
 
 #[tokio::test]

@@ -162,7 +162,7 @@ mod tests {
     use std::cell::{Cell, RefCell};
 
     use aqueduct_core::Handshaken;
-    use aqueduct_core::connection::Transport;
+    use aqueduct_core::connection::{Line, Transport};
     use aqueduct_core::types::{InfoHashV1, PeerId};
     use aqueduct_core::wire::{Handshake, Reserved};
     use bytes::{Bytes, BytesMut};
@@ -217,7 +217,7 @@ mod tests {
             stream: Trickle::default(),
             connection: Connection::established(),
             rest: BytesMut::from(&[0, 0][..]),
-            handshake: Handshaken::new(theirs, Transport::Pipe),
+            handshake: Handshaken::new(theirs, Line::clear(Transport::Pipe)),
         };
         Conn::new(peer, |_| tokio::spawn(async {}).abort_handle())
     }

@@ -271,8 +271,8 @@ impl Router {
             info_hash = %peer.handshake.info_hash,
             %addr,
             dialled = !id.is_accepted(),
-            transport = ?peer.handshake.transport,
-            encrypted = ?peer.connection.encrypted(),
+            transport = ?peer.handshake.line.transport,
+            encrypted = ?peer.handshake.line.encrypted,
             "connected to a peer"
         );
         Conn::new(peer, |socket| self.start_serving(id, socket))

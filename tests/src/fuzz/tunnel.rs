@@ -1,6 +1,7 @@
 //! The tunnel between tab and bridge, with arbitrary messages to each side.
 
 use aqueduct_core::Instant;
+use aqueduct_core::connection::{Line, Transport};
 use aqueduct_core::tunnel::frame::{self, HEADER, MAX_MESSAGE, MAX_PAYLOAD};
 use aqueduct_core::tunnel::{
     Amounts, Client, ClientConfig, Event, JoinRefusal, JoinRequest, MAX_HINTS, Opened, SendError,
@@ -94,6 +95,7 @@ fn answer_tab(server: &mut Server, event: ServerEvent) {
                 dialled: true,
                 peer_id: PeerId([3; 20]),
                 reserved: Reserved::OURS,
+                line: Line::clear(Transport::Tcp),
             };
             if let Some(stream) = server.open(&opened) {
                 server.fill(stream, |out| out.put_slice(b"from a peer"));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use aqueduct_core::connection::{Connection, Event, Transport};
+use aqueduct_core::connection::{Connection, Event, Line, Transport};
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr};
 use aqueduct_core::wire::{Handshake, Message, RawBlock};
 use aqueduct_core::{CloseReason, Handshaken, Input, Instant};
@@ -193,7 +193,10 @@ impl World {
         let [ours, theirs] = [side, 1 - side].map(|side| self.links[&id].ends[side].host);
         let swarm = self.links[&id].swarm;
         if !self.encoded {
-            return Handshaken::new(self.handshake_of(theirs, swarm), Transport::Pipe);
+            return Handshaken::new(
+                self.handshake_of(theirs, swarm),
+                Line::clear(Transport::Pipe),
+            );
         }
         let (ours, parts) = (
             self.handshake_of(ours, swarm),
@@ -211,7 +214,10 @@ impl World {
                 }
             }
         }
-        Handshaken::new(heard.expect("a whole handshake was sent"), Transport::Pipe)
+        Handshaken::new(
+            heard.expect("a whole handshake was sent"),
+            Line::clear(Transport::Pipe),
+        )
     }
 
     /// Queues a message at the sender's access line. `bytes`: its length as the engine counts it.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aqueduct_core::connection::{Connection, Event, Transport};
+use aqueduct_core::connection::{Connection, Event, Line, Transport};
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr};
 use aqueduct_core::utp::{self, ConnectionId, Read, Socket};
 use aqueduct_core::wire::{Handshake, Message};
@@ -380,7 +380,7 @@ impl World {
 
     /// A handshake is complete.
     fn greet(&mut self, host: HostId, id: ConnectionId, theirs: Handshake) {
-        let handshake = Handshaken::new(theirs, Transport::Utp);
+        let handshake = Handshaken::new(theirs, Line::clear(Transport::Utp));
         let udp = self.udp.get_mut(&host).expect("it has the connection");
         let end = udp.ends.get_mut(&id).expect("it is there");
         if let Some(conn) = end.conn {

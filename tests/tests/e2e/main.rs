@@ -24,6 +24,7 @@ mod page_opened;
 mod persistence;
 mod playing;
 mod saving_all;
+mod saving_into_folder;
 mod settings;
 mod share_links;
 mod sharing;

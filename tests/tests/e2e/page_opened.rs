@@ -36,7 +36,13 @@ async fn each_tab_of_an_opened_torrent_tells_its_part() {
     pane_says(
         browser,
         "Peers",
-        &[&seed.addr.to_string(), "100 %", "sends", "bridge"],
+        &[
+            &seed.addr.to_string(),
+            "100 %",
+            "sends, wants nothing of us",
+            "bridge, TCP, in the clear, dialled",
+            "What does the state of a peer mean?",
+        ],
     )
     .await;
     for column in ["Address", "Client", "Down", "Up", "Has", "State", "Via"] {
@@ -49,9 +55,17 @@ async fn each_tab_of_an_opened_torrent_tells_its_part() {
     pane_says(
         browser,
         "Trackers",
-        &["Connected.", "1 named peers", &tracker],
+        &[
+            "Connected; it answers in",
+            "1 named peers",
+            &tracker,
+            "Named 1 peer",
+            "Asked again in ",
+        ],
     )
     .await;
+    let received = "return Number(/: ([0-9.]+) MiB received and /.exec(document.querySelector('footer').innerText)?.[1]) > 0";
+    browser.wait_for(received, true.into()).await;
     pane_says(
         browser,
         "Details",

@@ -2,14 +2,17 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use aqueduct_core::connection::Transport;
+use aqueduct_core::connection::{self, Transport};
 use aqueduct_core::meta::{File, Info};
-use aqueduct_core::types::{PeerAddr, visible};
-use aqueduct_core::{Engine, PeerSnapshot, TorrentSnapshot};
+use aqueduct_core::types::visible;
+use aqueduct_core::{Engine, Instant, PeerSnapshot, TorrentSnapshot};
 
 use super::client_names::client_name;
+use super::swarms::{Found, TrackerState};
 use super::torrents::Torrent;
-use crate::message::{Details, Facts, FileRow, Pane, PeerRow, PieceMap, Route, ToPage};
+use crate::message::{
+    Details, Encrypted, Facts, FileRow, Pane, PeerRow, PieceMap, Route, ToPage, TrackerRow,
+};
 use crate::storage::arrangement::Arrangement;
 use crate::storage::layout::amounts;
 
@@ -18,6 +21,9 @@ pub(super) struct Content<'a> {
     pub(super) torrent: &'a Torrent,
     pub(super) snapshot: &'a TorrentSnapshot,
     pub(super) engine: &'a Engine,
+    /// What the bridge found, if it was asked.
+    pub(super) found: Option<&'a Found>,
+    pub(super) now: Instant,
 }
 
 impl Content<'_> {
@@ -26,7 +32,8 @@ impl Content<'_> {
         match pane {
             Pane::Files | Pane::Pieces => self.snapshot.have.count().into(),
             Pane::Peers => hash(&self.peers()),
-            Pane::Trackers | Pane::Details => hash(&self.details()),
+            Pane::Trackers => hash(&self.trackers()),
+            Pane::Details => hash(&self.details()),
         }
     }
 
@@ -40,7 +47,8 @@ impl Content<'_> {
             }
             Pane::Pieces => ToPage::Pieces(id, pieces(self.snapshot)),
             Pane::Peers => ToPage::Peers(id, self.peers()),
-            Pane::Trackers | Pane::Details => ToPage::Details(id, self.details()),
+            Pane::Trackers => ToPage::Trackers(id, self.trackers()),
+            Pane::Details => ToPage::Details(id, self.details()),
         })
     }
 
@@ -49,20 +57,23 @@ impl Content<'_> {
         peers.iter().map(peer).collect()
     }
 
+    fn trackers(&self) -> Vec<Vec<TrackerRow>> {
+        let row = |url: &String| {
+            let known = self.found.and_then(|found| found.tracker(url));
+            tracker(url, known, self.now)
+        };
+        let tiers = self.torrent.trackers.iter();
+        tiers.map(|tier| tier.iter().map(row).collect()).collect()
+    }
+
     fn details(&self) -> Details {
         let info = self.torrent.info.as_ref();
         let hash = self.torrent.info_hash();
-        let urls = |tier: &Vec<String>| {
-            tier.iter()
-                .map(|url| visible(url).into_owned())
-                .collect::<Vec<_>>()
-        };
         Details {
             v1: hash.v1().map(|hash| hash.to_string()),
             v2: hash.v2().map(|hash| hash.to_string()),
             piece_length: info.map_or(0, |info| info.lengths.piece_length()),
             private: self.torrent.is_private(),
-            trackers: self.torrent.trackers.iter().map(urls).collect(),
             facts: visible_facts(&self.torrent.facts),
             wasted: self.snapshot.wasted,
             options: self.torrent.options,
@@ -93,18 +104,39 @@ fn peer(peer: &PeerSnapshot) -> PeerRow {
         conn: hash(&peer.conn),
         address: peer.addr.to_string(),
         client: client_name(peer.peer_id),
-        route: match (peer.transport, peer.addr) {
-            (Transport::WebRtc, _) => Route::Tab,
-            (_, PeerAddr::Tab(_)) => Route::RelayedTab,
-            (_, PeerAddr::Ip(_)) => Route::Bridge,
+        route: match peer.line.transport {
+            Transport::Tcp => Route::Tcp,
+            Transport::Utp => Route::Utp,
+            Transport::Pipe => Route::RelayedTab,
+            Transport::WebRtc => Route::Tab,
         },
+        encrypted: match peer.line.encrypted {
+            connection::Encrypted::Nothing => Encrypted::Nothing,
+            connection::Encrypted::Handshake => Encrypted::Handshake,
+            connection::Encrypted::Everything => Encrypted::Everything,
+        },
+        dialled: peer.dialled,
         down: peer.down_rate,
         up: peer.up_rate,
         pieces: peer.pieces,
         choking: peer.peer_choking,
         choked: peer.am_choking,
+        interested: peer.peer_interested,
+        wanted: peer.am_interested,
         requested: peer.in_flight > 0,
         requesting: peer.asked > 0,
+    }
+}
+
+fn tracker(url: &str, known: Option<&TrackerState>, now: Instant) -> TrackerRow {
+    TrackerRow {
+        url: visible(url).into_owned(),
+        answer: known.map_or_else(Default::default, |known| known.answer.clone()),
+        asking: known.is_some_and(|known| known.asking),
+        text: known.and_then(|known| known.text.clone()),
+        next: known
+            .and_then(|known| known.next)
+            .map(|next| u32::try_from(next.since(now).as_secs()).unwrap_or(u32::MAX)),
     }
 }
 

@@ -10,8 +10,8 @@ use super::opened::shown_files;
 use super::swarms::{Swarm, Swarms};
 use super::torrents::{RunState, Torrent, Torrents};
 use crate::message::{
-    self, BridgeStatus, Missing, PeerSearch, Peers, Phase, Progress, Removed, Search, State,
-    TrackerSearch, Traffic, WaitReason,
+    self, BridgeLink, BridgeStatus, DhtSearch, Missing, PeerSearch, Peers, Phase, Progress,
+    Removed, Search, State, TrackerSearch, Traffic, WaitReason,
 };
 use crate::storage::error::CLEARED;
 use crate::storage::layout::pieces_of;
@@ -24,6 +24,8 @@ pub(super) struct Sources<'a> {
     pub(super) swarms: &'a Swarms,
     /// The session with the bridge.
     pub(super) bridge: BridgeStatus,
+    /// What passes through it.
+    pub(super) link: BridgeLink,
     /// What torrents without a slot wait for.
     pub(super) wait_reason: Option<WaitReason>,
 }
@@ -54,6 +56,7 @@ pub(super) fn state(sources: Sources<'_>) -> State {
     torrents.extend(sources.creations.iter().map(creation));
     State {
         bridge: sources.bridge,
+        link: sources.link,
         torrents,
         removed,
     }
@@ -99,6 +102,7 @@ fn torrent(torrent: &Torrent, snapshot: &TorrentSnapshot, search: Search) -> mes
             unchoking: count(snapshot.unchoking_us),
             interesting: count(snapshot.interesting),
         },
+        storage_is_slow: snapshot.waits_for_storage,
         missing: info.and_then(|info| missing(torrent, info, snapshot)),
         search,
     }
@@ -170,7 +174,11 @@ fn search(torrent: &Torrent, swarm: &Swarm, wait_reason: Option<WaitReason>) -> 
     Search {
         waiting: swarm.wait_reason(wait_reason),
         trackers: tracker_search(torrent, &found.trackers),
-        dht: found.dht.map(|counts| counts.to_string()),
+        dht: found.dht.map(|counts| DhtSearch {
+            nodes: counts.nodes,
+            peers: counts.peers,
+            asking: counts.asking,
+        }),
         peers: PeerSearch {
             found: found.peers.found,
             dialling: found.peers.dialling,

@@ -15,11 +15,13 @@ mod torrent;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::opened::{Details, Facts, Pane, PeerRow, PieceMap, Route, View};
+pub use self::opened::{
+    Details, Encrypted, Facts, Pane, PeerRow, PieceMap, Route, TrackerAnswer, TrackerRow, View,
+};
 pub use self::settings::{Limits, PEERS, Settings, TorrentOptions, WhenComplete, ratio_base};
 pub use self::torrent::{
-    FileRow, Missing, PeerSearch, Peers, Phase, Priority, Progress, Search, Torrent, TrackerSearch,
-    Traffic, WaitReason,
+    DhtSearch, FileRow, Missing, PeerSearch, Peers, Phase, Priority, Progress, Search, Torrent,
+    TrackerSearch, Traffic, WaitReason,
 };
 
 /// A message from the page to the worker.
@@ -139,7 +141,9 @@ pub enum ToPage {
     Peers(u32, Vec<PeerRow>),
     /// The complete pieces of a torrent whose pieces are shown.
     Pieces(u32, PieceMap),
-    /// The details of a torrent whose details or trackers are shown.
+    /// The tiers of trackers of a torrent whose trackers are shown.
+    Trackers(u32, Vec<Vec<TrackerRow>>),
+    /// The details of a torrent whose details are shown.
     Details(u32, Details),
     /// Another tab's worker leads from now on; its torrents have new numbers.
     LeaderChanged,
@@ -191,6 +195,8 @@ pub enum Blocked {
 pub struct State {
     /// The session with the bridge.
     pub bridge: BridgeStatus,
+    /// What passes through it.
+    pub link: BridgeLink,
     /// All torrents, oldest first.
     pub torrents: Vec<Torrent>,
     /// Torrents whose removal can still be undone, oldest first.
@@ -228,6 +234,18 @@ pub enum BridgeStatus {
     },
     /// The bridge refuses this tab, with the reason as a sentence.
     Refused(String),
+}
+
+/// What passes through the bridge. All data from and to peers do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BridgeLink {
+    /// How long a message to the bridge and its answer take, in milliseconds, while the bridge
+    /// accepts the tab.
+    pub round_trip: Option<u32>,
+    /// Bytes received from it since the page was opened.
+    pub received: u64,
+    /// Bytes sent to it since the page was opened.
+    pub sent: u64,
 }
 
 #[cfg(test)]

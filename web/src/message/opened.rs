@@ -40,6 +40,10 @@ pub struct PeerRow {
     pub client: String,
     /// How its data arrive.
     pub route: Route,
+    /// What of the connection is encrypted.
+    pub encrypted: Encrypted,
+    /// Whether the bridge dialled it; otherwise it dialled the bridge.
+    pub dialled: bool,
     /// Payload bytes per second from the peer.
     pub down: u64,
     /// Payload bytes per second to the peer.
@@ -50,6 +54,10 @@ pub struct PeerRow {
     pub choking: bool,
     /// Whether we choke it.
     pub choked: bool,
+    /// Whether it is interested in our pieces.
+    pub interested: bool,
+    /// Whether we are interested in its pieces.
+    pub wanted: bool,
     /// Whether we wait for blocks of it.
     pub requested: bool,
     /// Whether it waits for blocks of ours.
@@ -59,12 +67,59 @@ pub struct PeerRow {
 /// How data of a peer arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Route {
-    /// The bridge is connected to it.
-    Bridge,
+    /// The bridge is connected to it over TCP.
+    Tcp,
+    /// The bridge is connected to it over uTP.
+    Utp,
     /// It is another tab of the bridge, which relays.
     RelayedTab,
     /// It is another tab, to which there is a data channel.
     Tab,
+}
+
+/// What of a connection between the bridge and a peer is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Encrypted {
+    /// Nothing.
+    Nothing,
+    /// The handshake.
+    Handshake,
+    /// Everything, with RC4.
+    Everything,
+}
+
+/// One of the trackers that a torrent names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TrackerRow {
+    /// Its URL, with control characters made visible.
+    pub url: String,
+    /// Its last answer.
+    pub answer: TrackerAnswer,
+    /// Whether it is being asked.
+    pub asking: bool,
+    /// Its own text, escaped: why it refuses, or its warning.
+    pub text: Option<String>,
+    /// Seconds until it is asked again, if that is known.
+    pub next: Option<u32>,
+}
+
+/// The last answer of a tracker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TrackerAnswer {
+    /// There was none yet.
+    #[default]
+    None,
+    /// It answered.
+    Peers {
+        /// The number of addresses in the answer.
+        named: u32,
+        /// The number of complete peers, if given.
+        seeders: Option<u32>,
+        /// The number of incomplete peers, if given.
+        leechers: Option<u32>,
+    },
+    /// It failed or refused, with the reason as a clause.
+    Failed(String),
 }
 
 /// Which pieces are complete.
@@ -104,8 +159,6 @@ pub struct Details {
     pub piece_length: u32,
     /// Whether only its trackers may name peers (BEP 27).
     pub private: bool,
-    /// Tiers of tracker URLs, with control characters made visible.
-    pub trackers: Vec<Vec<String>>,
     /// What its file says, with control characters made visible.
     pub facts: Facts,
     /// Payload bytes that were discarded in this run.

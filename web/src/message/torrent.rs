@@ -30,6 +30,8 @@ pub struct Torrent {
     pub traffic: Traffic,
     /// Connected peers.
     pub peers: Peers,
+    /// Whether nothing more can be requested because what has arrived waits for storage.
+    pub storage_is_slow: bool,
     /// Wanted pieces that none of the connected peers has, if none of them has any that is wanted.
     pub missing: Option<Missing>,
     /// The state of the search for peers.
@@ -142,8 +144,8 @@ pub struct Search {
     pub waiting: Option<WaitReason>,
     /// The results from trackers.
     pub trackers: TrackerSearch,
-    /// The results from the DHT, as a clause; `None` if it is not used.
-    pub dht: Option<String>,
+    /// The results from the DHT; `None` if it is not used.
+    pub dht: Option<DhtSearch>,
     /// The state of the peers that were found.
     pub peers: PeerSearch,
 }
@@ -181,6 +183,17 @@ pub struct TrackerSearch {
     pub leechers: u32,
     /// Seconds until the next tracker is asked.
     pub retry_in: Option<u32>,
+}
+
+/// The results from the DHT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DhtSearch {
+    /// The number of nodes that the bridge knows.
+    pub nodes: u32,
+    /// The number of peers that the last lookup found.
+    pub peers: u32,
+    /// Whether a lookup is in progress.
+    pub asking: bool,
 }
 
 impl TrackerSearch {

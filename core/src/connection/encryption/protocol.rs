@@ -74,7 +74,7 @@ impl Encryption {
 }
 
 /// What of a connection is encrypted, as both sides agreed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Encrypted {
     /// Nothing.
     #[default]

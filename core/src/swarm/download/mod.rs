@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 pub(crate) use self::peer::PeerDownload;
 use self::piece_picker::PiecePicker;
 pub(crate) use self::receive::FollowUp;
-use crate::context::Context;
+use crate::context::{Context, Shared};
 use crate::io::{PriorityRange, Rope};
 use crate::net::Rate;
 use crate::swarm::peers::{Peer, Peers};
@@ -58,6 +58,11 @@ impl Download {
     /// Sets the ranges that are downloaded first.
     pub(crate) fn prioritise(&mut self, lengths: &Lengths, ranges: &[PriorityRange]) {
         self.picker.prioritise(lengths, ranges);
+    }
+
+    /// Whether pieces are needed for which there is no memory.
+    pub(crate) fn lacks_memory(&self, shared: &Shared, pieces: &Pieces) -> bool {
+        self.picker.lacks_memory(shared, pieces)
     }
 
     /// Adds a peer, which has no pieces yet.

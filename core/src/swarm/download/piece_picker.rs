@@ -8,7 +8,7 @@ use super::peer::{PeerDownload, SentRequest};
 use super::pieces_in_progress::PiecesInProgress;
 use super::rarest_first::RarestFirst;
 use super::source::Source;
-use crate::context::Context;
+use crate::context::{Context, Shared};
 use crate::io::{PriorityRange, Rope};
 use crate::swarm::peers::Peer;
 use crate::swarm::storage::Pieces;
@@ -176,24 +176,24 @@ impl PiecePicker {
     /// Whether nothing can be requested from any peer before memory becomes free. With many peers,
     /// searching for a block for each of them again and again would take most of the time.
     pub(super) fn waits_for_memory(&self, cx: &Context, pieces: &Pieces) -> bool {
-        self.lacks_memory(cx, pieces) && !self.in_progress.has_free()
+        self.lacks_memory(cx.shared, pieces) && !self.in_progress.has_free()
     }
 
     /// Whether pieces are needed for which there is no memory.
-    pub(super) fn lacks_memory(&self, cx: &Context, pieces: &Pieces) -> bool {
-        !self.is_endgame() && !self.has_room(cx, pieces)
+    pub(super) fn lacks_memory(&self, shared: &Shared, pieces: &Pieces) -> bool {
+        !self.is_endgame() && !self.has_room(shared, pieces)
     }
 
     /// Whether there is memory for another piece.
-    fn has_room(&self, cx: &Context, pieces: &Pieces) -> bool {
+    fn has_room(&self, shared: &Shared, pieces: &Pieces) -> bool {
         let length = u64::from(pieces.lengths.piece_length());
-        cx.shared.memory.has_room(length, self.limit(cx, pieces))
+        shared.memory.has_room(length, self.limit(shared, pieces))
     }
 
     /// The memory of all torrents that this one may fill. One without any piece in memory may exceed
     /// what the others may not, since large pieces of slow peers can fill it for a long time.
-    fn limit(&self, cx: &Context, pieces: &Pieces) -> u64 {
-        let limit = cx.config().max_unwritten;
+    fn limit(&self, shared: &Shared, pieces: &Pieces) -> u64 {
+        let limit = shared.config.max_unwritten;
         if self.in_progress.is_empty() && pieces.storing().is_none() {
             limit.saturating_mul(2)
         } else {
@@ -270,11 +270,11 @@ impl PiecePicker {
         opened: &mut Opened,
     ) -> Option<Block> {
         loop {
-            if !self.has_room(cx, pieces) {
+            if !self.has_room(cx.shared, pieces) {
                 // Skip the search, which is the most expensive part of filling a pipeline.
                 return None;
             }
-            let limit = self.limit(cx, pieces);
+            let limit = self.limit(cx.shared, pieces);
             let piece = self.pick(pieces, search.peer, known, &opened.pieces)?;
             let size = u64::from(pieces.lengths.size(piece));
             if !cx.shared.memory.reserve(size, limit) {

@@ -71,7 +71,7 @@ impl Download {
                 due,
             };
             let Some(block) = self.picker.next_block(cx, pieces, &search, known, opened) else {
-                if self.picker.lacks_memory(cx, pieces) {
+                if self.picker.lacks_memory(cx.shared, pieces) {
                     cx.starve();
                 }
                 break;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::idle_messages::{IdleMessages, Progress};
 use super::outgoing::Outgoing;
-use crate::connection::Transport;
+use crate::connection::{Line, Transport};
 use crate::context::{Context, Verdict, misbehaved};
 use crate::extensions::Extensions;
 use crate::io::{CloseReason, Handshaken, Output};
@@ -49,8 +49,8 @@ pub(crate) struct Peer {
     pub(crate) addr: PeerAddr,
     /// Its listening address, if known: it may be dialled and told to others.
     pub(crate) listens: Option<PeerAddr>,
-    /// The transport of the connection.
-    pub(crate) transport: Transport,
+    /// How its bytes travel.
+    pub(crate) line: Line,
     pub(crate) peer_id: PeerId,
     pub(crate) opened: Opened,
     /// Whether both sides support the fast extension (BEP 6).
@@ -82,7 +82,7 @@ impl Peer {
         Self {
             addr: identity.addr,
             listens,
-            transport: handshake.transport,
+            line: handshake.line,
             peer_id: identity.peer_id,
             opened,
             fast: handshake.reserved.fast(),
@@ -110,7 +110,7 @@ impl Peer {
     /// The address at which others can try to reach it (BEP 55). Over uTP it is the source address:
     /// the port at which its NAT, if it has one, maps the UDP port that also accepts connections.
     pub(crate) fn contact(&self) -> PeerAddr {
-        match self.transport {
+        match self.line.transport {
             Transport::Utp => self.addr,
             _ => self.listens.unwrap_or(self.addr),
         }

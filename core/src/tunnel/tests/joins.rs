@@ -193,3 +193,56 @@ fn a_tab_learns_how_the_dht_was_asked() {
         ["Dht { join: 1, counts: DhtCounts { nodes: 214, peers: 3, asking: true } }"]
     );
 }
+
+#[test]
+fn a_tab_learns_what_each_of_its_trackers_answered() {
+    let mut world = World::new(Windows::default(), 1);
+    let report = |answer, text: Option<&str>| TrackerReport {
+        url: "http://a.example/announce".to_owned(),
+        answer,
+        asking: true,
+        text: text.map(str::to_owned),
+        next: Some(std::time::Duration::from_secs(1800)),
+    };
+    let named = TrackerAnswer::Peers {
+        named: 12,
+        seeders: Some(3),
+        leechers: None,
+    };
+    let reports = [
+        report(TrackerAnswer::None, None),
+        report(named, Some("closing soon")),
+        report(TrackerAnswer::Failed(TrackerFailure::Refused), Some("no")),
+    ];
+    for told in &reports {
+        world.server.tracker(1, told);
+        world.server.tracker(2, told);
+    }
+    world.news.clear();
+    world.settle();
+    let expected = reports.map(|report| format!("{:?}", Event::Tracker { join: 1, report }));
+    assert_eq!(world.news, expected);
+}
+
+#[test]
+fn a_tracker_whose_text_is_too_long_is_reported_with_a_part_of_it() {
+    let mut world = World::new(Windows::default(), 1);
+    let long = TrackerReport {
+        url: "udp://b.example:6969".to_owned(),
+        answer: TrackerAnswer::Failed(TrackerFailure::Refused),
+        asking: false,
+        text: Some("x".repeat(5000)),
+        next: None,
+    };
+    world.server.tracker(1, &long);
+    world.news.clear();
+    world.settle();
+    let report = TrackerReport {
+        text: Some("x".repeat(2048)),
+        ..long
+    };
+    assert_eq!(
+        world.news,
+        [format!("{:?}", Event::Tracker { join: 1, report })]
+    );
+}

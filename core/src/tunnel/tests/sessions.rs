@@ -1,5 +1,7 @@
 //! The start and end of sessions, and protocol violations.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -129,13 +131,43 @@ fn silence_ends_the_session_on_both_sides() {
 }
 
 #[test]
+fn a_tab_knows_how_long_its_messages_take_to_the_bridge_and_back() {
+    let later = |millis| T0 + Duration::from_millis(millis);
+    let (mut client, mut server) = (
+        Client::new(ClientConfig::default(), T0),
+        Server::new(ServerConfig::default(), T0),
+    );
+    assert_eq!(client.round_trip(), None);
+    let hello = client.poll_message().unwrap();
+    server.handle_message(later(20), hello).unwrap();
+    server.welcome(([192, 0, 2, 1], 1).into(), 0);
+    let welcome = server.poll_message().unwrap();
+    client.handle_message(later(50), welcome).unwrap();
+    assert_eq!(client.round_trip(), Some(Duration::from_millis(50)));
+
+    // The first ping tells nothing; the second one tells how long the first one took.
+    for (told, takes) in [(50, 7), (7, 9)] {
+        let ping_at = server.poll_timeout();
+        server.handle_timeout(ping_at);
+        client
+            .handle_message(ping_at, server.poll_message().unwrap())
+            .unwrap();
+        assert_eq!(client.round_trip(), Some(Duration::from_millis(told)));
+        let back = ping_at + Duration::from_millis(takes);
+        server
+            .handle_message(back, client.poll_message().unwrap())
+            .unwrap();
+    }
+}
+
+#[test]
 fn a_bridge_that_is_silent_after_the_tab_was_suspended_counts_as_gone_within_seconds() {
     let mut world = World::new(Windows::default(), 1);
     let resumed = Instant::from_micros(60_000_000);
     world.client.handle_suspension(resumed);
     world.client.handle_timeout(resumed);
     assert!(world.client.poll_event().is_none(), "it had no time yet");
-    let gone = resumed + std::time::Duration::from_secs(2);
+    let gone = resumed + Duration::from_secs(2);
     assert_eq!(world.client.poll_timeout(), gone);
 
     world.server.handle_timeout(world.server.poll_timeout());

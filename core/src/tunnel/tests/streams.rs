@@ -38,6 +38,10 @@ fn a_stream_tells_who_answered() {
         "{opened}"
     );
     assert!(
+        opened.contains("Line { transport: Utp, encrypted: Everything }"),
+        "{opened}"
+    );
+    assert!(
         world.server.open(&self::opened(1)).is_none(),
         "one stream was agreed"
     );

@@ -1,6 +1,6 @@
 //! Messages that peers may send to the engine, valid or not.
 
-use aqueduct_core::connection::Transport;
+use aqueduct_core::connection::{Line, Transport};
 use aqueduct_core::extensions::ExtendedHandshake;
 use aqueduct_core::meta::Magnet;
 use aqueduct_core::types::{InfoHash, PeerId, Piece};
@@ -32,7 +32,7 @@ pub(super) fn handshake(from: u8, fast: bool, extended: bool) -> Handshaken {
         info_hash: TORRENT.info.info_hash.wire(),
         peer_id: PeerId([from; 20]),
         reserved,
-        transport: Transport::Tcp,
+        line: Line::clear(Transport::Tcp),
     }
 }
 

@@ -27,7 +27,7 @@ use self::session::Session;
 pub(super) use self::socket::{Listener, SocketEvent};
 use self::streams::Streams;
 use super::swarms::JoinReport;
-use crate::message::BridgeStatus;
+use crate::message::{BridgeLink, BridgeStatus};
 
 /// The connection to the bridge and everything that uses it.
 pub(super) struct Bridge {
@@ -86,10 +86,13 @@ impl Bridge {
                 self.session.handle_open(now);
                 self.events.push_back(Event::SessionStarted);
             }
-            SocketEvent::Message(message) => match Received::new(message) {
-                Ok(message) => self.receiving = Some(message),
-                Err(_) => self.retry_later(now),
-            },
+            SocketEvent::Message(message) => {
+                self.session.count_received(message.length() as usize);
+                match Received::new(message) {
+                    Ok(message) => self.receiving = Some(message),
+                    Err(_) => self.retry_later(now),
+                }
+            }
             SocketEvent::Closed(code) => {
                 self.session.handle_close(now, code);
                 self.end_session();
@@ -181,6 +184,9 @@ impl Bridge {
             tunnel::Event::Silent => self.retry_later(now),
             tunnel::Event::Trackers { join, counts } => {
                 self.report(join, JoinReport::Trackers(counts))
+            }
+            tunnel::Event::Tracker { join, report } => {
+                self.report(join, JoinReport::Tracker(report))
             }
             tunnel::Event::Dht { join, counts } => self.report(join, JoinReport::Dht(counts)),
             tunnel::Event::Peers { join, counts } => self.report(join, JoinReport::Peers(counts)),
@@ -341,6 +347,11 @@ impl Bridge {
     /// The session's state for the page.
     pub(super) fn status(&self, now: Instant) -> BridgeStatus {
         self.session.status(now)
+    }
+
+    /// What passes through the bridge, for the page.
+    pub(super) fn link(&self) -> BridgeLink {
+        self.session.link()
     }
 
     /// Sets the token for the bridge.

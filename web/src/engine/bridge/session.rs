@@ -9,7 +9,7 @@ use aqueduct_core::tunnel::{Backoff, Client, ClientConfig, Refusal};
 use super::address::BridgeAddress;
 use super::socket::{Listener, Socket};
 use crate::engine::errors::refused;
-use crate::message::BridgeStatus;
+use crate::message::{BridgeLink, BridgeStatus};
 
 /// The number of bytes in the browser's send buffer above which no more messages are packed, since
 /// packed messages cannot be reordered.
@@ -30,6 +30,9 @@ pub(super) struct Session {
     state: State,
     backoff: Backoff,
     congested: bool,
+    /// Bytes of all messages in both directions, of this and all earlier sockets.
+    received: u64,
+    sent: u64,
 }
 
 enum State {
@@ -59,6 +62,8 @@ impl Session {
             state: State::Waiting(Instant::ZERO),
             backoff: Backoff::default(),
             congested: false,
+            received: 0,
+            sent: 0,
         }
     }
 
@@ -68,6 +73,11 @@ impl Session {
             State::Open { tunnel, .. } => Some(tunnel),
             _ => None,
         }
+    }
+
+    /// Counts a message from the bridge.
+    pub(super) const fn count_received(&mut self, bytes: usize) {
+        self.received += bytes as u64;
     }
 
     /// Whether the tunnel is running.
@@ -164,6 +174,7 @@ impl Session {
                 return sent;
             };
             sent = true;
+            self.sent += message.len() as u64;
             if socket.send(&message).is_err() {
                 return sent;
             }
@@ -190,6 +201,19 @@ impl Session {
                 tunnel.handle_timeout(now)
             }
             _ => {}
+        }
+    }
+
+    /// What passes through the bridge, for the page.
+    pub(super) fn link(&self) -> BridgeLink {
+        let round_trip = match &self.state {
+            State::Open { tunnel, .. } => tunnel.round_trip(),
+            _ => None,
+        };
+        BridgeLink {
+            round_trip: round_trip.map(|span| u32::try_from(span.as_millis()).unwrap_or(u32::MAX)),
+            received: self.received,
+            sent: self.sent,
         }
     }
 

@@ -30,6 +30,7 @@ use super::requests::Requests;
 use super::seeding::given;
 use super::space::SpaceClaims;
 use super::suspension::Suspension;
+use super::swarms::Swarm;
 use super::tabs::{post_all, post_to};
 use super::timers::{Task, Timers};
 use super::updates::PageUpdates;
@@ -195,6 +196,7 @@ impl Driver {
             creations: &self.creations,
             swarms: &self.network.swarms,
             bridge: self.network.bridge.status(now),
+            link: self.network.bridge.link(),
             wait_reason: self.network.wait_reason(),
         });
         self.updates.send_state(now, state);
@@ -214,6 +216,8 @@ impl Driver {
             torrent,
             snapshot,
             engine: &self.engine,
+            found: self.network.swarms.get(id).map(Swarm::found),
+            now: now(),
         };
         let tabs = self.updates.take_due(view, content.version(view.pane));
         if !tabs.is_empty()

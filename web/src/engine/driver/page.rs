@@ -168,6 +168,8 @@ impl Driver {
                 torrent,
                 snapshot: &snapshot,
                 engine: &self.engine,
+                found: None,
+                now: now(),
             };
             post_to(tab, &ToPage::Files(id.0, files(torrent)));
             if let Some(done) = content.message(Pane::Files) {

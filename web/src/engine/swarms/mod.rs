@@ -1,13 +1,14 @@
 //! The torrents' swarms: which of them the tab has joined, the bridge's results, and which
 //! addresses are sent to the bridge.
 
+mod found;
 mod hints;
 mod places;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use aqueduct_core::tunnel::{DhtCounts, JoinRefusal, PeerCounts, TrackerCounts};
+use aqueduct_core::tunnel::{DhtCounts, JoinRefusal, PeerCounts, TrackerCounts, TrackerReport};
 use aqueduct_core::types::{PeerAddr, TorrentId};
 use aqueduct_core::{Instant, PeerFailure, PeerFailures};
 
@@ -15,6 +16,7 @@ use self::hints::Hints;
 use self::places::{Claim, Places};
 use crate::message::WaitReason;
 
+pub(super) use self::found::{Found, TrackerState};
 pub(super) use self::places::Membership;
 
 /// All torrents' swarms.
@@ -33,21 +35,12 @@ pub(super) struct Swarm {
     hints: Hints,
 }
 
-/// The bridge's results of its search for peers.
-#[derive(Default)]
-pub(super) struct Found {
-    /// From trackers.
-    pub(super) trackers: TrackerCounts,
-    /// From the DHT, if it is used.
-    pub(super) dht: Option<DhtCounts>,
-    /// The state of the peers.
-    pub(super) peers: PeerCounts,
-}
-
 /// The bridge's report on a join; only the newest of each kind counts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum JoinReport {
     Trackers(TrackerCounts),
+    /// Of one tracker.
+    Tracker(TrackerReport),
     Dht(DhtCounts),
     Peers(PeerCounts),
     /// The join was refused.
@@ -225,16 +218,21 @@ impl Swarms {
 
     /// Handles a report on a join.
     pub(super) fn handle_report(&mut self, now: Instant, join: u32, report: JoinReport) {
+        let refusal = match report {
+            JoinReport::Refused(refusal) => Some(refusal),
+            _ => None,
+        };
         let of_join = |swarm: &&mut Swarm| swarm.membership.join() == Some(join);
         if let Some(swarm) = self.swarms.values_mut().find(of_join) {
             match report {
                 JoinReport::Trackers(counts) => swarm.found.trackers = counts,
+                JoinReport::Tracker(report) => swarm.found.set_tracker(now, report),
                 JoinReport::Dht(counts) => swarm.found.dht = Some(counts),
                 JoinReport::Peers(counts) => swarm.found.peers = counts,
                 JoinReport::Refused(_) => swarm.membership = Membership::Waiting(Instant::ZERO),
             }
         }
-        if let JoinReport::Refused(refusal) = report {
+        if let Some(refusal) = refusal {
             let taken = self.taken();
             self.places.refused(now, refusal, taken);
         }

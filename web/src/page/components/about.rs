@@ -3,6 +3,8 @@
 use leptos::prelude::*;
 
 use super::explain::{INFO_HASH, MAGNET, bridge, bridge_host};
+use crate::page::model::Model;
+use crate::page::words;
 
 /// Browsers do not let pages detect private windows, so all users are told.
 const STORAGE: &str = "What you download stays in this browser, on this device, until you remove it here; \u{201c}Save\u{201d} copies a file to your downloads. \
@@ -32,8 +34,15 @@ fn is_local(host: &str) -> bool {
 /// Initially closed, below the list of torrents.
 #[component]
 pub fn About() -> impl IntoView {
+    let model = expect_context::<Model>();
+    let bridge_state = Memo::new(move |_| {
+        model
+            .bridge
+            .with(|status| model.link.with(|link| words::bridge_state(status, link)))
+    });
     view! {
         <footer class="about">
+            <p class="bridge">"Bridge: "{move || bridge_state.get()}</p>
             <details>
                 <summary>"Where your files are, and who sees what"</summary>
                 <dl>

@@ -2,12 +2,15 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use web_sys::HtmlInputElement;
+use web_sys::{FileSystemDirectoryHandle, HtmlInputElement};
 
 use crate::format::percent;
 use crate::message::{FileRow, ToWorker};
 use crate::page::model::{Entry, Model};
-use crate::page::saving::{Archived, SaveList, Saving, archive, save};
+use crate::page::saving::{
+    Archived, SaveList, Saving, archive, can_choose_folder, choose_folder, save, save_into,
+};
+use crate::page::words;
 
 /// Carries out the saving of each torrent, whether it is opened or not.
 #[component]
@@ -30,6 +33,7 @@ fn is_complete(entry: Entry) -> Memo<bool> {
 /// "Save all" once everything that is wanted is complete, and before that "Save when finished".
 #[component]
 pub fn SaveAll(entry: Entry) -> impl IntoView {
+    let model = expect_context::<Model>();
     let saving = entry.saving;
     let complete = is_complete(entry);
     let several = Memo::new(move |_| entry.torrent.with(|t| t.files > 1));
@@ -38,9 +42,12 @@ pub fn SaveAll(entry: Entry) -> impl IntoView {
         <div class="save-all">
             <Show when=move || complete.get() && several.get()>
                 <button type="button" aria-describedby=format!("torrent-{}", entry.id) title="As one ZIP file" disabled=busy on:click=move |_| saving.set(Saving::Requested)>"Save all"</button>
+                {can_choose_folder().then(|| view! {
+                    <button type="button" aria-describedby=format!("torrent-{}", entry.id) disabled=busy on:click=move |_| ask_for_folder(model, entry)>"Save into a folder"</button>
+                })}
             </Show>
             <Show when=move || !complete.get()><WhenFinished entry/></Show>
-            <Show when=move || matches!(saving.get(), Saving::Preparing { .. })><Preparing saving/></Show>
+            <Show when=move || matches!(saving.get(), Saving::Preparing { .. } | Saving::Copying { .. })><Running saving/></Show>
         </div>
     }
 }
@@ -62,19 +69,35 @@ fn WhenFinished(entry: Entry) -> impl IntoView {
     }
 }
 
-#[component]
-fn Preparing(saving: RwSignal<Saving>) -> impl IntoView {
-    let done = Memo::new(move |_| match saving.get() {
-        Saving::Preparing { read, total } => percent(read, total),
-        Saving::Idle | Saving::Requested | Saving::Listing => 0,
+/// Lets the user choose a folder, and requests saving into it.
+fn ask_for_folder(model: Model, entry: Entry) {
+    spawn_local(async move {
+        match choose_folder().await {
+            Ok(Some(chosen)) => {
+                entry.save_into.set(Some(chosen));
+                entry.saving.set(Saving::Requested);
+            }
+            Ok(None) => {}
+            Err(why) => model.notices.show_error(why),
+        }
     });
+}
+
+#[component]
+fn Running(saving: RwSignal<Saving>) -> impl IntoView {
+    let shown = Memo::new(move |_| match saving.get() {
+        Saving::Copying { written, total } => ("Saving into the folder", percent(written, total)),
+        Saving::Preparing { read, total } => ("Preparing the ZIP file", percent(read, total)),
+        Saving::Idle | Saving::Requested | Saving::Listing => ("", 0),
+    });
+    let done = move || shown.get().1;
     view! {
-        <span>{move || format!("Preparing the ZIP file: {} %", done.get())}</span>
+        <span>{move || format!("{}: {} %", shown.get().0, done())}</span>
         <div
-            class="bar" role="progressbar" aria-label="Preparing the ZIP file"
-            aria-valuemin="0" aria-valuemax="100" aria-valuenow=move || done.get().to_string()
+            class="bar" role="progressbar" aria-label=move || shown.get().0
+            aria-valuemin="0" aria-valuemax="100" aria-valuenow=move || done().to_string()
         >
-            <div class="fill" style:width=move || format!("{}%", done.get())></div>
+            <div class="fill" style:width=move || format!("{}%", done())></div>
         </div>
         <button type="button" on:click=move |_| saving.set(Saving::Idle)>"Cancel"</button>
     }
@@ -108,16 +131,24 @@ fn save_when_listed(model: Model, entry: Entry) {
         Saving::Listing if entry.files_done.with(|done| !done.is_empty()) => {
             let rows = complete_files(entry);
             let total = rows.iter().map(|row| row.size).sum();
-            saving.set(Saving::Preparing { read: 0, total });
+            let chosen = entry.save_into.try_update(Option::take).flatten();
+            saving.set(match chosen {
+                Some(_) => Saving::Copying { written: 0, total },
+                None => Saving::Preparing { read: 0, total },
+            });
             spawn_local(async move {
-                match save_complete_files(entry, &rows, total).await {
+                let saved = match chosen {
+                    Some(chosen) => copy_complete_files(entry, &chosen, &rows, total).await,
+                    None => save_complete_files(entry, &rows, total).await,
+                };
+                match saved {
                     Ok(notice) => notice.into_iter().for_each(|text| model.notices.show(text)),
                     Err(why) => model.notices.show_error(why),
                 }
                 saving.try_set(Saving::Idle);
             });
         }
-        Saving::Idle | Saving::Listing | Saving::Preparing { .. } => {}
+        Saving::Idle | Saving::Listing | Saving::Preparing { .. } | Saving::Copying { .. } => {}
     });
 }
 
@@ -150,6 +181,31 @@ async fn save_complete_files(
         Archived::Saving => Some(format!("Your browser saves {name}.zip now.")),
         Archived::Cancelled => None,
     })
+}
+
+/// Saves the files of a torrent that are complete, of so many bytes in all, in a folder that the user
+/// chose. Returns a message for the user.
+async fn copy_complete_files(
+    entry: Entry,
+    chosen: &FileSystemDirectoryHandle,
+    rows: &[FileRow],
+    total: u64,
+) -> Result<Option<String>, String> {
+    let saving = entry.saving;
+    let (name, folder) = entry
+        .torrent
+        .with_untracked(|t| (t.name.clone(), t.folder.clone()));
+    let proceed = |written| {
+        let goes_on = saving
+            .try_with_untracked(|now| matches!(now, Saving::Copying { .. }))
+            .unwrap_or(false);
+        if goes_on {
+            saving.set(Saving::Copying { written, total });
+        }
+        goes_on
+    };
+    let copied = save_into(chosen, &name, &folder, rows, proceed).await?;
+    Ok(Some(words::copied(&copied, rows.len())))
 }
 
 /// The files that are complete, as far as they are listed.

@@ -8,6 +8,7 @@ mod worker;
 
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
+use web_sys::FileSystemDirectoryHandle;
 
 use self::notices::Notices;
 pub(crate) use self::remembered::Remembered;
@@ -21,8 +22,8 @@ use super::saving::Saving;
 use super::storage_manager;
 use crate::link::{is_web_address, links_in};
 use crate::message::{
-    Blocked, BridgeStatus, Details, FileRow, Outcome, PeerRow, PieceMap, Removed, Sharing, State,
-    ToPage, ToWorker, Torrent,
+    Blocked, BridgeLink, BridgeStatus, Details, FileRow, Outcome, PeerRow, PieceMap, Removed,
+    Sharing, State, ToPage, ToWorker, Torrent, TrackerRow,
 };
 
 /// The signals of one torrent. They live as long as the page; those of a removed torrent are not
@@ -39,11 +40,15 @@ pub(crate) struct Entry {
     pub(crate) files_done: RwSignal<Vec<u64>>,
     /// What the saving of all its files does.
     pub(crate) saving: RwSignal<Saving>,
+    /// The folder for that, if the user has chosen one instead of an archive.
+    pub(crate) save_into: RwSignal<Option<FileSystemDirectoryHandle>, LocalStorage>,
     /// Its connected peers, while they are shown.
     pub(crate) peers: RwSignal<Vec<PeerRow>>,
     /// Its complete pieces, while they are shown.
     pub(crate) pieces: RwSignal<PieceMap>,
-    /// Its details, while they or the trackers are shown.
+    /// Its tiers of trackers, while they are shown.
+    pub(crate) trackers: RwSignal<Vec<Vec<TrackerRow>>>,
+    /// Its details, while they are shown.
     pub(crate) details: RwSignal<Details>,
 }
 
@@ -52,6 +57,8 @@ pub(crate) struct Entry {
 pub(crate) struct Model {
     /// The session with the bridge.
     pub(crate) bridge: RwSignal<BridgeStatus>,
+    /// What passes through the bridge.
+    pub(crate) link: RwSignal<BridgeLink>,
     /// All torrents, newest first.
     pub(crate) torrents: RwSignal<Vec<Entry>>,
     /// Torrents whose removal can still be undone.
@@ -80,6 +87,7 @@ impl Model {
     pub(crate) fn new() -> Self {
         let model = Self {
             bridge: RwSignal::new(BridgeStatus::Connecting),
+            link: RwSignal::new(BridgeLink::default()),
             torrents: RwSignal::new(Vec::new()),
             removed: RwSignal::new(Vec::new()),
             lost: RwSignal::new(Vec::new()),
@@ -210,6 +218,7 @@ impl Model {
             ToPage::FilesDone(id, done) => self.with_entry(id, |entry| entry.files_done.set(done)),
             ToPage::Peers(id, peers) => self.with_entry(id, |entry| entry.peers.set(peers)),
             ToPage::Pieces(id, pieces) => self.with_entry(id, |entry| entry.pieces.set(pieces)),
+            ToPage::Trackers(id, tiers) => self.with_entry(id, |entry| entry.trackers.set(tiers)),
             ToPage::Details(id, details) => self.with_entry(id, |entry| entry.details.set(details)),
             ToPage::AddResult { asked, outcome } => self.handle_outcome(&asked, outcome),
             ToPage::Suspended { seconds } => self.notices.suspended.set(Some(seconds)),
@@ -256,6 +265,9 @@ impl Model {
         self.remember(&state);
         if self.bridge.get_untracked() != state.bridge {
             self.bridge.set(state.bridge);
+        }
+        if self.link.get_untracked() != state.link {
+            self.link.set(state.link);
         }
         if !self.has_state.get_untracked() {
             self.has_state.set(true);
@@ -319,9 +331,11 @@ impl Model {
             torrent: RwSignal::new(torrent),
             files: RwSignal::new(Vec::new()),
             files_done: RwSignal::new(Vec::new()),
+            save_into: RwSignal::new_local(None),
             saving: RwSignal::default(),
             peers: RwSignal::default(),
             pieces: RwSignal::default(),
+            trackers: RwSignal::default(),
             details: RwSignal::default(),
         };
         self.torrents

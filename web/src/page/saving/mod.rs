@@ -2,7 +2,9 @@
 //! passing through this page's memory.
 
 mod archive;
+mod folder;
 mod list;
+mod names;
 mod stored;
 mod zip;
 
@@ -14,6 +16,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, HtmlAnchorElement, Url};
 
 pub(super) use self::archive::{Archived, archive};
+pub(super) use self::folder::{Copied, can_choose_folder, choose_folder, save_into};
 pub(super) use self::list::SaveList;
 use self::stored::Folder;
 use crate::browser::error::reason;
@@ -31,6 +34,8 @@ pub(crate) enum Saving {
     Listing,
     /// The archive is being prepared. So many of all bytes are read.
     Preparing { read: u64, total: u64 },
+    /// Files are written to the user's folder. So many of all bytes are.
+    Copying { written: u64, total: u64 },
 }
 
 /// How long the browser may take to start reading before the URL of the data is revoked.

@@ -1,7 +1,7 @@
 //! Messages about the connection to the bridge and about the whole page.
 
-use crate::format::duration;
-use crate::message::{Blocked, BridgeStatus};
+use crate::format::{duration, size};
+use crate::message::{Blocked, BridgeLink, BridgeStatus};
 
 /// The problem with the connection to the bridge; empty if there is none.
 pub(in crate::page) fn bridge(bridge: &BridgeStatus) -> String {
@@ -15,6 +15,22 @@ pub(in crate::page) fn bridge(bridge: &BridgeStatus) -> String {
         BridgeStatus::WantsToken { shown: true } => "The bridge does not know this token. Check it, or ask the bridge's operator for another.".to_owned(),
         BridgeStatus::Refused(reason) => reason.clone(),
     }
+}
+
+/// The state of the connection to the bridge, how long its answers take, and what has passed through
+/// it.
+pub(in crate::page) fn bridge_state(status: &BridgeStatus, link: &BridgeLink) -> String {
+    let state = match (status, link.round_trip) {
+        (BridgeStatus::Connected, Some(0)) => "Connected; it answers in less than 1 ms.".to_owned(),
+        (BridgeStatus::Connected, Some(millis)) => format!("Connected; it answers in {millis} ms."),
+        (BridgeStatus::Connected, None) => "Connected.".to_owned(),
+        (other, _) => bridge(other),
+    };
+    format!(
+        "{state} All data from and to peers pass through it: {} received and {} sent since this page was opened.",
+        size(link.received),
+        size(link.sent)
+    )
 }
 
 /// When the next attempt to reach the bridge is; empty unless it could not be reached.
@@ -58,6 +74,26 @@ pub(in crate::page) fn blocked(why: &Blocked) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_state_of_the_bridge_tells_its_latency_and_its_traffic() {
+        let link = |round_trip| BridgeLink {
+            round_trip,
+            received: 3 << 20,
+            sent: 500,
+        };
+        let traffic = "All data from and to peers pass through it: 3.00 MiB received and 500 B sent since this page was opened.";
+        for (round_trip, told) in [
+            (Some(23), "Connected; it answers in 23 ms."),
+            (Some(0), "Connected; it answers in less than 1 ms."),
+            (None, "Connected."),
+        ] {
+            let state = bridge_state(&BridgeStatus::Connected, &link(round_trip));
+            assert_eq!(state, format!("{told} {traffic}"));
+        }
+        let gone = bridge_state(&BridgeStatus::Waiting { seconds: 5 }, &link(None));
+        assert_eq!(gone, format!("Cannot reach the bridge. {traffic}"));
+    }
 
     #[test]
     fn an_unreachable_bridge_is_named_and_the_next_attempt_stands_apart() {

@@ -1,10 +1,10 @@
 //! The details of a torrent, and what the search for peers has found, as names and values.
 
-use super::bridge::bridge as bridge_trouble;
-use super::search::{place, trackers};
-use crate::format::{count, date, duration, rate, size};
+use super::bridge::bridge_state;
+use super::search::{dht_answer, place, trackers};
+use crate::format::{count, date, rate, size};
 use crate::link::to_share;
-use crate::message::{BridgeStatus, Details, Facts, Torrent, Traffic, ratio_base};
+use crate::message::{BridgeLink, BridgeStatus, Details, Facts, Torrent, Traffic, ratio_base};
 
 /// A name and a value.
 type Row = (&'static str, String);
@@ -103,13 +103,13 @@ pub(super) fn given(torrent: &Torrent) -> String {
 }
 
 /// What trackers, the DHT and the bridge have answered.
-pub(in crate::page) fn answers(torrent: &Torrent, bridge: &BridgeStatus) -> Vec<Row> {
+pub(in crate::page) fn answers(
+    torrent: &Torrent,
+    bridge: &BridgeStatus,
+    link: &BridgeLink,
+) -> Vec<Row> {
     let search = &torrent.search;
-    let bridge = match bridge {
-        BridgeStatus::Connected => "Connected.".to_owned(),
-        other => bridge_trouble(other),
-    };
-    let mut rows = vec![("Bridge", bridge)];
+    let mut rows = vec![("Bridge", bridge_state(bridge, link))];
     if search.waiting.is_some() {
         rows.push(("Place in the swarm", place(search)));
     }
@@ -123,14 +123,7 @@ pub(in crate::page) fn answers(torrent: &Torrent, bridge: &BridgeStatus) -> Vec<
         );
         rows.push(("Swarm", counts + "."));
     }
-    if let Some(seconds) = search.trackers.retry_in {
-        rows.push(("Next announce", format!("In {}.", duration(seconds.into()))));
-    }
-    let dht = search.dht.clone();
-    rows.push((
-        "DHT",
-        dht.map_or_else(|| "Not asked for this torrent.".to_owned(), |dht| dht + "."),
-    ));
+    rows.push(("DHT", dht_answer(search)));
     rows.push(("Addresses", super::search::addresses(search)));
     rows
 }
@@ -214,14 +207,14 @@ mod tests {
                     seeders: 3,
                     leechers: 1,
                     failure: Some("it refused the request".to_owned()),
-                    retry_in: Some(90),
                     ..TrackerSearch::default()
                 },
                 ..Search::default()
             },
             ..Torrent::default()
         };
-        let rows = answers(&torrent, &BridgeStatus::Connected);
+        let rows = answers(&torrent, &BridgeStatus::Connected, &BridgeLink::default());
+        assert!(value(&rows, "Bridge").starts_with("Connected. "));
         assert_eq!(
             value(&rows, "Trackers"),
             "Asked 2 trackers: 1 failed (it refused the request), 1 named peers."
@@ -230,7 +223,6 @@ mod tests {
             value(&rows, "Swarm"),
             "3 seeds and 1 incomplete peer according to the tracker that knows most."
         );
-        assert_eq!(value(&rows, "Next announce"), "In 1 min 30 s.");
         assert_eq!(value(&rows, "DHT"), "Not asked for this torrent.");
     }
 }

@@ -5,17 +5,21 @@ mod bridge;
 mod details;
 mod numbers;
 mod peers;
+mod saving;
 mod search;
+mod trackers;
 
 use super::leaving::is_only_source;
 use crate::format::{count, duration, percent};
 use crate::message::{BridgeStatus, Missing, Peers, Phase, Torrent};
 
-pub(super) use self::bridge::{blocked, bridge, bridge_retry};
+pub(super) use self::bridge::{blocked, bridge, bridge_retry, bridge_state};
 pub(super) use self::details::{answers, details};
 pub(super) use self::numbers::{Number, progress};
-pub(super) use self::peers::{peer_state, route};
+pub(super) use self::peers::{PEER_STATES, peer_state, route};
+pub(super) use self::saving::copied;
 use self::search::{place, search};
+pub(super) use self::trackers::tracker;
 
 /// The first words of a torrent's status.
 pub(super) const fn status(phase: Phase) -> &'static str {
@@ -144,6 +148,10 @@ fn slowness(torrent: &Torrent) -> String {
     }
 }
 
+/// Peers could send more than is stored.
+const STORAGE_IS_SLOW: &str =
+    "Storage is slow: more is asked for when what has arrived is written.";
+
 /// Why a download makes no progress, or little; empty if it does.
 fn stall(torrent: &Torrent) -> String {
     let Peers {
@@ -154,6 +162,7 @@ fn stall(torrent: &Torrent) -> String {
     } = torrent.peers;
     let peers = count(connected, "peer");
     match torrent {
+        t if t.storage_is_slow => STORAGE_IS_SLOW.to_owned(),
         t if t.traffic.down > 0 => slowness(t),
         t if connected == 0 => search(&t.search),
         _ if interesting == 0 => {
@@ -294,6 +303,18 @@ mod tests {
         );
         t.progress.eta = Some(20);
         assert_eq!(reason(&t, &CONNECTED), "", "it ends soon");
+    }
+
+    #[test]
+    fn a_download_that_waits_for_storage_does_not_blame_its_peers() {
+        let mut t = torrent(Phase::Downloading);
+        (t.peers.connected, t.peers.interesting, t.peers.unchoking) = (9, 5, 5);
+        assert!(reason(&t, &CONNECTED).ends_with("waiting for data."));
+        t.storage_is_slow = true;
+        for rate in [0, 1000, 1 << 20] {
+            t.traffic.down = rate;
+            assert_eq!(reason(&t, &CONNECTED), STORAGE_IS_SLOW);
+        }
     }
 
     #[test]

@@ -1,35 +1,61 @@
 //! What the page says about a peer.
 
-use crate::message::{PeerRow, Route};
+use crate::message::{Encrypted, PeerRow, Route};
 
-/// What goes on between us and a peer.
+/// What goes on between us and a peer: what it gives, and what it gets.
 pub(in crate::page) fn peer_state(peer: &PeerRow) -> String {
     let theirs = match peer {
-        PeerRow { choking: true, .. } => "chokes us",
-        PeerRow { down: 1.., .. } => "sends",
         PeerRow {
-            requested: true, ..
+            choking: false,
+            down: 1..,
+            ..
+        } => "sends",
+        PeerRow {
+            choking: false,
+            requested: true,
+            ..
         } => "is to send",
+        PeerRow { wanted: false, .. } => "has nothing we want",
+        PeerRow { choking: true, .. } => "chokes us",
         _ => "lets us request",
     };
     let ours = match peer {
-        PeerRow { up: 1.., .. } => ", receives",
+        PeerRow { up: 1.., .. } => "receives",
         PeerRow {
             requesting: true, ..
-        } => ", waits for us",
-        PeerRow { choked: true, .. } => "",
-        _ => ", may request",
+        } => "waits for us",
+        PeerRow {
+            interested: false, ..
+        } => "wants nothing of us",
+        PeerRow { choked: true, .. } => "is choked by us",
+        _ => "may request",
     };
-    format!("{theirs}{ours}")
+    format!("{theirs}, {ours}")
 }
 
+/// What the words of [`peer_state`] mean.
+pub(in crate::page) const PEER_STATES: &str = "A peer that chokes us answers no requests for now: each gives to a few at a time, and changes them every ten seconds. \
+     So does this page: peers that we choke wait for their turn. One that wants nothing of us has all that we have.";
+
 /// How a peer's data arrive.
-pub(in crate::page) const fn route(route: Route) -> &'static str {
-    match route {
-        Route::Bridge => "bridge",
-        Route::RelayedTab => "another tab, through the bridge",
-        Route::Tab => "another tab, directly",
-    }
+pub(in crate::page) fn route(peer: &PeerRow) -> String {
+    let transport = match peer.route {
+        Route::Tcp => "TCP",
+        Route::Utp => "uTP",
+        Route::RelayedTab => return "another tab, through the bridge".to_owned(),
+        Route::Tab => return "another tab, directly".to_owned(),
+    };
+    let encrypted = match peer.encrypted {
+        Encrypted::Nothing => "in the clear",
+        Encrypted::Handshake => "handshake encrypted",
+        Encrypted::Everything => "encrypted (RC4)",
+    };
+    let dialled = if peer.dialled {
+        "dialled"
+    } else {
+        "dialled the bridge"
+    };
+    format!("bridge, {transport}, {encrypted}, {dialled}")
 }
 
 #[cfg(test)]
@@ -41,12 +67,16 @@ mod tests {
             conn: 1,
             address: "1.2.3.4:5".to_owned(),
             client: String::new(),
-            route: Route::Bridge,
+            route: Route::Tcp,
+            encrypted: Encrypted::Nothing,
+            dialled: true,
             down: 0,
             up: 0,
             pieces: 0,
             choking: true,
             choked: true,
+            interested: true,
+            wanted: true,
             requested: false,
             requesting: false,
         }
@@ -54,13 +84,13 @@ mod tests {
 
     #[test]
     fn the_state_of_a_peer_is_told_in_words() {
-        assert_eq!(peer_state(&peer()), "chokes us");
+        assert_eq!(peer_state(&peer()), "chokes us, is choked by us");
         let sending = PeerRow {
             choking: false,
             down: 1,
             ..peer()
         };
-        assert_eq!(peer_state(&sending), "sends");
+        assert_eq!(peer_state(&sending), "sends, is choked by us");
         let both = PeerRow {
             up: 1,
             choked: false,
@@ -73,5 +103,42 @@ mod tests {
             ..peer()
         };
         assert_eq!(peer_state(&waits), "chokes us, waits for us");
+        let idle = PeerRow {
+            interested: false,
+            wanted: false,
+            ..peer()
+        };
+        let told = "has nothing we want, wants nothing of us";
+        assert_eq!(peer_state(&idle), told);
+        assert_eq!(
+            peer_state(&PeerRow {
+                choking: false,
+                ..idle
+            }),
+            told,
+            "nothing is asked of it"
+        );
+    }
+
+    #[test]
+    fn how_a_peer_is_connected_is_told_in_words() {
+        let peer = peer();
+        assert_eq!(route(&peer), "bridge, TCP, in the clear, dialled");
+        let (utp, encrypted, dialled) = (Route::Utp, Encrypted::Everything, false);
+        let other = PeerRow {
+            route: utp,
+            encrypted,
+            dialled,
+            ..peer.clone()
+        };
+        assert_eq!(
+            route(&other),
+            "bridge, uTP, encrypted (RC4), dialled the bridge"
+        );
+        let tab = PeerRow {
+            route: Route::RelayedTab,
+            ..peer
+        };
+        assert_eq!(route(&tab), "another tab, through the bridge");
     }
 }

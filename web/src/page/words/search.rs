@@ -1,7 +1,9 @@
 //! Messages about the search for a torrent's peers.
 
+use aqueduct_core::tunnel::DhtCounts;
+
 use crate::format::count;
-use crate::message::{PeerSearch, Search, WaitReason};
+use crate::message::{DhtSearch, PeerSearch, Search, WaitReason};
 
 /// The results of the search, for a torrent without peers.
 pub(super) fn search(search: &Search) -> String {
@@ -116,8 +118,8 @@ fn why(search: &Search) -> String {
 }
 
 fn trackerless(search: &Search) -> String {
-    match &search.dht {
-        Some(dht) => format!("This torrent names no tracker. {dht}."),
+    match search.dht {
+        Some(dht) => format!("This torrent names no tracker. {}.", clause(dht)),
         None => "This torrent names no tracker, and no peer has been found yet.".to_owned(),
     }
 }
@@ -146,8 +148,41 @@ fn answers(search: &Search) -> String {
 fn dht(search: &Search) -> String {
     search
         .dht
-        .as_ref()
-        .map_or_else(String::new, |dht| format!("; {dht}"))
+        .map_or_else(String::new, |dht| format!("; {}", clause(dht)))
+}
+
+/// The results from the DHT, as a clause.
+fn clause(dht: DhtSearch) -> String {
+    let DhtSearch {
+        nodes,
+        peers,
+        asking,
+    } = dht;
+    DhtCounts {
+        nodes,
+        peers,
+        asking,
+    }
+    .to_string()
+}
+
+/// The state of the DHT and its answer, as sentences.
+pub(super) fn dht_answer(search: &Search) -> String {
+    let Some(dht) = search.dht else {
+        return "Not asked for this torrent.".to_owned();
+    };
+    let nodes = count(dht.nodes, "node");
+    let peers = count(dht.peers, "peer");
+    match dht {
+        DhtSearch { nodes: 0, .. } => "No node of it is known yet.".to_owned(),
+        DhtSearch { asking: true, .. } => {
+            format!("Being asked; it named {peers} so far. {nodes} known.")
+        }
+        DhtSearch { peers: 0, .. } => {
+            format!("Named no peers when it was asked last. {nodes} known.")
+        }
+        _ => format!("Named {peers} when it was asked last. {nodes} known."),
+    }
 }
 
 fn part(n: u32, one: &str, many: &str) -> Option<String> {
@@ -165,8 +200,6 @@ fn join(parts: &[Option<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aqueduct_core::tunnel::DhtCounts;
-
     use super::*;
     use crate::message::TrackerSearch;
 
@@ -282,15 +315,14 @@ mod tests {
     #[test]
     fn what_the_dht_knows_is_told_beside_what_the_trackers_said() {
         let with_dht = |trackers, nodes, asking| {
-            let peers = 0;
-            let counts = DhtCounts {
+            let dht = DhtSearch {
                 nodes,
-                peers,
+                peers: 0,
                 asking,
             };
             search(&Search {
                 trackers,
-                dht: Some(counts.to_string()),
+                dht: Some(dht),
                 ..Search::default()
             })
         };
@@ -306,6 +338,35 @@ mod tests {
             with_dht(trackers(0, 0, 0), 8, false),
             "This torrent names no tracker. DHT: 8 nodes, 0 peers."
         );
+    }
+
+    #[test]
+    fn the_answer_of_the_dht_is_told_in_words() {
+        let told = |nodes, peers, asking| {
+            dht_answer(&Search {
+                dht: Some(DhtSearch {
+                    nodes,
+                    peers,
+                    asking,
+                }),
+                ..Search::default()
+            })
+        };
+        assert_eq!(
+            told(8, 2, true),
+            "Being asked; it named 2 peers so far. 8 nodes known."
+        );
+        assert_eq!(
+            told(214, 1, false),
+            "Named 1 peer when it was asked last. 214 nodes known."
+        );
+        assert_eq!(
+            told(1, 0, false),
+            "Named no peers when it was asked last. 1 node known."
+        );
+        assert_eq!(told(0, 0, true), "No node of it is known yet.");
+        let unused = dht_answer(&Search::default());
+        assert_eq!(unused, "Not asked for this torrent.");
     }
 
     #[test]

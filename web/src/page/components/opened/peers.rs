@@ -6,6 +6,7 @@ use leptos::prelude::*;
 
 use crate::format::{percent, rate};
 use crate::message::{PeerRow, Torrent};
+use crate::page::components::explain::Explain;
 use crate::page::model::Entry;
 use crate::page::words;
 
@@ -39,6 +40,7 @@ pub fn Peers(entry: Entry) -> impl IntoView {
                     </For>
                 </tbody>
             </table>
+            <Explain question="What does the state of a peer mean?">{words::PEER_STATES}</Explain>
         </Show>
     }
 }
@@ -94,6 +96,6 @@ fn texts(peer: &PeerRow, torrent: &Torrent) -> [String; COLUMNS.len()] {
             String::new()
         },
         words::peer_state(peer),
-        words::route(peer.route).to_owned(),
+        words::route(peer),
     ]
 }

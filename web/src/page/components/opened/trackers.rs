@@ -3,28 +3,31 @@
 use leptos::prelude::*;
 
 use super::details::Rows;
+use crate::message::TrackerRow;
 use crate::page::model::{Entry, Model};
 use crate::page::words;
 
-/// What the search for peers has found, in words, and the trackers that the torrent names.
+/// What the search for peers has found, in words, and the trackers that the torrent names, each with
+/// its answer.
 #[component]
 pub fn Trackers(entry: Entry) -> impl IntoView {
     let model = expect_context::<Model>();
     let answers = Memo::new(move |_| {
-        model
-            .bridge
-            .with(|bridge| entry.torrent.with(|t| words::answers(t, bridge)))
+        let (bridge, link) = (model.bridge.get(), model.link.get());
+        entry.torrent.with(|t| words::answers(t, &bridge, &link))
     });
-    let tiers = Memo::new(move |_| entry.details.with(|details| details.trackers.clone()));
+    // The URLs do not change with the answers, so that their elements stay.
+    let tiers = Memo::new(move |_| entry.trackers.with(|tiers| urls(tiers)));
     let shown = move || {
         let all = tiers.get();
         let several = all.len() > 1;
         let tier = |(number, urls): (usize, Vec<String>)| {
             let label = several.then(|| format!("Tier {}", number + 1));
+            let url = |(at, url)| view! { <Tracker entry place=(number, at) url/> };
             view! {
                 <li>
                     {label.map(|label| view! { <span class="soft">{label}</span> })}
-                    <ul>{urls.into_iter().map(|url| view! { <li>{url}</li> }).collect_view()}</ul>
+                    <ul>{urls.into_iter().enumerate().map(url).collect_view()}</ul>
                 </li>
             }
         };
@@ -36,5 +39,28 @@ pub fn Trackers(entry: Entry) -> impl IntoView {
             <h3>"Trackers of this torrent"</h3>
             <ul class="trackers">{shown}</ul>
         </Show>
+    }
+}
+
+fn urls(tiers: &[Vec<TrackerRow>]) -> Vec<Vec<String>> {
+    let of_tier = |tier: &Vec<TrackerRow>| tier.iter().map(|row| row.url.clone()).collect();
+    tiers.iter().map(of_tier).collect()
+}
+
+/// A tracker at its place: the number of its tier, and its number in that.
+#[component]
+fn Tracker(entry: Entry, place: (usize, usize), url: String) -> impl IntoView {
+    let (tier, at) = place;
+    let told = Memo::new(move |_| {
+        entry.trackers.with(|tiers| {
+            let row = tiers.get(tier).and_then(|tier| tier.get(at));
+            row.map(words::tracker)
+        })
+    });
+    view! {
+        <li>
+            {url}
+            <p class="soft">{move || told.get()}</p>
+        </li>
     }
 }
