@@ -148,6 +148,8 @@ fn slowness(torrent: &Torrent) -> String {
     }
 }
 
+/// Storage that takes this many bytes per second is not called slow, whatever peers could send.
+const FAST_STORAGE: u64 = 32 << 20;
 /// Peers could send more than is stored.
 const STORAGE_IS_SLOW: &str =
     "Storage is slow: more is asked for when what has arrived is written.";
@@ -162,7 +164,7 @@ fn stall(torrent: &Torrent) -> String {
     } = torrent.peers;
     let peers = count(connected, "peer");
     match torrent {
-        t if t.storage_is_slow => STORAGE_IS_SLOW.to_owned(),
+        t if t.storage_is_slow && t.traffic.down < FAST_STORAGE => STORAGE_IS_SLOW.to_owned(),
         t if t.traffic.down > 0 => slowness(t),
         t if connected == 0 => search(&t.search),
         _ if interesting == 0 => {
@@ -315,6 +317,8 @@ mod tests {
             t.traffic.down = rate;
             assert_eq!(reason(&t, &CONNECTED), STORAGE_IS_SLOW);
         }
+        t.traffic.down = FAST_STORAGE;
+        assert_eq!(reason(&t, &CONNECTED), "");
     }
 
     #[test]
