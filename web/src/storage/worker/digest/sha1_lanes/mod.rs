@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn each_lane_has_the_digest_of_its_own_message_whatever_the_length() {
         for length in [0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 1000] {
-            let byte = |lane: usize, at: usize| (at * 31 + lane * 7 + length) as u8;
+            let byte = |lane: usize, at: usize| (at * 31 + lane * 7 + length).to_le_bytes()[0];
             let messages: [Vec<u8>; LANES] =
                 std::array::from_fn(|lane| (0..length).map(|at| byte(lane, at)).collect());
             let whole = length / BLOCK * BLOCK;
