@@ -210,9 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn handle_events(&mut self) {
-        let mut count = 0;
         while let Some(event) = self.tunnel.poll_event().filter(|_| self.end.is_none()) {
-            count += 1;
             match event {
                 ServerEvent::Data { stream, bytes } => self.relay.send(stream, bytes),
                 ServerEvent::Hello { token } => self.handle_hello(&token),
@@ -227,7 +225,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 ServerEvent::Ended(refusal) => self.end = Some(End::Refused(refusal)),
             }
         }
-        self.relay.socket().get_mut().inflow().charge(count);
+        let frames = self.tunnel.take_frames();
+        self.relay.socket().get_mut().inflow().charge(frames);
     }
 
     fn handle_hello(&mut self, token: &[u8]) {

@@ -8,6 +8,10 @@ use crate::swarm::context::SwarmContext;
 use crate::swarm::tracker_reports::TrackerReports;
 use crate::tracker::Listing;
 
+/// No tracker is reported while this many bytes wait to be sent: a report of one may have 4 KiB, and a
+/// tab that does not read must not fill the bridge's memory with them.
+const MAX_UNREAD: usize = 256 << 10;
+
 /// The last report of each kind.
 #[derive(Debug, Default)]
 pub(crate) struct Reports {
@@ -47,10 +51,11 @@ impl Reports {
         context: &SwarmContext,
         tunnel: &mut Server,
     ) {
-        let (mut counts, mut changes) = self.tracker_reports.update(statuses, context);
+        let may_tell = tunnel.backlog() < MAX_UNREAD;
+        let (mut counts, mut changes) = self.tracker_reports.update(statuses, context, may_tell);
         if let Some(listing) = own {
             count_own(listing, &mut counts);
-            changes.extend(self.tracker_reports.update_own(listing));
+            changes.extend(self.tracker_reports.update_own(listing, may_tell));
         }
         for report in changes {
             tunnel.tracker(join, &report);

@@ -27,6 +27,8 @@ pub(crate) struct TrackerReports {
     told: Vec<Told>,
     /// The answer of the bridge's own tracker.
     own: Option<TrackerAnswer>,
+    /// Whether changes were held back.
+    is_behind: bool,
 }
 
 /// What was reported of one tracker.
@@ -34,6 +36,8 @@ pub(crate) struct TrackerReports {
 struct Told {
     /// Since when it has been asked without an answer.
     failing_since: Option<Instant>,
+    /// Its last answer, which counts until it may be told that there is no new one.
+    answered: TrackerAnswer,
     /// Stands for the last report; 0: none. Reports contain URLs and text, of which ten thousand
     /// sessions would keep many.
     hash: u64,
@@ -51,12 +55,15 @@ struct Reported<'a> {
 }
 
 impl TrackerReports {
-    /// What may be reported now: counts, and every tracker that changed.
+    /// What may be reported now: counts, and every tracker that changed. Without `may_tell`, changes
+    /// are held back.
     pub(crate) fn update(
         &mut self,
         statuses: &[TrackerStatus],
         context: &SwarmContext,
+        may_tell: bool,
     ) -> (TrackerCounts, Vec<TrackerReport>) {
+        self.is_behind = false;
         let after = context.limits.failures_told_after.0;
         let mut changes = Vec::new();
         self.told.resize_with(statuses.len(), Told::default);
@@ -65,11 +72,17 @@ impl TrackerReports {
             ..TrackerCounts::default()
         };
         for (status, told) in statuses.iter().zip(&mut self.told) {
-            let reported = reported(status, &mut told.failing_since, after, &context.filter);
+            let reported = told.report(status, after, &context.filter);
             count(&reported, &mut counts);
             let hash = hash(&reported);
-            if std::mem::replace(&mut told.hash, hash) != hash {
+            if told.hash == hash {
+                continue;
+            }
+            if may_tell {
+                told.hash = hash;
                 changes.push(reported.report(&status.url, context));
+            } else {
+                self.is_behind = true;
             }
         }
         let answered = statuses
@@ -80,17 +93,23 @@ impl TrackerReports {
         (counts, changes)
     }
 
-    /// The bridge's own tracker under each of its URLs, if its answer has changed.
-    pub(crate) fn update_own(&mut self, listing: &Listing) -> Vec<TrackerReport> {
+    /// The bridge's own tracker under each of its URLs, if its answer has changed. `may_tell` as in
+    /// [`TrackerReports::update`].
+    pub(crate) fn update_own(&mut self, listing: &Listing, may_tell: bool) -> Vec<TrackerReport> {
         let (swarm, found) = listing.counts();
         let answer = TrackerAnswer::Peers {
             named: u32::try_from(found).unwrap_or(u32::MAX),
             seeders: Some(swarm.seeders),
             leechers: Some(swarm.leechers),
         };
-        if self.own.replace(answer) == Some(answer) {
+        if self.own == Some(answer) {
             return Vec::new();
         }
+        if !may_tell {
+            self.is_behind = true;
+            return Vec::new();
+        }
+        self.own = Some(answer);
         let report = |url: &String| TrackerReport {
             url: url.clone(),
             answer,
@@ -101,14 +120,15 @@ impl TrackerReports {
         listing.urls().iter().map(report).collect()
     }
 
-    /// When the passing of time changes the report.
+    /// When the passing of time changes the report, or what was held back is tried again.
     pub(crate) fn next_change(&self, context: &SwarmContext) -> Option<Instant> {
-        let after = context.limits.failures_told_after.0;
+        let (after, now) = (context.limits.failures_told_after.0, Instant::now());
         let changes = self
             .told
             .iter()
             .filter_map(|told| Some(told.failing_since? + after));
-        changes.filter(|at| *at > Instant::now()).min()
+        let again = self.is_behind.then(|| now + Duration::from_secs(1));
+        changes.filter(|at| *at > now).chain(again).min()
     }
 }
 
@@ -170,60 +190,79 @@ fn hash(reported: &Reported<'_>) -> u64 {
     hasher.finish().max(1)
 }
 
-fn reported<'a>(
-    status: &'a TrackerStatus,
-    since: &mut Option<Instant>,
-    after: Duration,
-    filter: &Filter,
-) -> Reported<'a> {
-    match &status.state {
-        TrackerState::Ok {
-            seeders,
-            leechers,
-            peers,
-        } => {
-            *since = None;
-            Reported {
+impl Told {
+    fn report<'a>(
+        &mut self,
+        status: &'a TrackerStatus,
+        after: Duration,
+        filter: &Filter,
+    ) -> Reported<'a> {
+        match &status.state {
+            TrackerState::Ok {
+                seeders,
+                leechers,
+                peers,
+            } => self.answer(Reported {
+                text: status.warning.as_deref(),
+                next: status.next,
+                asking: status.asking,
                 answer: TrackerAnswer::Peers {
                     named: u32::try_from(*peers).unwrap_or(u32::MAX),
                     seeders: *seeders,
                     leechers: *leechers,
                 },
-                asking: status.asking,
-                text: status.warning.as_deref(),
+            }),
+            TrackerState::Failed(TrackerError::Url(_)) => Reported::failed(TrackerFailure::Url),
+            // The tracker has answered, so that nothing is disclosed by its text or the next attempt.
+            TrackerState::Failed(
+                TrackerError::Failure(reason)
+                | TrackerError::Later { reason, .. }
+                | TrackerError::Never(reason),
+            ) => self.answer(Reported {
+                text: Some(reason),
                 next: status.next,
+                asking: status.asking,
+                answer: TrackerAnswer::Failed(refusal(reason)),
+            }),
+            TrackerState::Failed(TrackerError::TooMany { .. }) => {
+                Reported::failed(TrackerFailure::Forbidden)
             }
-        }
-        TrackerState::Failed(TrackerError::Url(_)) => Reported::failed(TrackerFailure::Url),
-        // The tracker has answered, so that nothing is disclosed by its text or the next attempt.
-        TrackerState::Failed(
-            TrackerError::Failure(reason)
-            | TrackerError::Later { reason, .. }
-            | TrackerError::Never(reason),
-        ) => Reported {
-            text: Some(reason),
-            next: status.next,
-            ..Reported::failed(refusal(reason))
-        },
-        TrackerState::Failed(TrackerError::TooMany { .. }) => {
-            Reported::failed(TrackerFailure::Forbidden)
-        }
-        TrackerState::Failed(_) if is_refused(&status.url, filter) => {
-            Reported::failed(TrackerFailure::Forbidden)
-        }
-        TrackerState::Idle if !status.asking && since.is_none() => {
-            Reported::new(TrackerAnswer::None)
-        }
-        TrackerState::Idle | TrackerState::Failed(_) => {
-            let passed = since.get_or_insert_with(Instant::now).elapsed();
-            if passed < after {
-                Reported {
-                    asking: true,
-                    ..Reported::new(TrackerAnswer::None)
+            TrackerState::Failed(_) if is_refused(&status.url, filter) => {
+                Reported::failed(TrackerFailure::Forbidden)
+            }
+            TrackerState::Idle if !status.asking && self.failing_since.is_none() => {
+                Reported::new(TrackerAnswer::None)
+            }
+            TrackerState::Idle | TrackerState::Failed(_) => {
+                let passed = self
+                    .failing_since
+                    .get_or_insert_with(Instant::now)
+                    .elapsed();
+                if passed < after {
+                    self.asking()
+                } else {
+                    Reported::failed(TrackerFailure::NoAnswer)
                 }
-            } else {
-                Reported::failed(TrackerFailure::NoAnswer)
             }
+        }
+    }
+
+    /// An answer. While the tracker is asked again it is reported as it is after a failure, so that
+    /// nobody sees when that failed.
+    fn answer<'a>(&mut self, reported: Reported<'a>) -> Reported<'a> {
+        self.answered = reported.answer;
+        if reported.asking {
+            self.failing_since.get_or_insert_with(Instant::now);
+            return self.asking();
+        }
+        self.failing_since = None;
+        reported
+    }
+
+    const fn asking(&self) -> Reported<'static> {
+        Reported {
+            asking: true,
+            ..Reported::new(self.answered)
         }
     }
 }
@@ -294,9 +333,9 @@ mod tests {
 
     /// How a tracker with these states, 20 s apart, is reported.
     async fn reports_of(statuses: &[TrackerStatus]) -> Vec<String> {
-        let (filter, mut since, mut reports) = (Filter::default(), None, Vec::new());
+        let (filter, mut told, mut reports) = (Filter::default(), Told::default(), Vec::new());
         for status in statuses {
-            let reported = reported(status, &mut since, AFTER, &filter);
+            let reported = told.report(status, AFTER, &filter);
             reports.push(match reported.answer {
                 TrackerAnswer::None if reported.asking => "asking".to_owned(),
                 TrackerAnswer::None => "idle".to_owned(),
@@ -357,6 +396,46 @@ mod tests {
             told,
             ["asking", "asking", "it gave no usable answer"],
             "silence"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_a_tracker_that_had_answered_fails_is_not_told() {
+        let url = "http://own.example/announce";
+        let answered = |asking| TrackerStatus {
+            state: TrackerState::Ok {
+                seeders: None,
+                leechers: None,
+                peers: 1,
+            },
+            asking,
+            ..failed(url, TrackerError::Html)
+        };
+        let silent = || failed(url, TrackerError::Timeout(Duration::from_secs(30)));
+        let refusal = |asking| TrackerStatus {
+            asking,
+            ..failed(url, TrackerError::Failure("no".to_owned()))
+        };
+        let told = [answered(false), answered(true), silent(), silent()];
+        assert_eq!(
+            reports_of(&told).await,
+            [
+                "answered",
+                "answered",
+                "answered",
+                "it gave no usable answer"
+            ]
+        );
+        let told = [silent(), refusal(false), refusal(true), silent(), silent()];
+        assert_eq!(
+            reports_of(&told).await,
+            [
+                "asking",
+                "it refused the request",
+                "it refused the request",
+                "it refused the request",
+                "it gave no usable answer"
+            ]
         );
     }
 

@@ -122,6 +122,8 @@ pub struct Server {
     joins: BTreeSet<u32>,
     newest_join: u32,
     events: VecDeque<ServerEvent>,
+    /// Frames received since they were last counted.
+    frames: usize,
     started: Instant,
     heard: Instant,
     pinged: Instant,
@@ -140,6 +142,7 @@ impl Server {
             joins: BTreeSet::new(),
             newest_join: 0,
             events: VecDeque::new(),
+            frames: 0,
             started: now,
             heard: now,
             pinged: now,
@@ -324,6 +327,11 @@ impl Server {
         self.out.pop()
     }
 
+    /// The number of frames received since the last call, of which some cause no event.
+    pub fn take_frames(&mut self) -> usize {
+        std::mem::take(&mut self.frames)
+    }
+
     /// The number of bytes that wait to be sent.
     #[must_use]
     pub fn backlog(&self) -> usize {
@@ -343,6 +351,7 @@ impl Server {
         frame::check_length(message.len())?;
         self.out.check_backlog()?;
         while let Some(frame) = frame::next(&mut message)? {
+            self.frames += 1;
             self.handle_frame(frame)?;
         }
         Ok(())

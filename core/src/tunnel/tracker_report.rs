@@ -32,9 +32,10 @@ pub struct TrackerReport {
 }
 
 /// The last answer of a tracker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TrackerAnswer {
     /// There was none yet.
+    #[default]
     None,
     /// It answered.
     Peers {

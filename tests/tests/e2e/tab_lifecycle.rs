@@ -197,6 +197,24 @@ async fn a_storage_worker_that_crashes_or_ends_is_replaced_and_the_download_comp
     setup.browser.close_but_for("it ends here").await;
 }
 
+/// Nothing is lost: what it was to digest is digested by the next one, without a press of "Resume".
+#[tokio::test]
+async fn a_storage_worker_that_ends_while_it_only_digests_is_replaced_and_the_download_goes_on() {
+    let setup = Setup::start().await;
+    let torrent = single("digested.bin", 40, 2);
+    let _seed = setup.seed(&torrent, Manner::Honest);
+    let mut storage = setup.browser.storage_worker().await;
+    let hang = "self.asked = new Promise(asked => { \
+                crypto.subtle.digest = () => { asked(true); return new Promise(() => {}); }; }); true";
+    storage.run(hang).await;
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    assert_eq!(storage.run("self.asked").await, true);
+    storage.run("self.close(); true").await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.save_and_verify(&torrent).await;
+    setup.browser.close().await;
+}
+
 #[tokio::test]
 async fn removing_a_torrent_can_be_undone_for_some_seconds() {
     let setup = Setup::start().await;

@@ -133,7 +133,9 @@ fn tracker(url: &str, known: Option<&TrackerState>, now: Instant) -> TrackerRow 
         url: visible(url).into_owned(),
         answer: known.map_or_else(Default::default, |known| known.answer.clone()),
         asking: known.is_some_and(|known| known.asking),
-        text: known.and_then(|known| known.text.clone()),
+        text: known
+            .and_then(|known| known.text.as_deref())
+            .map(|text| visible(text).into_owned()),
         next: known
             .and_then(|known| known.next)
             .map(|next| u32::try_from(next.since(now).as_secs()).unwrap_or(u32::MAX)),

@@ -52,14 +52,27 @@ impl Buffers {
         (buffer, length)
     }
 
-    /// Takes a buffer back.
+    /// Takes a buffer back. If there is no room for it, larger ones are freed first: they are left from
+    /// a torrent with larger pieces.
     pub(super) fn give_back(&mut self, buffer: ArrayBuffer) {
-        let spare: u32 = self.spare.iter().map(ArrayBuffer::byte_length).sum();
-        if self.spare.is_empty() || spare.saturating_add(buffer.byte_length()) <= MAX_SPARE {
+        let length = buffer.byte_length();
+        if !self.has_room(length) {
+            let spare = std::mem::take(&mut self.spare).into_iter();
+            let (kept, larger): (Vec<_>, Vec<_>) =
+                spare.partition(|other| other.byte_length() <= length);
+            self.spare = kept;
+            larger.iter().for_each(|buffer| self.sink.free(buffer));
+        }
+        if self.spare.is_empty() || self.has_room(length) {
             self.spare.push(buffer);
         } else {
             self.sink.free(&buffer);
         }
+    }
+
+    fn has_room(&self, length: u32) -> bool {
+        let spare: u32 = self.spare.iter().map(ArrayBuffer::byte_length).sum();
+        spare.saturating_add(length) <= MAX_SPARE
     }
 
     /// Frees a buffer that is not used again.

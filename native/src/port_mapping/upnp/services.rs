@@ -84,13 +84,20 @@ impl Services {
             ServiceKind::Connection => "its description names no service that maps ports",
             ServiceKind::Firewall => "its description names no service that opens pinholes",
         });
-        for service in description.services(self.kind).take(MAX_SERVICES) {
+        let mut found = 0;
+        for service in description.services(self.kind) {
+            if found == MAX_SERVICES {
+                break;
+            }
             match description.place(gateway, url, service) {
-                Ok(place) => self.found.push_back(Control {
-                    access: self.access,
-                    service: service.name,
-                    place,
-                }),
+                Ok(place) => {
+                    found += 1;
+                    self.found.push_back(Control {
+                        access: self.access,
+                        service: service.name,
+                        place,
+                    });
+                }
                 // Another service of the description may be at the gateway.
                 Err(failure) => self.failure = failure,
             }

@@ -9,8 +9,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     Blob, DomException, FileSystemDirectoryHandle, FileSystemFileHandle,
-    FileSystemGetDirectoryOptions, FileSystemGetFileOptions, FileSystemRemoveOptions,
-    FileSystemWritableFileStream,
+    FileSystemGetDirectoryOptions, FileSystemGetFileOptions, FileSystemWritableFileStream,
 };
 
 use super::names::{Names, candidates};
@@ -90,35 +89,65 @@ pub(in crate::page) async fn save_into(
     for (files, row) in rows.iter().enumerate() {
         let path = names.place(&row.path);
         renamed += usize::from(path.join("/") != row.path);
-        let data = present(row, stored.reference(row).await)?;
-        let copied = copy(&target, &path, &data, |part| proceed(written + part)).await;
+        let copied = match present(row, stored.reference(row).await) {
+            Ok(data) => copy(&target, &path, &data, |part| proceed(written + part))
+                .await
+                .map_err(|error| not_written(row, &error)),
+            Err(why) => Err(why),
+        };
         if !matches!(copied, Ok(true)) && files == 0 {
-            remove(chosen, &into).await.map_err(refused)?;
+            remove_empty(chosen, &into, &path).await;
         }
         match copied {
             Ok(true) => written += row.size,
             Ok(false) => return Ok(Copied::Cancelled { into, files }),
-            Err(error) => return Err(failed(row, (&into, files), &error)),
+            Err(why) if files == 0 => return Err(why),
+            Err(why) => return Err(format!("{why} The files before it are in {into}.")),
         }
     }
     Ok(Copied::Saved { into, renamed })
 }
 
-/// Which file failed, and what is in the new folder.
-fn failed(row: &FileRow, (into, files): (&str, usize), error: &JsValue) -> String {
-    let why = if is_named(error, "NotReadableError") {
-        unreadable(row, error)
-    } else {
-        let name = visible(&row.name);
-        format!(
-            "{name} cannot be written to your folder: {}.",
-            reason(error)
-        )
-    };
-    match files {
-        0 => why,
-        _ => format!("{why} The files before it are in {into}."),
+/// Which file could not be written, as a sentence for the user.
+fn not_written(row: &FileRow, error: &JsValue) -> String {
+    if is_named(error, "NotReadableError") {
+        return unreadable(row, error);
     }
+    let name = visible(&row.name);
+    format!(
+        "{name} cannot be written to your folder: {}.",
+        reason(error)
+    )
+}
+
+/// Removes the new folder `into`, and the folders that the first file at `path` needed in it, from the
+/// innermost on. One that is not empty stays: somebody else has put something there.
+async fn remove_empty(chosen: &FileSystemDirectoryHandle, into: &str, path: &[String]) {
+    let folders = path.split_last().map_or(&[][..], |(_, folders)| folders);
+    let mut chain = vec![(chosen.clone(), into)];
+    for name in folders {
+        let Some((parent, inside)) = chain.last() else {
+            return;
+        };
+        let Ok(folder) = existing(parent, inside).await else {
+            break;
+        };
+        chain.push((folder, name.as_str()));
+    }
+    for (parent, name) in chain.iter().rev() {
+        if JsFuture::from(parent.remove_entry(name)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn existing(
+    folder: &FileSystemDirectoryHandle,
+    name: &str,
+) -> Result<FileSystemDirectoryHandle, JsValue> {
+    JsFuture::from(folder.get_directory_handle(name))
+        .await?
+        .dyn_into()
 }
 
 /// Creates a folder in the chosen one, under the first name that nothing has there.
@@ -155,14 +184,6 @@ async fn subfolder(
     JsFuture::from(opened).await?.dyn_into()
 }
 
-/// Removes a file, or a folder with all that is in it.
-async fn remove(folder: &FileSystemDirectoryHandle, name: &str) -> Result<(), JsValue> {
-    let all = FileSystemRemoveOptions::new();
-    all.set_recursive(true);
-    JsFuture::from(folder.remove_entry_with_options(name, &all)).await?;
-    Ok(())
-}
-
 /// Writes data to a new file at this path. `false` if `proceed` returned that. Unless all of it was
 /// written, no file is left.
 async fn copy(
@@ -187,7 +208,7 @@ async fn copy(
     let file: FileSystemFileHandle = file.await?.dyn_into()?;
     let copied = write(&file, data, proceed).await;
     if !matches!(copied, Ok(true)) {
-        remove(&folder, name).await?;
+        JsFuture::from(folder.remove_entry(name)).await?;
     }
     copied
 }

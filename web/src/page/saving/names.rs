@@ -47,9 +47,48 @@ fn free_name(name: &str, mut take: impl FnMut(&str) -> bool) -> String {
     candidates(name).find(|name| take(name)).unwrap_or_default()
 }
 
+/// Extensions of files that Chromium does not let pages create: they start programs when they are
+/// opened, or when their folder is.
+const REFUSED_EXTENSIONS: [&str; 4] = ["lnk", "local", "scf", "url"];
+/// Names that it does not let pages create.
+const REFUSED_NAMES: [&str; 3] = ["clock$", "desktop.ini", "thumbs.db"];
+
+/// A name that browsers let pages create, for one that every file system accepts.
+fn permitted_name(portable: &str) -> String {
+    let visible = portable.trim_start().chars();
+    let mut name: String = visible
+        .map(|c| if is_refused(c) { '_' } else { c })
+        .collect();
+    if name.starts_with("..") {
+        name.replace_range(..1, "_");
+    }
+    let lower = name.to_ascii_lowercase();
+    let extension = lower
+        .rsplit_once('.')
+        .map_or("", |(_, extension)| extension);
+    if REFUSED_EXTENSIONS.contains(&extension) || extension.starts_with('{') {
+        name.push('_');
+    }
+    if name.is_empty() || REFUSED_NAMES.contains(&&*lower) {
+        name.insert(0, '_');
+    }
+    name
+}
+
+/// Characters that Chromium refuses and file systems accept: `~`, and those that Unicode calls format
+/// characters or no characters.
+fn is_refused(c: char) -> bool {
+    matches!(
+        c,
+        '~' | '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}' | '\u{8e2}'
+    ) || matches!(c, '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}')
+        || matches!(c, '\u{1d173}'..='\u{1d17a}' | '\u{fdd0}'..='\u{fdef}')
+        || u32::from(c) & 0xfffe == 0xfffe
+}
+
 /// Names for a file or folder, the best one first.
 pub(super) fn candidates(name: &str) -> impl Iterator<Item = String> {
-    let name = portable_name(name);
+    let name = permitted_name(&portable_name(name));
     let others = (2..).map({
         let name = name.clone();
         move |number| numbered_name(&name, number)
@@ -80,6 +119,31 @@ mod tests {
             "c:\\d",
         ];
         let names = ["Ep 1_ Pilot.mkv", "_/x", "a/_/b", "_aux.c", "end/b", "c__d"];
+        assert_eq!(placed(&paths), names);
+    }
+
+    #[test]
+    fn names_that_browsers_refuse_are_replaced() {
+        let paths = [
+            "Site.URL",
+            "a/Thumbs.db",
+            "desktop.ini",
+            "x.{21EC2020-3AEA-1069-A2DD-08002B30309D}",
+            " lead~.txt",
+            "..hidden",
+            ".dot",
+            "\u{1d173}a\u{fdd0}\u{1ffff}",
+        ];
+        let names = [
+            "Site.URL_",
+            "a/_Thumbs.db",
+            "_desktop.ini",
+            "x.{21EC2020-3AEA-1069-A2DD-08002B30309D}_",
+            "lead_.txt",
+            "_.hidden",
+            ".dot",
+            "_a__",
+        ];
         assert_eq!(placed(&paths), names);
     }
 

@@ -4,54 +4,101 @@ use std::collections::BTreeMap;
 
 use aqueduct_core::io::Rope;
 
-/// Kept pieces by the address of their first byte. Each is held here, so that no other piece is at
-/// the same address.
+/// Kept pieces by the numbers by which the storage worker knows them.
 #[derive(Default)]
-pub(super) struct KeptPieces(BTreeMap<usize, (u64, Rope)>);
+pub(super) struct KeptPieces {
+    pieces: BTreeMap<u64, Rope>,
+    /// The piece whose digest is being reported. The engine writes a piece while it is told its
+    /// digest, or not at all.
+    reported: Option<u64>,
+}
 
 impl KeptPieces {
-    /// Adds a piece under the number by which the storage worker knows it.
+    /// Adds a piece.
     pub(super) fn insert(&mut self, number: u64, data: Rope) {
-        self.0.insert(address(&data), (number, data));
+        self.pieces.insert(number, data);
     }
 
-    /// Removes the piece that consists of these slices, and returns its number.
-    pub(super) fn take(&mut self, data: &Rope) -> Option<u64> {
-        let address = address(data);
-        let (number, kept) = self.0.get(&address)?;
-        let (number, same) = (*number, kept.len() == data.len());
-        same.then(|| {
-            self.0.remove(&address);
+    /// Records that the digest of a piece is reported from now on.
+    pub(super) fn begin_report(&mut self, number: u64) {
+        self.reported = Some(number);
+    }
+
+    /// Removes the piece whose digest is being reported if it consists of these slices, and returns
+    /// its number. Slices are compared by their place in memory: two pieces may begin with the same
+    /// one, which is padding.
+    pub(super) fn take_reported(&mut self, data: &Rope) -> Option<u64> {
+        let number = self.reported?;
+        let kept = self.pieces.get(&number)?;
+        is_same(kept, data).then(|| {
+            self.pieces.remove(&number);
             number
         })
     }
 
+    /// Ends the report of a piece. Returns its length in bytes if it is still kept, and removes it.
+    pub(super) fn end_report(&mut self, number: u64) -> Option<u64> {
+        self.reported = None;
+        self.pieces.remove(&number).map(|data| data.len() as u64)
+    }
+
     /// Removes all pieces, and returns how many bytes they were.
     pub(super) fn clear(&mut self) -> u64 {
-        let removed = std::mem::take(&mut self.0).into_values();
-        removed.map(|(_, data)| data.len() as u64).sum()
+        let removed = std::mem::take(&mut self.pieces).into_values();
+        removed.map(|data| data.len() as u64).sum()
     }
 }
 
-fn address(data: &Rope) -> usize {
-    data.0.first().map_or(0, |slice| slice.as_ptr().addr())
+fn is_same(one: &Rope, other: &Rope) -> bool {
+    let places = |rope: &Rope| {
+        let slices = rope.0.iter();
+        slices
+            .map(|slice| (slice.as_ptr().addr(), slice.len()))
+            .collect::<Vec<_>>()
+    };
+    places(one) == places(other)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use bytes::Bytes;
 
+    use super::*;
+
+    fn slice(bytes: &[u8]) -> Bytes {
+        Bytes::copy_from_slice(bytes)
+    }
+
     #[test]
-    fn a_piece_is_recognised_by_its_slices_and_taken_once() {
-        let piece = || Rope(vec![Bytes::from(vec![1, 2]), Bytes::from(vec![3])]);
+    fn a_piece_is_recognised_by_all_its_slices_and_taken_once() {
+        let piece = || Rope(vec![slice(&[1, 2]), slice(&[3])]);
         let (one, equal) = (piece(), piece());
         let mut kept = KeptPieces::default();
         kept.insert(7, one.clone());
-        assert_eq!(kept.take(&equal), None, "equal bytes elsewhere");
+        assert_eq!(kept.take_reported(&one), None, "its digest is not known");
+        kept.begin_report(7);
+        assert_eq!(kept.take_reported(&equal), None, "equal bytes elsewhere");
         let shorter = Rope(vec![one.0[0].clone()]);
-        assert_eq!(kept.take(&shorter), None, "a part of it");
-        assert_eq!(kept.take(&one.clone()), Some(7));
-        assert_eq!(kept.take(&one), None);
+        assert_eq!(kept.take_reported(&shorter), None, "a part of it");
+        assert_eq!(kept.take_reported(&one), Some(7));
+        assert_eq!(kept.take_reported(&one), None);
+        assert_eq!(kept.end_report(7), None);
+    }
+
+    #[test]
+    fn pieces_that_begin_with_the_same_padding_are_told_apart() {
+        let padding = Bytes::from_static(&[0; 4]);
+        let piece = |data| Rope(vec![padding.clone(), slice(&[data])]);
+        let (one, other) = (piece(1), piece(2));
+        let mut kept = KeptPieces::default();
+        kept.insert(1, one.clone());
+        kept.insert(2, other.clone());
+        kept.begin_report(1);
+        assert_eq!(kept.take_reported(&other), None);
+        assert_eq!(kept.take_reported(&one), Some(1));
+        assert_eq!(kept.end_report(1), None);
+        kept.begin_report(2);
+        assert_eq!(kept.end_report(2), Some(5), "it was not written");
+        assert_eq!(kept.clear(), 0);
     }
 }

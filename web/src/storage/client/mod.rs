@@ -9,6 +9,7 @@ mod handover;
 mod kept_pieces;
 mod leftovers;
 mod link;
+mod reply;
 mod unflushed;
 
 use std::cell::{Cell, RefCell};
@@ -28,6 +29,7 @@ use wasm_bindgen_futures::spawn_local;
 use self::handover::Handover;
 use self::kept_pieces::KeptPieces;
 use self::link::{Link, LinkEvent};
+use self::reply::{Failure, Reply, digest_in, unexpected};
 use self::unflushed::Unflushed;
 use super::buffers::Buffers;
 use super::error::FsError;
@@ -46,17 +48,23 @@ struct Inner {
     /// Torrents whose location the storage worker knows.
     known: RefCell<BTreeSet<TorrentId>>,
     kept: RefCell<KeptPieces>,
-    handover: RefCell<Handover<(Rope, DigestCallback)>>,
+    handover: RefCell<Handover<Undigested>>,
     unflushed: RefCell<Unflushed>,
     buffers: RefCell<Buffers>,
     /// Folders that belong to no torrent, and whether they must be deleted.
     leftovers: RefCell<BTreeMap<String, bool>>,
 }
 
-/// What the storage worker answered, and the bytes of [`Answer::Bytes`].
-type Reply = Result<(Answer, Bytes), OpError>;
 type Callback = Box<dyn FnOnce(Reply)>;
 type DigestCallback = Box<dyn FnOnce(Result<Sha1Digest, OpError>)>;
+
+/// A piece to be digested.
+struct Undigested {
+    data: Rope,
+    done: DigestCallback,
+    /// Whether a worker had it that ended.
+    was_sent: bool,
+}
 
 /// The location of a torrent's data.
 #[derive(Clone)]
@@ -132,7 +140,9 @@ impl Storage {
             (_, None) => Vec::new(),
         };
         let reply = match message {
-            Answer::Failed { full, message } => Err(OpError::Storage { full, message }),
+            Answer::Failed { full, message } => {
+                Err(Failure::Answered(OpError::Storage { full, message }))
+            }
             answer => Ok((answer, bytes.into())),
         };
         let callback = self.0.unanswered.borrow_mut().remove(&number);
@@ -141,8 +151,8 @@ impl Storage {
         }
     }
 
-    /// Fails all requests, since nothing answers them any more. Those that follow wait for the next
-    /// worker.
+    /// Fails all requests, since nothing answers them any more; those that change nothing are made
+    /// again once. They and all that follow wait for the next worker.
     fn handle_end(&self, why: &OpError) {
         self.0.known.borrow_mut().clear();
         let lost = self.0.kept.borrow_mut().clear();
@@ -150,7 +160,7 @@ impl Storage {
         self.0.unflushed.borrow_mut().lose();
         let unanswered = self.0.unanswered.take();
         for callback in unanswered.into_values() {
-            callback(Err(why.clone()));
+            callback(Err(Failure::Ended(why.clone())));
         }
         self.hand_over();
     }
@@ -178,7 +188,7 @@ impl Storage {
                 let callback: Callback = Box::new(done);
                 self.0.unanswered.borrow_mut().insert(number, callback);
             }
-            Err(error) => spawn_local(async move { done(Err(error)) }),
+            Err(error) => spawn_local(async move { done(Err(Failure::Answered(error))) }),
         }
     }
 
@@ -189,8 +199,22 @@ impl Storage {
         attachment: Option<ArrayBuffer>,
         done: impl FnOnce(Result<(), OpError>) + 'static,
     ) {
-        let done = move |reply: Reply| done(reply.map(drop));
+        let done = move |reply: Reply| done(reply.map(drop).map_err(OpError::from));
         self.send(self.new_number(), request, attachment, done);
+    }
+
+    /// Sends a request that changes nothing. If the worker ends before it has answered, the next one
+    /// gets it, but no third one: the request may be what ends them.
+    fn ask(&self, place: &Place, request: Request, done: impl FnOnce(Reply) + 'static) {
+        self.introduce(place);
+        let (storage, place, again) = (self.clone(), place.clone(), request.clone());
+        self.send(self.new_number(), request, None, move |reply| match reply {
+            Err(Failure::Ended(_)) => {
+                storage.introduce(&place);
+                storage.send(storage.new_number(), again, None, done);
+            }
+            reply => done(reply),
+        });
     }
 
     /// Makes the location of a torrent's data known, if it is not.
@@ -213,36 +237,58 @@ impl Storage {
         data: Rope,
         done: impl FnOnce(Result<Sha1Digest, OpError>) + 'static,
     ) {
-        let (bytes, done): (_, DigestCallback) = (data.len() as u64, Box::new(done));
-        self.0.handover.borrow_mut().push(bytes, (data, done));
+        self.enqueue(Undigested {
+            data,
+            done: Box::new(done),
+            was_sent: false,
+        });
         self.hand_over();
+    }
+
+    fn enqueue(&self, piece: Undigested) {
+        let bytes = piece.data.len() as u64;
+        self.0.handover.borrow_mut().push(bytes, piece);
     }
 
     /// Passes on the pieces that wait, as far as the storage worker may hold them.
     fn hand_over(&self) {
         loop {
             let next = self.0.handover.borrow_mut().poll();
-            let Some((data, done)) = next else { return };
-            self.send_piece(data, done);
+            let Some(piece) = next else { return };
+            self.send_piece(piece);
         }
     }
 
-    fn send_piece(&self, data: Rope, done: DigestCallback) {
-        let (buffer, length) = self.0.buffers.borrow_mut().filled_with(&data);
+    fn send_piece(&self, piece: Undigested) {
+        let (buffer, length) = self.0.buffers.borrow_mut().filled_with(&piece.data);
         let number = self.new_number();
-        self.0.kept.borrow_mut().insert(number, data.clone());
+        let kept = piece.data.clone();
+        self.0.kept.borrow_mut().insert(number, kept);
         let storage = self.clone();
         let request = Request::Digest { length };
-        self.send(number, request, Some(buffer), move |reply| {
-            done(digest_in(reply));
-            let kept = storage.0.kept.borrow_mut().take(&data);
-            if let Some(piece) = kept {
-                let (handle, bytes) = (storage.clone(), data.len() as u64);
-                storage.request(Request::Release { piece }, None, move |_| {
-                    handle.take_back(bytes);
-                });
+        self.send(number, request, Some(buffer), move |reply| match reply {
+            Err(Failure::Ended(_)) if !piece.was_sent => {
+                let was_sent = true;
+                storage.enqueue(Undigested { was_sent, ..piece });
             }
+            reply => storage.report_digest(number, piece.done, digest_in(reply)),
         });
+    }
+
+    fn report_digest(
+        &self,
+        number: u64,
+        done: DigestCallback,
+        digest: Result<Sha1Digest, OpError>,
+    ) {
+        self.0.kept.borrow_mut().begin_report(number);
+        done(digest);
+        let kept = self.0.kept.borrow_mut().end_report(number);
+        if let Some(bytes) = kept {
+            let storage = self.clone();
+            let request = Request::Release { piece: number };
+            self.request(request, None, move |_| storage.take_back(bytes));
+        }
     }
 
     /// Records that the storage worker holds this many bytes less.
@@ -262,7 +308,7 @@ impl Storage {
         done: impl FnOnce(Result<(), OpError>) + 'static,
     ) {
         self.introduce(place);
-        let piece = self.0.kept.borrow_mut().take(data);
+        let piece = self.0.kept.borrow_mut().take_reported(data);
         let (attachment, length) = match piece {
             Some(_) => (None, u32::try_from(data.len()).unwrap_or(u32::MAX)),
             None => {
@@ -316,20 +362,15 @@ impl Storage {
         length: u32,
         done: impl FnOnce(Result<Option<Bytes>, OpError>) + 'static,
     ) {
-        self.introduce(place);
         let span = place.span(offset, length);
-        self.send(
-            self.new_number(),
-            Request::Read { span },
-            None,
-            move |reply| {
-                done(reply.and_then(|answered| match answered {
-                    (Answer::Bytes, bytes) => Ok(Some(bytes)),
-                    (Answer::Missing, _) => Ok(None),
-                    _ => Err(unexpected()),
-                }));
-            },
-        );
+        self.ask(place, Request::Read { span }, move |reply| {
+            done(match reply {
+                Ok((Answer::Bytes, bytes)) => Ok(Some(bytes)),
+                Ok((Answer::Missing, _)) => Ok(None),
+                Ok(_) => Err(unexpected()),
+                Err(failure) => Err(failure.into()),
+            });
+        });
     }
 
     /// Reads a piece at an offset of the torrent and digests it; `None` if not all of it exists.
@@ -340,20 +381,15 @@ impl Storage {
         length: u32,
         done: impl FnOnce(Result<Option<Sha1Digest>, OpError>) + 'static,
     ) {
-        self.introduce(place);
         let span = place.span(offset, length);
-        self.send(
-            self.new_number(),
-            Request::Check { span },
-            None,
-            move |reply| {
-                done(reply.and_then(|answered| match answered {
-                    (Answer::Digest(digest), _) => Ok(Some(digest)),
-                    (Answer::Missing, _) => Ok(None),
-                    _ => Err(unexpected()),
-                }));
-            },
-        );
+        self.ask(place, Request::Check { span }, move |reply| {
+            done(match reply {
+                Ok((Answer::Digest(digest), _)) => Ok(Some(digest)),
+                Ok((Answer::Missing, _)) => Ok(None),
+                Ok(_) => Err(unexpected()),
+                Err(failure) => Err(failure.into()),
+            });
+        });
     }
 
     /// Makes the writes to a torrent's files durable.
@@ -445,16 +481,4 @@ impl Storage {
         self.0.leftovers.borrow_mut().clear();
         self.request(Request::Reopen, None, done);
     }
-}
-
-fn digest_in(reply: Reply) -> Result<Sha1Digest, OpError> {
-    match reply?.0 {
-        Answer::Digest(digest) => Ok(digest),
-        _ => Err(unexpected()),
-    }
-}
-
-/// An answer to another question, which the storage worker never gives.
-fn unexpected() -> OpError {
-    FsError::Unknown.into()
 }

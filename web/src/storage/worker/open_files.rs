@@ -19,6 +19,8 @@ pub(super) type FileKey = (TorrentId, usize);
 pub(super) struct OpenFiles {
     files: BTreeMap<FileKey, (u64, SyncFile)>,
     uses: u64,
+    /// Torrents of which a closed file could not be made durable, until their next flush.
+    lost: BTreeMap<TorrentId, FsError>,
 }
 
 impl OpenFiles {
@@ -30,30 +32,36 @@ impl OpenFiles {
     }
 
     /// Adds an open file, and closes the least recently used one if there are too many.
-    pub(super) fn insert(&mut self, key: FileKey, file: SyncFile) -> Result<(), FsError> {
+    pub(super) fn insert(&mut self, key: FileKey, file: SyncFile) {
         if self.files.len() >= MAX_OPEN {
-            self.evict()?;
+            self.evict();
         }
         self.uses += 1;
         self.files.insert(key, (self.uses, file));
-        Ok(())
     }
 
-    /// Flushes the file before it is closed: a later flush of its torrent would not reach it.
-    fn evict(&mut self) -> Result<(), FsError> {
+    /// Flushes the file before it is closed: a later flush of its torrent would not reach it. That
+    /// flush reports if this one failed.
+    fn evict(&mut self) {
         let oldest = self
             .files
             .iter()
             .min_by_key(|(_, (used, _))| *used)
             .map(|(key, _)| *key);
-        match oldest.and_then(|key| self.files.remove(&key)) {
-            Some((_, mut file)) => file.flush(),
-            None => Ok(()),
+        let Some((torrent, first)) = oldest else {
+            return;
+        };
+        let flushed = self.files.remove(&(torrent, first));
+        if let Some(Err(error)) = flushed.map(|(_, mut file)| file.flush()) {
+            self.lost.insert(torrent, error);
         }
     }
 
     /// Makes the writes to a torrent's files durable.
     pub(super) fn flush(&mut self, torrent: TorrentId) -> Result<(), FsError> {
+        if let Some(error) = self.lost.remove(&torrent) {
+            return Err(error);
+        }
         let mut own = self.files.iter_mut().filter(|((of, _), _)| *of == torrent);
         own.try_for_each(|(_, (_, file))| file.flush())
     }
@@ -61,5 +69,6 @@ impl OpenFiles {
     /// Closes a torrent's files.
     pub(super) fn close(&mut self, torrent: TorrentId) {
         self.files.retain(|(of, _), _| *of != torrent);
+        self.lost.remove(&torrent);
     }
 }

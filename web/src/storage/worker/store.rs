@@ -236,7 +236,7 @@ impl Store {
         if self.open.get(key).is_none() {
             let folder = self.folders.torrents.folder(&place.folder).await?;
             let opened = folder.open(&slot.name(), create).await?;
-            self.open.insert(key, opened)?;
+            self.open.insert(key, opened);
         }
         self.open.get(key).ok_or(FsError::Missing)
     }

@@ -1,0 +1,40 @@
+//! What comes of a request to the storage worker.
+
+use aqueduct_core::OpError;
+use aqueduct_core::types::Sha1Digest;
+use bytes::Bytes;
+
+use crate::storage::error::FsError;
+use crate::storage::message::Answer;
+
+/// What the storage worker answered, and the bytes of [`Answer::Bytes`].
+pub(super) type Reply = Result<(Answer, Bytes), Failure>;
+
+/// Why a request failed.
+pub(super) enum Failure {
+    /// The worker answered with this error, or could not be asked.
+    Answered(OpError),
+    /// The worker ended before it answered.
+    Ended(OpError),
+}
+
+impl From<Failure> for OpError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Answered(error) | Failure::Ended(error) => error,
+        }
+    }
+}
+
+/// The digest in a reply.
+pub(super) fn digest_in(reply: Reply) -> Result<Sha1Digest, OpError> {
+    match reply?.0 {
+        Answer::Digest(digest) => Ok(digest),
+        _ => Err(unexpected()),
+    }
+}
+
+/// An answer to another question, which the storage worker never gives.
+pub(super) fn unexpected() -> OpError {
+    FsError::Unknown.into()
+}
