@@ -191,3 +191,18 @@ fn a_tab_that_never_says_hello_is_refused() {
         Some(ServerEvent::Ended(Refusal::Silent))
     ));
 }
+
+#[test]
+fn frames_that_cause_no_event_are_counted_too() {
+    let mut world = World::new(Windows::default(), 1);
+    let stream = world.streams[0];
+    world.server.take_frames();
+    let (pong, exhausted) = (raw(5, 0, b""), raw(35, stream, b""));
+    let message = [&pong[..], &exhausted, &exhausted].concat();
+    world.server.handle_message(T0, message.into()).unwrap();
+    assert!(world.server.poll_event().is_none());
+    assert_eq!(
+        (world.server.take_frames(), world.server.take_frames()),
+        (3, 0)
+    );
+}
