@@ -85,7 +85,7 @@ pub(in crate::page) async fn save_into(
     let refused = |error: JsValue| format!("{name} cannot be saved: {}.", reason(&error));
     let stored = Folder::open(folder).await.map_err(refused)?;
     let (into, target) = new_folder(chosen, name).await.map_err(refused)?;
-    let (mut names, mut written, mut renamed) = (Names::default(), 0, 0);
+    let (mut names, mut written, mut renamed) = (Names::new(), 0, 0);
     for (files, row) in rows.iter().enumerate() {
         let path = names.place(&row.path);
         renamed += usize::from(path.join("/") != row.path);

@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aqueduct_core::meta::{folded_name, numbered_name, portable_name};
+use aqueduct_core::meta::{numbered_name, portable_name};
+use js_sys::JsString;
 
 /// The paths given so far.
-#[derive(Default)]
 pub(super) struct Names {
+    /// A key that is equal for names that some file system treats as the same.
+    fold: fn(&str) -> String,
     /// The name of each component, by the folder in which it is, its name in the torrent, and
     /// whether it is a file.
     given: BTreeMap<(String, String, bool), String>,
@@ -16,6 +18,20 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// No path. Names are compared as the browser's tables of Unicode say: a copy of such tables would
+    /// be a tenth of this page's program.
+    pub(super) fn new() -> Self {
+        Self::with(folded_by_browser)
+    }
+
+    const fn with(fold: fn(&str) -> String) -> Self {
+        Self {
+            fold,
+            given: BTreeMap::new(),
+            taken: BTreeSet::new(),
+        }
+    }
+
     /// The components for a file of this path in the torrent; each path is passed once.
     pub(super) fn place(&mut self, path: &str) -> Vec<String> {
         let (mut folder, mut placed) = (String::new(), Vec::new());
@@ -35,11 +51,18 @@ impl Names {
             return given.clone();
         }
         let name = free_name(component, |name| {
-            self.taken.insert((folder.to_owned(), folded_name(name)))
+            self.taken.insert((folder.to_owned(), (self.fold)(name)))
         });
         self.given.insert(key, name.clone());
         name
     }
+}
+
+/// As `aqueduct_core::meta::folded_name`.
+fn folded_by_browser(name: &str) -> String {
+    let name = JsString::from(name.trim_end_matches(['.', ' ']));
+    let folded = name.normalize("NFC").to_upper_case().to_lower_case();
+    folded.normalize("NFC").into()
 }
 
 /// The first of `name`, `name (2)`, ... that is free, as a name that file systems accept.
@@ -98,10 +121,12 @@ pub(super) fn candidates(name: &str) -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
+    use aqueduct_core::meta::folded_name;
+
     use super::*;
 
     fn placed(paths: &[&str]) -> Vec<String> {
-        let mut names = Names::default();
+        let mut names = Names::with(folded_name);
         paths
             .iter()
             .map(|path| names.place(path).join("/"))
