@@ -87,6 +87,23 @@ impl Browser {
         Worker::attach_to_storage(self.profile.path()).await
     }
 
+    /// Waits until a stored resume record contains this text: what was chosen is shown before it is
+    /// stored, and a reload in between loses it.
+    ///
+    /// # Panics
+    /// None does in time.
+    pub async fn wait_for_record(&self, text: &str) {
+        let script = format!(
+            "return navigator.storage.getDirectory().then(root => root.getDirectoryHandle('torrents')).then(async torrents => {{ \
+             for await (const own of torrents.values()) for (const name of ['record-a', 'record-b']) {{ \
+                 const file = await own.getFileHandle(name).catch(() => null); \
+                 if (file && (await (await file.getFile()).text()).includes({})) return true; \
+             }} return false; }}).catch(() => false)",
+            Value::from(text)
+        );
+        self.wait_for(&script, true.into()).await;
+    }
+
     /// Sets the storage quota of the page's origin, in bytes; `None` removes the limit.
     ///
     /// # Panics

@@ -127,6 +127,7 @@ async fn a_complete_download_stops_if_the_user_wants_that_and_seeds_when_it_is_r
         .await;
     browser.press("Resume").await;
     browser.wait_until_complete(SOON).await;
+    browser.wait_for_record(r#""when_complete":"Seed""#).await;
     browser.reload().await;
     browser.wait_until_complete(SOON).await;
     browser.open_tab("Details").await;
