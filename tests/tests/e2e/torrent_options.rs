@@ -64,10 +64,11 @@ async fn files_of_high_priority_come_first_and_skipped_ones_never_also_after_a_r
     let files = [("a.bin", 12 << 20), ("b.bin", 2 << 20), ("c.bin", 1 << 20)];
     let torrent = Arc::new(Recipe::folder("prioritised", 163, &files, 256 * 1024).build());
     browser.add_file(&setup.file(&torrent)).await;
-    browser.choose("Priority of b.bin", "High").await;
     browser.choose("Priority of c.bin", "Skip").await;
+    browser.choose("Priority of b.bin", "High").await;
     let chosen = json!([["Normal", true], ["High", true], ["Skip", false]]);
     wait_for_priorities(browser, chosen.clone()).await;
+    browser.wait_for_record(r#""high":[1]"#).await;
     browser.reload().await;
     wait_for_priorities(browser, chosen).await;
     browser.toggle("c.bin").await;
