@@ -65,7 +65,7 @@ impl TrackerReports {
     ) -> (TrackerCounts, Vec<TrackerReport>) {
         self.is_behind = false;
         let after = context.limits.failures_told_after.0;
-        let mut changes = Vec::new();
+        let (mut changes, mut next) = (Vec::new(), None);
         self.told.resize_with(statuses.len(), Told::default);
         let mut counts = TrackerCounts {
             total: u16::try_from(statuses.len()).unwrap_or(u16::MAX),
@@ -74,6 +74,9 @@ impl TrackerReports {
         for (status, told) in statuses.iter().zip(&mut self.told) {
             let reported = told.report(status, after, &context.filter);
             count(&reported, &mut counts);
+            if matches!(reported.answer, TrackerAnswer::Peers { .. }) {
+                next = next.into_iter().chain(reported.next).min();
+            }
             let hash = hash(&reported);
             if told.hash == hash {
                 continue;
@@ -85,10 +88,6 @@ impl TrackerReports {
                 self.is_behind = true;
             }
         }
-        let answered = statuses
-            .iter()
-            .filter(|status| matches!(status.state, TrackerState::Ok { .. }));
-        let next = answered.filter_map(|status| status.next).min();
         counts.next = next.map(|next| seconds_until(next, context));
         (counts, changes)
     }
