@@ -1,4 +1,4 @@
-//! The browser's interfaces for workers: global scope, clock, locks, buffers, errors.
+//! The browser's interfaces for workers: global scope, clock, locks, workers, buffers, errors.
 
 pub(crate) mod buffers;
 pub(crate) mod callback;
@@ -6,3 +6,4 @@ pub(crate) mod clock;
 pub(crate) mod error;
 pub(crate) mod global;
 pub(crate) mod lock;
+pub(crate) mod module_worker;

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use aqueduct_core::io::Handshaken;
 use aqueduct_core::tunnel::frame::Kind;
 use aqueduct_core::tunnel::{
-    self, Client, Fault, JoinRequest, JoinUpdate, Refusal, Side, StreamClose, TunnelError,
+    self, Client, JoinRequest, JoinUpdate, Refusal, StreamClose, TunnelError,
 };
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, RequestId};
 use aqueduct_core::wire::Message;
@@ -116,16 +116,14 @@ impl Bridge {
 
     /// Handles the next received frame. Returns whether it was valid; `None` if there is none.
     fn handle_next_frame(&mut self, now: Instant) -> Option<bool> {
-        let frame = self.receiving.as_mut()?.next_frame();
-        let handled = match frame {
-            Ok(Some(frame)) => self.handle_frame(now, &frame),
+        match self.receiving.as_mut()?.next_frame() {
+            Ok(Some(frame)) => Some(self.handle_frame(now, &frame).is_ok()),
             Ok(None) => {
                 self.receiving = None;
-                return None;
+                None
             }
-            Err(fault) => Err(by_bridge(fault)),
-        };
-        Some(handled.is_ok())
+            Err(_) => Some(false),
+        }
     }
 
     fn handle_frame(&mut self, now: Instant, frame: &ReceivedFrame) -> Result<(), TunnelError> {
@@ -378,12 +376,5 @@ impl Bridge {
     /// Passes the time to the session. An early call is harmless.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
-    }
-}
-
-const fn by_bridge(fault: Fault) -> TunnelError {
-    TunnelError {
-        by: Side::Bridge,
-        fault,
     }
 }

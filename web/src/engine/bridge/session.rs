@@ -20,6 +20,7 @@ const BUFFERED_RETRY: Duration = Duration::from_millis(10);
 /// The timeout for opening the WebSocket, so that a server that never answers does not block the
 /// tab.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The session, with at most one socket at a time.
 pub(super) struct Session {
     url: String,

@@ -8,19 +8,15 @@ use std::time::Duration;
 
 use js_sys::Array;
 use leptos::prelude::{set_interval, set_timeout, window};
-use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{ErrorEvent, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType};
+use web_sys::{MessageEvent, MessagePort};
 
 use super::heartbeat::{self, Heartbeat, Verdict};
+use crate::browser::module_worker::{Ends, MAX_ENDS, ModuleWorker};
 use crate::message::{ToPage, ToWorker};
 
 /// The script that loads the worker, as trunk names it.
 const SCRIPT: &str = "/worker_loader.js";
-/// The number of crashes within [`CRASH_WINDOW_MS`] after which the worker is not started again,
-/// since a restart does not help.
-const MAX_CRASHES: usize = 3;
-const CRASH_WINDOW_MS: f64 = 60_000.0;
 /// Delay before a restart, so that the browser releases the old worker's files and lock.
 const RESTART_AFTER: Duration = Duration::from_millis(300);
 
@@ -49,29 +45,13 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    worker: Option<Running>,
+    worker: Option<ModuleWorker>,
     /// Whether the worker accepts messages.
     ready: bool,
     heartbeat: Heartbeat,
     /// Messages that wait until it does.
     queued: VecDeque<Array>,
-    /// The times of its crashes, in milliseconds since 1970.
-    crashes: Vec<f64>,
-}
-
-struct Running {
-    worker: Worker,
-    _on_message: Closure<dyn FnMut(MessageEvent)>,
-    _on_error: Closure<dyn FnMut(ErrorEvent)>,
-}
-
-impl Drop for Running {
-    /// A crashed worker may report more errors, to handlers that are about to be dropped.
-    fn drop(&mut self) {
-        self.worker.set_onmessage(None);
-        self.worker.set_onerror(None);
-        self.worker.terminate();
-    }
+    crashes: Ends,
 }
 
 impl WorkerHandle {
@@ -100,17 +80,23 @@ impl WorkerHandle {
         }
     }
 
-    fn spawn(&self) -> Result<Running, JsValue> {
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        let worker = Worker::new_with_options(SCRIPT, &options)?;
-        let (on_message, on_error) = (self.on_message(), self.on_error());
-        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        Ok(Running {
-            worker,
-            _on_message: on_message,
-            _on_error: on_error,
+    fn spawn(&self) -> Result<ModuleWorker, JsValue> {
+        let on_message = {
+            let handle = self.clone();
+            move |event: MessageEvent| {
+                let text = event.data().as_string();
+                if let Some(message) = text.and_then(|text| serde_json::from_str(&text).ok()) {
+                    handle.handle_message(message);
+                }
+            }
+        };
+        let handle = self.clone();
+        // A panic leaves the worker alive in an undefined state; a script that cannot be loaded leaves
+        // no worker. Both count as crashes.
+        ModuleWorker::start(SCRIPT, "", on_message, move |event| {
+            let (handle, cause) = (handle.clone(), event.message());
+            // Deferred, since ending the worker drops the closure that is running now.
+            set_timeout(move || handle.handle_crash(&cause), Duration::ZERO);
         })
     }
 
@@ -126,16 +112,6 @@ impl WorkerHandle {
         }
     }
 
-    fn on_message(&self) -> Closure<dyn FnMut(MessageEvent)> {
-        let handle = self.clone();
-        Closure::new(move |event: MessageEvent| {
-            let text = event.data().as_string();
-            if let Some(message) = text.and_then(|text| serde_json::from_str(&text).ok()) {
-                handle.handle_message(message);
-            }
-        })
-    }
-
     fn handle_message(&self, message: ToPage) {
         self.0.state.borrow_mut().heartbeat.heard();
         match message {
@@ -148,38 +124,24 @@ impl WorkerHandle {
         }
     }
 
-    /// A panic leaves the worker alive in an undefined state; a script that cannot be loaded leaves
-    /// no worker. Both count as crashes.
-    fn on_error(&self) -> Closure<dyn FnMut(ErrorEvent)> {
-        let handle = self.clone();
-        Closure::new(move |event: ErrorEvent| {
-            let (handle, cause) = (handle.clone(), event.message());
-            // Deferred, since ending the worker drops the closure that is running now.
-            set_timeout(move || handle.handle_crash(&cause), Duration::ZERO);
-        })
-    }
-
     fn handle_crash(&self, cause: &str) {
         let mut state = self.0.state.borrow_mut();
         if state.worker.take().is_none() {
             return;
         }
         (state.ready, state.heartbeat) = Default::default();
-        let now = js_sys::Date::now();
-        state.crashes.retain(|at| now - at < CRASH_WINDOW_MS);
-        state.crashes.push(now);
-        let hopeless = state.crashes.len() >= MAX_CRASHES;
+        let may_start = state.crashes.record();
         drop(state);
         (self.0.on_event)(WorkerEvent::Crashed);
-        if hopeless {
+        if may_start {
+            let handle = self.clone();
+            set_timeout(move || handle.launch(), RESTART_AFTER);
+        } else {
             let why = format!(
-                "What does the work behind this page broke {MAX_CRASHES} times within a minute and was stopped. What was downloaded is kept. To go on, \
+                "What does the work behind this page broke {MAX_ENDS} times within a minute and was stopped. What was downloaded is kept. To go on, \
                  reload the page. ({cause})"
             );
             (self.0.on_event)(WorkerEvent::Stopped(why));
-        } else {
-            let handle = self.clone();
-            set_timeout(move || handle.launch(), RESTART_AFTER);
         }
     }
 
@@ -206,14 +168,14 @@ impl WorkerHandle {
     /// Cannot fail: a parcel contains only text, bytes and files, which every browser can clone, and
     /// ports, which are transferred.
     fn post(&self, parcel: &Array) {
-        if let Some(running) = &self.0.state.borrow().worker {
+        if let Some(worker) = &self.0.state.borrow().worker {
             let attachment = parcel.get(1);
             let ports = if attachment.is_instance_of::<MessagePort>() {
                 Array::of1(&attachment)
             } else {
                 Array::new()
             };
-            drop(running.worker.post_message_with_transfer(parcel, &ports));
+            drop(worker.post(parcel, &ports));
         }
     }
 }

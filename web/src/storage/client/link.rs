@@ -6,19 +6,16 @@ use std::rc::Rc;
 
 use aqueduct_core::OpError;
 use js_sys::Array;
-use wasm_bindgen::prelude::Closure;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{ErrorEvent, MessageEvent};
 
 use crate::browser::lock;
+use crate::browser::module_worker::{Ends, MAX_ENDS, ModuleWorker};
 use crate::storage::message::{Answer, Envelope, Request, UNASKED, WORKER_NAME};
 
 /// The script that loads the program once more, as the storage worker.
 const SCRIPT: &str = "/storage_worker.js";
-/// The number of ends within [`WINDOW_MS`] after which no worker is started, since it does not help.
-const MAX_ENDS: usize = 3;
-const WINDOW_MS: f64 = 60_000.0;
 
 /// An event of the storage worker.
 pub(super) enum LinkEvent {
@@ -42,8 +39,7 @@ struct Inner {
     state: RefCell<State>,
     /// Counts the workers, so that late events of an earlier one are ignored.
     worker: Cell<u64>,
-    /// When workers ended, in milliseconds since 1970.
-    ends: RefCell<Vec<f64>>,
+    ends: RefCell<Ends>,
     on_start: RefCell<Option<OnStart>>,
     on_event: RefCell<Option<OnEvent>>,
 }
@@ -54,23 +50,8 @@ enum State {
     #[default]
     Without,
     /// A worker that does not take requests yet, and those that wait.
-    Starting(Running, Vec<(Array, Array)>),
-    Ready(Running),
-}
-
-struct Running {
-    worker: Worker,
-    _on_message: Closure<dyn FnMut(MessageEvent)>,
-    _on_error: Closure<dyn FnMut(ErrorEvent)>,
-}
-
-impl Drop for Running {
-    /// A crashed worker may report more errors, to handlers that are about to be dropped.
-    fn drop(&mut self) {
-        self.worker.set_onmessage(None);
-        self.worker.set_onerror(None);
-        self.worker.terminate();
-    }
+    Starting(ModuleWorker, Vec<(Array, Array)>),
+    Ready(ModuleWorker),
 }
 
 impl Link {
@@ -85,38 +66,29 @@ impl Link {
         let number = self.0.worker.get() + 1;
         self.0.worker.set(number);
         match self.spawn(number) {
-            Ok(running) => {
-                self.0.state.replace(State::Starting(running, Vec::new()));
+            Ok(worker) => {
+                self.0.state.replace(State::Starting(worker, Vec::new()));
             }
             Err(_) => self.report_start(Err("the browser does not start it".to_owned())),
         }
     }
 
-    fn spawn(&self, number: u64) -> Result<Running, JsValue> {
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        options.set_name(WORKER_NAME);
-        let worker = Worker::new_with_options(SCRIPT, &options)?;
+    fn spawn(&self, number: u64) -> Result<ModuleWorker, JsValue> {
         let link = self.clone();
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        let on_message = move |event: MessageEvent| {
             if let Some(answer) = Envelope::unpack(event.data()) {
                 link.handle_answer(number, answer);
             }
-        });
+        };
         let link = self.clone();
-        let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(move |event: ErrorEvent| {
+        let on_error = move |event: ErrorEvent| {
             // Otherwise it would count as an error of this worker, too.
             event.prevent_default();
             link.end_soon(number);
-        });
-        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        worker.post_message(&wasm_bindgen::module())?;
-        Ok(Running {
-            worker,
-            _on_message: on_message,
-            _on_error: on_error,
-        })
+        };
+        let worker = ModuleWorker::start(SCRIPT, WORKER_NAME, on_message, on_error)?;
+        worker.post(&wasm_bindgen::module(), &Array::new())?;
+        Ok(worker)
     }
 
     fn handle_answer(&self, number: u64, answer: Envelope<Answer>) {
@@ -142,16 +114,12 @@ impl Link {
 
     fn handle_ready(&self, number: u64) {
         let state = self.0.state.take();
-        if let State::Starting(running, waiting) = state {
+        if let State::Starting(worker, waiting) = state {
             for (value, transferred) in waiting {
                 // Fails only for buffers that were transferred before.
-                drop(
-                    running
-                        .worker
-                        .post_message_with_transfer(&value, &transferred),
-                );
+                drop(worker.post(&value, &transferred));
             }
-            self.0.state.replace(State::Ready(running));
+            self.0.state.replace(State::Ready(worker));
         }
         let link = self.clone();
         // It holds the lock from now on: this learns even of an end that the browser does not
@@ -175,14 +143,8 @@ impl Link {
             return;
         }
         drop(self.0.state.take());
-        let now = js_sys::Date::now();
-        let ends = {
-            let mut ends = self.0.ends.borrow_mut();
-            ends.retain(|at| now - at < WINDOW_MS);
-            ends.push(now);
-            ends.len()
-        };
-        if ends < MAX_ENDS {
+        let may_start = self.0.ends.borrow_mut().record();
+        if may_start {
             self.launch();
         } else {
             self.0.worker.set(number + 1);
@@ -220,10 +182,7 @@ impl Link {
                 waiting.push((value, transferred));
                 Ok(())
             }
-            State::Ready(running) => running
-                .worker
-                .post_message_with_transfer(&value, &transferred)
-                .map_err(|_| broke()),
+            State::Ready(worker) => worker.post(&value, &transferred).map_err(|_| broke()),
         }
     }
 }

@@ -29,7 +29,7 @@ use wasm_bindgen_futures::spawn_local;
 use self::handover::Handover;
 use self::kept_pieces::KeptPieces;
 use self::link::{Link, LinkEvent};
-use self::reply::{Failure, Reply, digest_in, unexpected};
+use self::reply::{Failure, Reply, digest, digest_in, if_present};
 use self::unflushed::Unflushed;
 use super::buffers::Buffers;
 use super::error::FsError;
@@ -364,12 +364,9 @@ impl Storage {
     ) {
         let span = place.span(offset, length);
         self.ask(place, Request::Read { span }, move |reply| {
-            done(match reply {
-                Ok((Answer::Bytes, bytes)) => Ok(Some(bytes)),
-                Ok((Answer::Missing, _)) => Ok(None),
-                Ok(_) => Err(unexpected()),
-                Err(failure) => Err(failure.into()),
-            });
+            done(if_present(reply, |answer, bytes| {
+                matches!(answer, Answer::Bytes).then_some(bytes)
+            }));
         });
     }
 
@@ -383,12 +380,7 @@ impl Storage {
     ) {
         let span = place.span(offset, length);
         self.ask(place, Request::Check { span }, move |reply| {
-            done(match reply {
-                Ok((Answer::Digest(digest), _)) => Ok(Some(digest)),
-                Ok((Answer::Missing, _)) => Ok(None),
-                Ok(_) => Err(unexpected()),
-                Err(failure) => Err(failure.into()),
-            });
+            done(if_present(reply, |answer, _| digest(&answer)));
         });
     }
 

@@ -28,13 +28,29 @@ impl From<Failure> for OpError {
 
 /// The digest in a reply.
 pub(super) fn digest_in(reply: Reply) -> Result<Sha1Digest, OpError> {
-    match reply?.0 {
-        Answer::Digest(digest) => Ok(digest),
-        _ => Err(unexpected()),
+    digest(&reply?.0).ok_or_else(unexpected)
+}
+
+/// The digest in an answer.
+pub(super) const fn digest(answer: &Answer) -> Option<Sha1Digest> {
+    match answer {
+        Answer::Digest(digest) => Some(*digest),
+        _ => None,
+    }
+}
+
+/// What `pick` takes of an answer; `None` if not all of what was asked for exists.
+pub(super) fn if_present<T>(
+    reply: Reply,
+    pick: impl FnOnce(Answer, Bytes) -> Option<T>,
+) -> Result<Option<T>, OpError> {
+    match reply? {
+        (Answer::Missing, _) => Ok(None),
+        (answer, bytes) => pick(answer, bytes).map(Some).ok_or_else(unexpected),
     }
 }
 
 /// An answer to another question, which the storage worker never gives.
-pub(super) fn unexpected() -> OpError {
+fn unexpected() -> OpError {
     FsError::Unknown.into()
 }
