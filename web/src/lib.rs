@@ -13,6 +13,7 @@ mod media;
 pub mod message;
 pub mod page;
 mod storage;
+pub mod texts;
 
 /// Starts the worker's program: as the storage worker if that is the worker's name, else as the
 /// engine's.

@@ -58,9 +58,10 @@ pub fn start() {
     console_error_panic_hook::set_once();
     let started = Cell::new(false);
     page_port::listen(move |message| {
-        if let Some(ToWorker::Start { bridge }) = message.parse()
+        if let Some(ToWorker::Start { bridge, language }) = message.parse()
             && !started.replace(true)
         {
+            language.set_current();
             spawn_local(async move {
                 if let Err(why) = run(&bridge).await {
                     post(&ToPage::Blocked(why));

@@ -15,6 +15,8 @@ mod torrent;
 
 use serde::{Deserialize, Serialize};
 
+use crate::texts::Language;
+
 pub use self::opened::{
     Details, Encrypted, Facts, Pane, PeerRow, PieceMap, Route, TrackerAnswer, TrackerRow, View,
 };
@@ -31,6 +33,8 @@ pub enum ToWorker {
     Start {
         /// The bridge's address, `https://HOST[:PORT]` or `http://HOST[:PORT]`.
         bridge: String,
+        /// The language of the worker's texts.
+        language: Language,
     },
     /// Adds a magnet link, an info-hash, or a .torrent file at a web address, as typed.
     AddLink(String),

@@ -30,6 +30,7 @@ use web_sys::StorageManager;
 /// Draws the page. Returns immediately; everything else happens in callbacks.
 pub fn start() {
     console_error_panic_hook::set_once();
+    preferences::apply_language();
     // The head of the page, which is shown until this program runs.
     if let Some(early) = document().get_element_by_id("early") {
         early.remove();

@@ -1,4 +1,5 @@
-//! The user's settings, theme and permissions, which are stored in the browser for later visits.
+//! The user's settings, theme, language and permissions, which are stored in the browser for later
+//! visits.
 
 use leptos::ev;
 use leptos::prelude::*;
@@ -7,9 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::local_storage::{self, SETTINGS};
 use super::model::Model;
 use crate::message::{Settings, ToWorker};
+use crate::texts::{Language, settings as texts};
 
 /// The key of the theme in the origin's local storage, which `boot.js` also reads.
 const THEME: &str = "aqueduct.theme";
+/// The key of the language in the origin's local storage.
+const LANGUAGE: &str = "aqueduct.language";
 /// The key of the permissions in the origin's local storage.
 const PERMITTED: &str = "aqueduct.permitted";
 
@@ -25,12 +29,17 @@ pub(crate) enum Theme {
 }
 
 impl Theme {
-    /// All themes, with their names on the page.
-    pub(crate) const ALL: [(Self, &'static str); 3] = [
-        (Self::System, "As the system"),
-        (Self::Light, "Light"),
-        (Self::Dark, "Dark"),
-    ];
+    /// All themes.
+    pub(crate) const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
+
+    /// Its name on the page.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::System => texts::theme_of_system(),
+            Self::Light => texts::light_theme(),
+            Self::Dark => texts::dark_theme(),
+        }
+    }
 
     /// Shows the page in this theme.
     fn apply(self) {
@@ -43,6 +52,31 @@ impl Theme {
         // Fails only for an invalid attribute name.
         drop(root.map(|root| root.set_attribute("data-theme", name)));
     }
+}
+
+/// The language that the user chose; `None`: as the browser prefers.
+pub(crate) fn chosen_language() -> Option<Language> {
+    local_storage::read(LANGUAGE)
+}
+
+/// Chooses a language, and loads the page again, since texts that are shown do not change.
+pub(crate) fn choose_language(language: Option<Language>) {
+    local_storage::write(LANGUAGE, &language);
+    // Fails only in a sandbox, where the page cannot load itself again. Then it applies next time.
+    drop(window().location().reload());
+}
+
+/// The texts that follow are in the user's language.
+pub(super) fn apply_language() {
+    let preferred = || {
+        let tags = window().navigator().languages();
+        Language::of_tags(tags.iter().filter_map(|tag| tag.as_string()))
+    };
+    let language = chosen_language().unwrap_or_else(preferred);
+    language.set_current();
+    let root = document().document_element();
+    // Fails only for an invalid attribute name.
+    drop(root.map(|root| root.set_attribute("lang", language.tag())));
 }
 
 /// What the page does outside of itself only if the user permits it.

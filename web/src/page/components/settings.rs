@@ -7,7 +7,8 @@ use super::fields::{AddressesField, Choice, Field, LimitFields, WhenCompleteFiel
 use super::keep_going::KeepGoing;
 use super::storage_use::StorageUse;
 use crate::page::input;
-use crate::page::preferences::{Preferences, Theme};
+use crate::page::preferences::{Preferences, Theme, choose_language, chosen_language};
+use crate::texts::{Language, settings as texts};
 
 /// A button that opens the dialog, and the dialog while it is open.
 #[component]
@@ -34,6 +35,7 @@ fn Fields() -> impl IntoView {
         <section class="fields" aria-labelledby="settings-page">
             <h3 id="settings-page">"This page"</h3>
             <ThemeChoice/>
+            <LanguageChoice/>
             <KeepGoing/>
             <StorageUse/>
         </section>
@@ -76,13 +78,34 @@ fn ThemeChoice() -> impl IntoView {
     let preferences = expect_context::<Preferences>();
     let chosen = Signal::derive(move || {
         let theme = preferences.theme.get();
-        let at = Theme::ALL.iter().position(|(other, _)| *other == theme);
+        let at = Theme::ALL.iter().position(|other| *other == theme);
         at.unwrap_or(0)
     });
     let choose = Callback::new(move |at: usize| {
-        let theme = Theme::ALL.get(at).map(|(theme, _)| *theme);
-        preferences.set_theme(theme.unwrap_or_default());
+        preferences.set_theme(Theme::ALL.get(at).copied().unwrap_or_default());
     });
-    let options = Theme::ALL.iter().map(|(_, name)| *name).collect();
-    view! { <Choice id="settings-theme" label="Theme" options chosen choose/> }
+    let options = Theme::ALL.into_iter().map(Theme::name).collect();
+    view! { <Choice id="settings-theme" label=texts::theme() options chosen choose/> }
+}
+
+#[component]
+fn LanguageChoice() -> impl IntoView {
+    let at = Language::ALL
+        .iter()
+        .position(|(language, _)| Some(*language) == chosen_language());
+    // The first one is the browser's.
+    let chosen = Signal::stored(at.map_or(0, |at| at + 1));
+    let choose = Callback::new(move |at: usize| {
+        let language = at.checked_sub(1).and_then(|at| Language::ALL.get(at));
+        choose_language(language.map(|(language, _)| *language));
+    });
+    let names = Language::ALL.iter().map(|(_, name)| *name);
+    let options = std::iter::once(texts::language_of_browser())
+        .chain(names)
+        .collect();
+    view! {
+        <Choice
+            id="settings-language" label=texts::language() options chosen choose
+        />
+    }
 }

@@ -14,6 +14,7 @@ use web_sys::{MessageEvent, MessagePort};
 use super::heartbeat::{self, Heartbeat, Verdict};
 use crate::browser::module_worker::{Ends, MAX_ENDS, ModuleWorker};
 use crate::message::{ToPage, ToWorker};
+use crate::texts::Language;
 
 /// The script that loads the worker, as trunk names it.
 const SCRIPT: &str = "/worker_loader.js";
@@ -116,8 +117,8 @@ impl WorkerHandle {
         self.0.state.borrow_mut().heartbeat.heard();
         match message {
             ToPage::Loaded => {
-                let bridge = self.0.bridge.clone();
-                self.post(&parcel(&ToWorker::Start { bridge }, None));
+                let (bridge, language) = (self.0.bridge.clone(), Language::current());
+                self.post(&parcel(&ToWorker::Start { bridge, language }, None));
             }
             ToPage::Ready => self.send_queued(),
             message => (self.0.on_event)(WorkerEvent::Message(message)),

@@ -12,6 +12,7 @@ mod trackers;
 use super::leaving::is_only_source;
 use crate::format::{count, duration, percent};
 use crate::message::{BridgeStatus, Missing, Peers, Phase, Torrent};
+use crate::texts::status as texts;
 
 pub(super) use self::bridge::{blocked, bridge, bridge_retry, bridge_state};
 pub(super) use self::details::{answers, details};
@@ -22,17 +23,17 @@ use self::search::{place, search};
 pub(super) use self::trackers::tracker;
 
 /// The first words of a torrent's status.
-pub(super) const fn status(phase: Phase) -> &'static str {
+pub(super) fn status(phase: Phase) -> &'static str {
     match phase {
-        Phase::Connecting => "Connecting",
-        Phase::FetchingMetadata => "Fetching metadata",
-        Phase::Checking => "Checking",
-        Phase::Copying => "Copying",
-        Phase::Downloading => "Downloading",
-        Phase::Seeding => "Seeding",
-        Phase::Finished => "Finished",
-        Phase::Paused => "Paused",
-        Phase::Error => "Error",
+        Phase::Connecting => texts::connecting(),
+        Phase::FetchingMetadata => texts::fetching_metadata(),
+        Phase::Checking => texts::checking(),
+        Phase::Copying => texts::copying(),
+        Phase::Downloading => texts::downloading(),
+        Phase::Seeding => texts::seeding(),
+        Phase::Finished => texts::finished(),
+        Phase::Paused => texts::paused(),
+        Phase::Error => texts::error(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The numbers of a torrent: progress, size, rates, peers, time left.
 
 use super::details::given;
-use crate::format::{count, duration, part, percent, rate};
+use crate::format::{duration, part, percent, rate};
 use crate::message::{Phase, Torrent};
+use crate::texts::status;
 
 /// The percentage of the wanted data that is complete or, while checking, that is checked.
 pub(in crate::page) fn progress(torrent: &Torrent) -> u8 {
@@ -78,7 +79,7 @@ impl Number {
                 let gave = torrent.is_complete() && traffic.uploaded > 0;
                 gave.then(|| format!("gave {}", given(torrent)))
             }
-            Self::Peers => is_moving.then(|| count(torrent.peers.connected, "peer")),
+            Self::Peers => is_moving.then(|| status::peers(torrent.peers.connected)),
         }
     }
 }

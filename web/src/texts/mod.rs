@@ -1,0 +1,71 @@
+//! All texts that the user reads, in every language of the page.
+//!
+//! Each file has the texts of one area. A text is a function, so that a missing language or a
+//! misspelt placeholder does not compile, and texts that a program does not use are not in it. To
+//! add a language: a variant of [`Language`], and a line per text.
+//!
+//! What others wrote stays as it is: names of files, answers of trackers, reasons of the browser, and
+//! details for the author of a torrent.
+
+mod language;
+pub(crate) mod settings;
+pub(crate) mod status;
+mod template;
+
+pub use self::language::Language;
+
+/// Declares texts. A placeholder is the name of an argument in braces. Two texts with `|` between
+/// them are singular and plural, and the first argument is the number that decides.
+///
+/// ```ignore
+/// texts! {
+///     paused() { en: "Paused", de: "Angehalten" }
+///     missing(amount) { en: "{amount} missing", de: "{amount} fehlen" }
+///     peers(n) { en: "{n} peer" | "{n} peers", de: "{n} Peer" | "{n} Peers" }
+/// }
+/// ```
+macro_rules! texts {
+    ($( $(#[$attribute:meta])* $name:ident $arguments:tt { $($languages:tt)* } )*) => {
+        $( $crate::texts::text! { [$(#[$attribute])*] $name $arguments { $($languages)* } } )*
+    };
+}
+
+/// One text of [`texts`].
+macro_rules! text {
+    ([$($attributes:tt)*] $name:ident () { en: $en:literal, de: $de:literal $(,)? }) => {
+        $($attributes)*
+        pub(crate) fn $name() -> &'static str {
+            const { $crate::texts::template::check(&[$en, $de], &[]) };
+            $crate::texts::Language::current().pick($en, $de)
+        }
+    };
+    ([$($attributes:tt)*] $name:ident ($($argument:ident),+) { en: $en:literal, de: $de:literal $(,)? }) => {
+        $($attributes)*
+        pub(crate) fn $name($($argument: impl std::fmt::Display),+) -> String {
+            const { $crate::texts::template::check(&[$en, $de], &[$(stringify!($argument)),+]) };
+            $crate::texts::template::fill(
+                $crate::texts::Language::current().pick($en, $de),
+                &[$((stringify!($argument), &$argument)),+],
+            )
+        }
+    };
+    ([$($attributes:tt)*] $name:ident ($n:ident $(, $argument:ident)*) {
+        en: $en_one:literal | $en:literal, de: $de_one:literal | $de:literal $(,)?
+    }) => {
+        $($attributes)*
+        pub(crate) fn $name($n: impl TryInto<u64> $(, $argument: impl std::fmt::Display)*) -> String {
+            const {
+                $crate::texts::template::check(&[$en, $de], &[stringify!($n) $(, stringify!($argument))*]);
+                $crate::texts::template::check_placeholders(&[$en_one, $de_one], &[stringify!($n) $(, stringify!($argument))*]);
+            };
+            let $n = $n.try_into().unwrap_or(u64::MAX);
+            let (one, other) = $crate::texts::Language::current().pick(($en_one, $en), ($de_one, $de));
+            $crate::texts::template::fill(
+                if $n == 1 { one } else { other },
+                &[(stringify!($n), &$n) $(, (stringify!($argument), &$argument))*],
+            )
+        }
+    };
+}
+
+pub(crate) use {text, texts};
