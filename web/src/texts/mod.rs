@@ -6,6 +6,30 @@
 //!
 //! What others wrote stays as it is: names of files, answers of trackers, reasons of the browser, and
 //! details for the author of a torrent.
+//!
+//! German is impersonal or imperative ("Dateien auswählen", "Der Browser …"), as in Firefox and
+//! qBittorrent; „du“ and „Sie“ are avoided, quotes are „…“, and a number and its unit or `%` are
+//! separated by a space. The same word is used everywhere:
+//!
+//! | English | German |
+//! |---|---|
+//! | torrent, peer, seed, tracker, DHT, bridge | der Torrent, Peer, Seed, Tracker, die DHT, die Bridge |
+//! | magnet link, info-hash, .torrent file | Magnet-Link, Info-Hash, Torrent-Datei |
+//! | swarm, piece, ratio, metadata | Schwarm, Teil, Verhältnis, Metadaten |
+//! | download (verb; a running one) | herunterladen; lädt |
+//! | a download, an upload (noun) | Download, Upload |
+//! | upload, seed (verb; as a state) | hochladen, verteilen; Verteilt |
+//! | down, up (in columns and rates) | Empfang, Senden |
+//! | share (a torrent or files) | teilen |
+//! | add, remove, delete | hinzufügen, entfernen, löschen |
+//! | pause, resume, paused | anhalten, fortsetzen, Angehalten |
+//! | complete, finished | vollständig, Fertig |
+//! | check, verify | prüfen |
+//! | save (as a file) | speichern |
+//! | storage, stored | Speicher, gespeichert |
+//! | page, tab, browser, worker | Seite, Tab, Browser, Hintergrundprogramm |
+//! | private torrent | privater Torrent |
+//! | error, failed | Fehler, fehlgeschlagen |
 
 mod language;
 pub(crate) mod settings;
