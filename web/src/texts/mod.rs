@@ -15,11 +15,12 @@
 //! |---|---|
 //! | torrent, peer, seed, tracker, DHT, bridge | der Torrent, Peer, Seed, Tracker, die DHT, die Bridge |
 //! | magnet link, info-hash, .torrent file | Magnet-Link, Info-Hash, Torrent-Datei |
-//! | swarm, piece, ratio, metadata | Schwarm, Teil, Verhältnis, Metadaten |
+//! | swarm, piece, ratio, metadata | Schwarm, der Teil (jeder Teil, Teile), Verhältnis, Metadaten |
 //! | download (verb; a running one) | herunterladen; lädt |
 //! | a download, an upload (noun) | Download, Upload |
 //! | upload, seed (verb; as a state) | hochladen, verteilen; Verteilt |
-//! | down, up (in columns and rates) | Empfang, Senden |
+//! | down, up (names of columns and rates) | Download, Upload |
+//! | gave, given (uploaded in all) | hochgeladen |
 //! | share (a torrent or files) | teilen |
 //! | add, remove, delete | hinzufügen, entfernen, löschen |
 //! | pause, resume, paused | anhalten, fortsetzen, Angehalten |
