@@ -3,8 +3,9 @@
 use std::cmp::{Ordering, Reverse};
 
 use super::words::progress;
-use crate::format::{count, rate, size};
+use crate::format::{rate, size};
 use crate::message::{Phase, Torrent};
+use crate::texts::{list as texts, status};
 
 /// Torrents in related phases. The list can be limited to one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,14 +42,26 @@ impl Group {
     }
 
     /// Its name on the page.
-    pub(crate) const fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::Downloading => "Downloading",
-            Self::Connecting => "Connecting",
-            Self::Checking => "Checking",
-            Self::Complete => "Complete",
-            Self::Paused => "Paused",
-            Self::Failed => "Error",
+            Self::Downloading => status::downloading(),
+            Self::Connecting => status::connecting(),
+            Self::Checking => status::checking(),
+            Self::Complete => texts::complete_group(),
+            Self::Paused => status::paused(),
+            Self::Failed => status::error(),
+        }
+    }
+
+    /// So many torrents of this group, in words.
+    fn count(self, number: u32) -> String {
+        match self {
+            Self::Downloading => texts::downloading(number),
+            Self::Connecting => texts::connecting(number),
+            Self::Checking => texts::checking(number),
+            Self::Complete => texts::complete(number),
+            Self::Paused => texts::paused(number),
+            Self::Failed => texts::failed(number),
         }
     }
 }
@@ -76,17 +89,31 @@ pub(crate) enum SortKey {
 }
 
 impl SortKey {
-    /// All keys, with their names on the page.
-    pub(crate) const ALL: [(Self, &'static str); 8] = [
-        (Self::Added, "Newest"),
-        (Self::Name, "Name"),
-        (Self::State, "State"),
-        (Self::Progress, "Progress"),
-        (Self::Size, "Size"),
-        (Self::Down, "Download rate"),
-        (Self::Up, "Upload rate"),
-        (Self::TimeLeft, "Time left"),
+    /// All keys.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Added,
+        Self::Name,
+        Self::State,
+        Self::Progress,
+        Self::Size,
+        Self::Down,
+        Self::Up,
+        Self::TimeLeft,
     ];
+
+    /// Its name on the page.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Added => texts::newest(),
+            Self::Name => texts::name(),
+            Self::State => texts::state(),
+            Self::Progress => texts::progress(),
+            Self::Size => texts::size(),
+            Self::Down => texts::download_rate(),
+            Self::Up => texts::upload_rate(),
+            Self::TimeLeft => texts::time_left(),
+        }
+    }
 
     /// Whether the order changes all the time by itself.
     pub(crate) const fn is_volatile(self) -> bool {
@@ -217,23 +244,16 @@ impl Totals {
             .map(|group| (self.number(Some(group)), group));
         let parts: Vec<String> = groups
             .filter(|(number, _)| *number > 0)
-            .map(|(number, group)| match group {
-                Group::Failed => format!("{number} with an error"),
-                group => format!("{number} {}", group.word().to_lowercase()),
-            })
+            .map(|(number, group)| group.count(number))
             .collect();
-        let given = match self.uploaded {
-            0 => String::new(),
-            bytes => format!("; gave {}", size(bytes)),
-        };
-        format!(
-            "{}: {}{given}",
-            count(self.number(None), "torrent"),
-            parts.join(", ")
-        )
+        let (number, groups) = (self.number(None), parts.join(", "));
+        match self.uploaded {
+            0 => texts::totals(number, groups),
+            bytes => texts::totals_and_given(number, groups, size(bytes)),
+        }
     }
 
-    /// The rates as text for screen readers: `Down 1.25 MiB/s, up 0 B/s`.
+    /// The rates as texts: `1.25 MiB/s`, `0 B/s`.
     pub(crate) fn rates(&self) -> (String, String) {
         (rate(self.down), rate(self.up))
     }

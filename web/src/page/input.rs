@@ -1,6 +1,7 @@
 //! What users type into fields: parsed, or refused with a sentence that says what to type.
 
 use crate::message::PEERS;
+use crate::texts::fields as texts;
 
 /// The largest rate limit in KiB/s, which is more than any network transfers.
 const MAX_LIMIT: u64 = 100_000_000;
@@ -23,9 +24,7 @@ pub(super) fn limit(text: &str) -> Result<Option<u64>, String> {
     let number = text.parse().ok();
     match number.filter(|kib| (1..=MAX_LIMIT).contains(kib)) {
         Some(kib) => Ok(Some(kib * 1024)),
-        None => {
-            Err("Type a whole number of KiB per second from 1, or nothing for no limit.".to_owned())
-        }
+        None => Err(texts::type_limit().to_owned()),
     }
 }
 
@@ -37,13 +36,7 @@ pub(super) fn limit_text(limit: Option<u64>) -> String {
 /// A number of peers.
 pub(super) fn peers(text: &str) -> Result<u16, String> {
     let number = text.parse().ok().filter(|number| PEERS.contains(number));
-    number.ok_or_else(|| {
-        format!(
-            "Type a whole number from {} to {}.",
-            PEERS.start(),
-            PEERS.end()
-        )
-    })
+    number.ok_or_else(|| texts::type_number(PEERS.start(), PEERS.end()))
 }
 
 /// A ratio, in hundredths.
@@ -57,7 +50,7 @@ pub(super) fn ratio(text: &str) -> Result<u32, String> {
     let number: Option<f64> = text.replace(',', ".").parse().ok();
     match number.filter(|ratio| (0.01..=MAX_RATIO).contains(ratio)) {
         Some(ratio) => Ok((ratio * 100.0).round() as u32),
-        None => Err("Type a number above 0, for instance 1.5.".to_owned()),
+        None => Err(texts::type_ratio().to_owned()),
     }
 }
 
@@ -71,17 +64,17 @@ pub(super) fn addresses(text: &str, schemes: &[&str]) -> Result<Vec<String>, Str
     let mut found: Vec<String> = Vec::new();
     for line in text.split_whitespace() {
         if !is_address(line, schemes) {
-            return Err(format!(
-                "{line} is no address that can be used here. Type one per line, each beginning with {}.",
-                schemes.join(" or ")
-            ));
+            let either = |one: String, other| texts::either(one, other);
+            let schemes = schemes.iter().map(|scheme| (*scheme).to_owned());
+            let schemes = schemes.reduce(either).unwrap_or_default();
+            return Err(texts::type_addresses(line, schemes));
         }
         if !found.iter().any(|other| other == line) {
             found.push(line.to_owned());
         }
     }
     if found.len() > MAX_ADDRESSES {
-        return Err(format!("Type at most {MAX_ADDRESSES} addresses."));
+        return Err(texts::type_fewer_addresses(MAX_ADDRESSES));
     }
     Ok(found)
 }

@@ -12,15 +12,15 @@ use web_sys::{
 
 use crate::browser::error::reason;
 use crate::message::SharedFile;
-
-/// The default name for several files.
-const DEFAULT_NAME: &str = "Shared files";
+use crate::texts::sharing as texts;
 
 /// Files that the user may share, and the name that they will have.
 #[derive(Clone, Debug)]
 pub(crate) struct Offer {
     /// Name of the one file, or of the folder.
     pub(crate) name: String,
+    /// Whether the name is the default one of several files.
+    pub(crate) has_default_name: bool,
     /// Paths and sizes.
     pub(crate) files: Vec<SharedFile>,
     /// The files themselves, in the same order. They have not been read.
@@ -44,11 +44,6 @@ impl Offer {
             .fold(0, |sum, file| sum.saturating_add(file.size))
     }
 
-    /// Whether the name is the default one.
-    pub(crate) fn has_default_name(&self) -> bool {
-        self.name == DEFAULT_NAME
-    }
-
     /// An offer of files that were selected one by one, or as a folder; `None` if there are none.
     pub(crate) fn from_list(files: &FileList) -> Option<Self> {
         let found = (0..files.length())
@@ -62,16 +57,9 @@ impl Offer {
     /// # Errors
     /// One sentence for the user, if there is nothing to share or the browser cannot read it.
     pub(super) async fn from_dropped(dropped: Vec<Dropped>) -> Result<Self, String> {
-        let unreadable = |error: JsValue| {
-            format!(
-                "What was dropped cannot be read: {}. Drop it again, or choose files instead.",
-                reason(&error)
-            )
-        };
+        let unreadable = |error: JsValue| texts::unreadable(reason(&error));
         let found = walk(dropped).await.map_err(unreadable)?;
-        Self::from_files(found).ok_or_else(|| {
-            "There is no file in what was dropped, so there is nothing to share.".to_owned()
-        })
+        Self::from_files(found).ok_or_else(|| texts::nothing_dropped().to_owned())
     }
 
     /// A single file is shared as itself, a single folder under its own name, anything else in a
@@ -86,7 +74,7 @@ impl Offer {
         let name = if has_one_top {
             top
         } else {
-            DEFAULT_NAME.to_owned()
+            texts::default_name().to_owned()
         };
         let skip = usize::from(has_one_top);
         let files = found.iter().map(|(path, file)| SharedFile {
@@ -95,6 +83,7 @@ impl Offer {
         });
         Some(Self {
             name,
+            has_default_name: !has_one_top,
             files: files.collect(),
             contents: found.iter().map(|(_, file)| file).collect(),
             left_out,

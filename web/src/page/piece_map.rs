@@ -2,6 +2,7 @@
 
 use crate::format::percent;
 use crate::message::PieceMap;
+use crate::texts::opened as texts;
 
 /// The shares of complete pieces, from 0 to 1, in this many equal parts of the torrent; one per
 /// piece if there are fewer.
@@ -41,18 +42,17 @@ pub(super) fn text(map: &PieceMap) -> String {
         number, complete, ..
     } = map;
     match (*number, *complete) {
-        (0, _) => "The pieces are not known yet.".to_owned(),
-        (1, 1) => "The only piece is complete.".to_owned(),
-        (number, complete) if number == complete => format!("All {number} pieces are complete."),
-        (number, complete) => format!(
-            "{complete} of {number} pieces are complete ({} %).{}",
-            percent(complete.into(), number.into()),
-            gap(map)
-        ),
+        (0, _) => texts::unknown_pieces().to_owned(),
+        (1, 1) => texts::only_piece().to_owned(),
+        (number, complete) if number == complete => texts::all_pieces(number),
+        (number, complete) => {
+            let percent = percent(complete.into(), number.into());
+            texts::some_pieces(complete, number, percent) + &gap(map)
+        }
     }
 }
 
-/// The first piece that is missing.
+/// The first piece that is missing, as a sentence that follows another.
 fn gap(map: &PieceMap) -> String {
     let bits = bytes(&map.bits);
     let missing = (0..map.number).find(|piece| {
@@ -60,7 +60,7 @@ fn gap(map: &PieceMap) -> String {
             .is_none_or(|byte| byte & (0x80 >> (piece % 8)) == 0)
     });
     missing.map_or_else(String::new, |piece| {
-        format!(" The first one that is missing is piece {piece}.")
+        format!(" {}", texts::first_missing(piece))
     })
 }
 

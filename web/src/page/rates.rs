@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use super::model::Model;
 use crate::format::rate;
+use crate::texts::opened as texts;
 
 /// Interval of the samples. In a hidden page, browsers make it longer.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -68,10 +69,9 @@ impl History {
 
     /// The plot in words.
     pub(crate) fn text(&self) -> String {
-        format!(
-            "Last 10 minutes: at most {} down, {} up",
+        texts::plot(
             rate(self.highest(|sample| sample.down)),
-            rate(self.highest(|sample| sample.up))
+            rate(self.highest(|sample| sample.up)),
         )
     }
 }

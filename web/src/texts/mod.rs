@@ -32,8 +32,17 @@
 //! | private torrent | privater Torrent |
 //! | error, failed | Fehler, fehlgeschlagen |
 
+pub(crate) mod about;
+pub(crate) mod add;
+pub(crate) mod common;
+pub(crate) mod fields;
 mod language;
+pub(crate) mod list;
+pub(crate) mod notices;
+pub(crate) mod opened;
+pub(crate) mod player;
 pub(crate) mod settings;
+pub(crate) mod sharing;
 pub(crate) mod status;
 mod template;
 

@@ -10,10 +10,11 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Event, File, HtmlInputElement};
 
-use super::explain::{Explain, INFO_HASH, MAGNET};
+use super::explain::Explain;
 use crate::browser::error::reason;
 use crate::page::model::Model;
 use crate::page::offer::{Offer, is_torrent};
+use crate::texts::{about, add as texts};
 
 /// The maximum size of a .torrent file in bytes; the parser has the same limit.
 const MAX_TORRENT: f64 = 10e6;
@@ -28,12 +29,12 @@ pub fn AddForm() -> impl IntoView {
     };
     view! {
         <form class="add" on:submit=submit novalidate>
-            <label class="label" for="link">"Magnet link or info-hash"</label>
+            <label class="label" for="link">{texts::link()}</label>
             <div class="add-row">
                 <LinkField/>
-                <button class="primary" type="submit">"Download"</button>
+                <button class="primary" type="submit">{texts::download()}</button>
             </div>
-            <Explain question="What is a magnet link or an info-hash?">{MAGNET} " " {INFO_HASH}</Explain>
+            <Explain question=texts::what_is_a_link()>{about::magnet_link()} " " {about::info_hash()}</Explain>
             <FilePicker/>
             <SharePicker/>
             <AddAlert/>
@@ -75,12 +76,12 @@ fn FilePicker() -> impl IntoView {
     };
     view! {
         <p class="pick">
-            <span>"or choose a"</span>
+            <span>{texts::or_choose()}</span>
             <label class="file">
-                "Torrent file"
+                {texts::torrent_file()}
                 <input type="file" accept=".torrent,application/x-bittorrent" multiple on:change=change/>
             </label>
-            <span class="wide">"or drop one anywhere on this page"</span>
+            <span class="wide">{texts::or_drop_torrent()}</span>
         </p>
     }
 }
@@ -92,20 +93,20 @@ fn SharePicker() -> impl IntoView {
         let input: HtmlInputElement = event_target(&event);
         let offer = input.files().and_then(|files| Offer::from_list(&files));
         if offer.is_none() {
-            model.show_alert("There is no file in that folder.".to_owned());
+            model.show_alert(texts::empty_folder().to_owned());
         }
         model.offer.set(offer);
         input.set_value("");
     };
     view! {
         <p class="pick">
-            <span>"To share files of your own, choose"</span>
+            <span>{texts::to_share()}</span>
             <label class="file">
-                "Share files"
+                {texts::share_files()}
                 <input type="file" multiple on:change=change/>
             </label>
             {can_choose_folders().then(|| view! { <FolderInput change/> })}
-            <span class="wide">"or drop files or a folder on this page"</span>
+            <span class="wide">{texts::or_drop_files()}</span>
         </p>
     }
 }
@@ -122,7 +123,7 @@ fn FolderInput(change: impl Fn(Event) + 'static) -> impl IntoView {
     });
     view! {
         <label class="file">
-            "Share a folder"
+            {texts::share_folder()}
             <input node_ref=input type="file" on:change=change/>
         </label>
     }
@@ -162,21 +163,12 @@ async fn add_file(model: Model, file: &File) -> Result<(), String> {
     let name = file.name();
     let shown = visible(&name);
     if !is_torrent(&name) {
-        return Err(format!(
-            "{shown} is not a torrent file: its name does not end in .torrent. To share it with others, use \u{201c}Share files\u{201d}."
-        ));
+        return Err(texts::not_a_torrent(shown));
     }
     if file.size() > MAX_TORRENT {
-        return Err(format!(
-            "{shown} is too large for a torrent file, which has at most 10 MB."
-        ));
+        return Err(texts::too_large(shown));
     }
-    let unreadable = |error: JsValue| {
-        format!(
-            "{shown} cannot be read: {}. Choose it again.",
-            reason(&error)
-        )
-    };
+    let unreadable = |error: JsValue| texts::unreadable(&shown, reason(&error));
     let buffer = JsFuture::from(file.array_buffer())
         .await
         .map_err(unreadable)?;

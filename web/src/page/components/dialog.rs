@@ -3,6 +3,8 @@
 use leptos::html;
 use leptos::prelude::*;
 
+use crate::texts::common as texts;
+
 /// A modal dialog with a heading and a button that closes it, as the Escape key does. It is open
 /// while the component exists; `close` is called when the user has closed it. The browser returns
 /// the focus to the element that had it before.
@@ -25,7 +27,7 @@ pub fn Dialog(
         <dialog node_ref=dialog class=format!("dialog {class}") aria-label=label on:close=move |_| close.run(())>
             <div class="dialog-head">
                 <h2>{heading}</h2>
-                <form method="dialog"><button>"Close"</button></form>
+                <form method="dialog"><button>{texts::close()}</button></form>
             </div>
             {children()}
         </dialog>

@@ -2,9 +2,11 @@
 //! apply is explained below the field, and the old value stays in use.
 
 use leptos::prelude::*;
+use web_sys::HtmlSelectElement;
 
 use crate::message::{Limits, WhenComplete};
 use crate::page::input;
+use crate::texts::fields as texts;
 
 /// A text field. With `lines`, it has several lines.
 #[component]
@@ -69,16 +71,10 @@ pub fn Choice(
     let option = move |(index, name): (usize, &'static str)| {
         view! { <option value=name prop:selected=move || chosen.get() == index>{name}</option> }
     };
-    let rendered = options
-        .iter()
-        .copied()
-        .enumerate()
-        .map(option)
-        .collect_view();
+    let rendered = options.into_iter().enumerate().map(option).collect_view();
     let change = move |event| {
-        let name = event_target_value(&event);
-        let index = options.iter().position(|option| *option == name);
-        choose.run(index.unwrap_or(0));
+        let index = event_target::<HtmlSelectElement>(&event).selected_index();
+        choose.run(usize::try_from(index).unwrap_or(0));
     };
     view! {
         <div class="field">
@@ -140,7 +136,7 @@ pub fn LimitField(
         set.run(input::limit(&text)?);
         Ok(())
     });
-    view! { <Field id label hint="KiB/s; empty: no limit" value set=set_text/> }
+    view! { <Field id label hint=texts::limit_hint() value set=set_text/> }
 }
 
 /// The two rate limits.
@@ -168,8 +164,8 @@ pub fn LimitFields(
         });
     });
     view! {
-        <LimitField id=ids[0] label="Download limit" limit=down set=set_down/>
-        <LimitField id=ids[1] label="Upload limit" limit=up set=set_up/>
+        <LimitField id=ids[0] label=texts::download_limit() limit=down set=set_down/>
+        <LimitField id=ids[1] label=texts::upload_limit() limit=up set=set_up/>
     }
 }
 
@@ -184,10 +180,17 @@ pub fn WhenCompleteFields(
     set: Callback<Option<WhenComplete>>,
     #[prop(optional)] inherits: bool,
 ) -> impl IntoView {
-    const NAMES: [&str; 3] = ["Keep seeding", "Stop seeding", "Seed to a ratio"];
     const FIRST_RATIO: u32 = 100;
     let inherited = usize::from(inherits);
-    let options = ["As the settings say"].into_iter().take(inherited);
+    let own = [
+        texts::keep_seeding(),
+        texts::stop_seeding(),
+        texts::seed_to_ratio(),
+    ];
+    let options = [texts::as_settings()]
+        .into_iter()
+        .take(inherited)
+        .chain(own);
     let chosen = Signal::derive(move || match value.get() {
         None => 0,
         Some(WhenComplete::Seed) => inherited,
@@ -211,9 +214,9 @@ pub fn WhenCompleteFields(
         Ok(())
     });
     view! {
-        <Choice id=ids[0] label options=options.chain(NAMES).collect() chosen choose=Callback::new(choose)/>
+        <Choice id=ids[0] label options=options.collect() chosen choose=Callback::new(choose)/>
         <Show when=move || ratio.with(|text| !text.is_empty())>
-            <Field id=ids[1] label="Ratio" hint="uploaded to downloaded" value=ratio set=set_ratio/>
+            <Field id=ids[1] label=texts::ratio() hint=texts::ratio_hint() value=ratio set=set_ratio/>
         </Show>
     }
 }

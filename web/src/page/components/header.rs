@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::settings::SettingsButton;
+use crate::texts::add;
 
 /// The name, what this is in one line, and the settings.
 #[component]
@@ -12,7 +13,7 @@ pub fn Header() -> impl IntoView {
             <img class="logo" src="/icon.svg" alt="" width="40" height="40"/>
             <div class="title">
                 <h1>"Aqueduct"</h1>
-                <p class="tagline">"Download and share torrents, right in this tab."</p>
+                <p class="tagline">{add::tagline()}</p>
             </div>
             <SettingsButton/>
         </header>

@@ -9,6 +9,7 @@ use super::fields::Check;
 use crate::page::model::Model;
 use crate::page::preferences::Preferences;
 use crate::page::{notification, page_address, screen};
+use crate::texts::settings as texts;
 
 /// The user's choices, and what this browser cannot do.
 #[component]
@@ -26,20 +27,20 @@ pub fn KeepGoing() -> impl IntoView {
 fn ScreenChoice() -> impl IntoView {
     let preferences = expect_context::<Preferences>();
     if !screen::is_supported() {
-        return view! { <p>"This browser cannot keep the screen on for a page."</p> }.into_any();
+        return view! { <p>{texts::screen_unsupported()}</p> }.into_any();
     }
     let checked = Signal::derive(move || preferences.permitted.get().keep_screen_on);
     let set = Callback::new(move |is_wanted| {
         preferences.permit(|permitted| permitted.keep_screen_on = is_wanted);
     });
-    view! { <Check checked set>"Keep the screen on while something downloads"</Check> }.into_any()
+    view! { <Check checked set>{texts::keep_screen_on()}</Check> }.into_any()
 }
 
 #[component]
 fn NotifyChoice() -> impl IntoView {
     let (preferences, model) = (expect_context::<Preferences>(), expect_context::<Model>());
     if !notification::is_supported() {
-        return view! { <p>"This browser shows no notifications of pages."</p> }.into_any();
+        return view! { <p>{texts::notifications_unsupported()}</p> }.into_any();
     }
     let checked = Signal::derive(move || preferences.permitted.get().notify);
     let set = Callback::new(move |is_wanted| {
@@ -48,12 +49,14 @@ fn NotifyChoice() -> impl IntoView {
             spawn_local(async move {
                 if !notification::ask().await {
                     preferences.permit(|permitted| permitted.notify = false);
-                    model.notices.show_error("The browser does not allow notifications of this page. Allow them in its settings for this page, then try again.".to_owned());
+                    model
+                        .notices
+                        .show_error(texts::notifications_refused().to_owned());
                 }
             });
         }
     });
-    view! { <Check checked set>"Notify me when a download is complete"</Check> }.into_any()
+    view! { <Check checked set>{texts::notify()}</Check> }.into_any()
 }
 
 /// Offers to open the magnet links of other pages here. Browsers ask the user once more.
@@ -61,7 +64,7 @@ fn NotifyChoice() -> impl IntoView {
 fn MagnetHandler() -> impl IntoView {
     let model = expect_context::<Model>();
     if register().is_none() {
-        return view! { <p>"This browser does not open magnet links with a page. Copy them into the field above."</p> }.into_any();
+        return view! { <p>{texts::magnet_links_unsupported()}</p> }.into_any();
     }
     let click = move |_| {
         let address = JsValue::from(format!("{}#%s", page_address()));
@@ -69,11 +72,10 @@ fn MagnetHandler() -> impl IntoView {
         if !matches!(done, Some(Ok(_))) {
             model
                 .notices
-                .show_error("The browser does not let this page open magnet links.".to_owned());
+                .show_error(texts::magnet_links_refused().to_owned());
         }
     };
-    view! { <button type="button" on:click=click>"Open magnet links with this page"</button> }
-        .into_any()
+    view! { <button type="button" on:click=click>{texts::open_magnet_links()}</button> }.into_any()
 }
 
 /// `navigator.registerProtocolHandler`, if the browser has it.

@@ -4,6 +4,7 @@
 use leptos::prelude::*;
 
 use crate::page::model::{Model, Remembered};
+use crate::texts::{common, notices as texts};
 
 /// A warning with two buttons, while there are lost torrents.
 #[component]
@@ -14,8 +15,8 @@ pub fn Lost() -> impl IntoView {
             <div class="notice warning lost">
                 <p id="lost" role="alert">{move || model.lost.with(|lost| text(lost))}</p>
                 <div class="buttons">
-                    <button type="button" aria-describedby="lost" on:click=move |_| model.settle_lost(true)>"Fetch again"</button>
-                    <button type="button" class="quiet" aria-describedby="lost" on:click=move |_| model.settle_lost(false)>"Dismiss"</button>
+                    <button type="button" aria-describedby="lost" on:click=move |_| model.settle_lost(true)>{texts::fetch_again()}</button>
+                    <button type="button" class="quiet" aria-describedby="lost" on:click=move |_| model.settle_lost(false)>{common::dismiss()}</button>
                 </div>
             </div>
         </Show>
@@ -24,8 +25,5 @@ pub fn Lost() -> impl IntoView {
 
 fn text(lost: &[Remembered]) -> String {
     let names: Vec<&str> = lost.iter().map(|torrent| torrent.name.as_str()).collect();
-    format!(
-        "The stored data of {} are gone. Browsers delete stored data when space runs low, or when a site\u{2019}s data are cleared.",
-        names.join(", ")
-    )
+    texts::lost(names.join(", "))
 }

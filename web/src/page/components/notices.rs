@@ -12,6 +12,7 @@ use crate::message::BridgeStatus;
 use crate::page::clipboard::copy;
 use crate::page::model::Model;
 use crate::page::{page_address, words};
+use crate::texts::{about, common, notices as texts};
 
 /// All of them, the most serious first.
 #[component]
@@ -45,7 +46,7 @@ fn Error(text: String) -> impl IntoView {
     view! {
         <div class="notice error row">
             <p role="alert">{shown}</p>
-            <button type="button" class="quiet" on:click=dismiss>"Dismiss"</button>
+            <button type="button" class="quiet" on:click=dismiss>{common::dismiss()}</button>
         </div>
     }
 }
@@ -57,7 +58,7 @@ fn Suspended(seconds: u32) -> impl IntoView {
     view! {
         <div class="notice row">
             <p role="status">{words::suspended(seconds)}</p>
-            <button type="button" class="quiet" on:click=move |_| model.notices.suspended.set(None)>"Dismiss"</button>
+            <button type="button" class="quiet" on:click=move |_| model.notices.suspended.set(None)>{common::dismiss()}</button>
         </div>
     }
 }
@@ -82,7 +83,7 @@ fn BridgeNotice() -> impl IntoView {
         <Show when=has_failed>
             <div class="notice">
                 <p class="status"><span role="status">{move || text.get()}</span><span>{move || retry.get()}</span></p>
-                <Explain question="What is the bridge?">{bridge()}</Explain>
+                <Explain question=about::what_is_the_bridge()>{bridge()}</Explain>
             </div>
         </Show>
     }
@@ -97,11 +98,11 @@ fn LinkNotice() -> impl IntoView {
     view! {
         <section class="notice links" aria-labelledby="links">
             <div class="row">
-                <h2 id="links">"Send it to anyone who should have this torrent"</h2>
-                <button type="button" class="quiet" on:click=move |_| model.notices.link_to_copy.set(None)>"Dismiss"</button>
+                <h2 id="links">{texts::send_link()}</h2>
+                <button type="button" class="quiet" on:click=move |_| model.notices.link_to_copy.set(None)>{common::dismiss()}</button>
             </div>
-            <Link id="link-page" label="Copy this link" text=page/>
-            <Link id="link-magnet" label="or this magnet link" text=magnet/>
+            <Link id="link-page" label=texts::copy_link() text=page/>
+            <Link id="link-magnet" label=texts::or_magnet_link() text=magnet/>
         </section>
     }
 }
@@ -115,7 +116,7 @@ fn Link(id: &'static str, label: &'static str, text: Signal<String>) -> impl Int
         let text = text.get_untracked();
         spawn_local(async move {
             if copy(&text).await {
-                model.notices.show("Link copied.".to_owned());
+                model.notices.show(common::link_copied().to_owned());
             } else if let Some(field) = field.get_untracked() {
                 field.select();
             }
@@ -126,7 +127,7 @@ fn Link(id: &'static str, label: &'static str, text: Signal<String>) -> impl Int
         <label for=id>{label}</label>
         <div class="add-row">
             <input id=id node_ref=field type="text" readonly prop:value=move || text.get() on:focus=select/>
-            <button type="button" aria-describedby=id on:click=copy_it>"Copy"</button>
+            <button type="button" aria-describedby=id on:click=copy_it>{texts::copy()}</button>
         </div>
     }
 }

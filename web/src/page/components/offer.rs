@@ -6,12 +6,13 @@ use leptos::html::Button;
 use leptos::prelude::*;
 
 use super::fields::{AddressesField, LimitField, WhenCompleteFields};
-use crate::format::{count, size};
+use crate::format::size;
 use crate::message::Sharing;
 use crate::page::input;
 use crate::page::model::Model;
 use crate::page::offer::Offer;
 use crate::page::preferences::Preferences;
+use crate::texts::{common, fields, sharing as texts};
 
 /// A card that asks whether to share, while files are offered.
 #[component]
@@ -24,7 +25,7 @@ pub fn OfferCard() -> impl IntoView {
 fn Card(offer: Offer) -> impl IntoView {
     let model = expect_context::<Model>();
     let (contents, left_out) = (contents(&offer), left_out(&offer.left_out));
-    let is_nameless = offer.has_default_name();
+    let is_nameless = offer.has_default_name;
     let name = RwSignal::new(offer.name);
     let preferences = expect_context::<Preferences>();
     let sharing = RwSignal::new(Sharing {
@@ -40,9 +41,9 @@ fn Card(offer: Offer) -> impl IntoView {
     Effect::new(move |_| drop(button.get().map(|button| button.focus())));
     view! {
         <form class="card offer" aria-labelledby="offer" on:submit=submit>
-            <h2 id="offer">{move || format!("Share {}?", visible(&name.get()))}</h2>
+            <h2 id="offer">{move || texts::share_what(visible(&name.get()))}</h2>
             <Show when=move || is_nameless>
-                <label class="label" for="offer-name">"Name"</label>
+                <label class="label" for="offer-name">{texts::name()}</label>
                 <input
                     id="offer-name" type="text" autocomplete="off" required maxlength="200"
                     prop:value=move || name.get() on:input=move |event| name.set(event_target_value(&event))
@@ -50,13 +51,11 @@ fn Card(offer: Offer) -> impl IntoView {
             </Show>
             <p>{contents}</p>
             {left_out.map(|text| view! { <p>{text}</p> })}
-            <p class="soft">
-                "It is copied into this browser's storage, and whoever has the link can fetch it from you while this page is open."
-            </p>
+            <p class="soft">{texts::what_happens()}</p>
             <SharingOptions sharing/>
             <div class="buttons">
-                <button class="primary" type="submit" node_ref=button>"Share"</button>
-                <button type="button" on:click=move |_| model.offer.set(None)>"Cancel"</button>
+                <button class="primary" type="submit" node_ref=button>{common::share()}</button>
+                <button type="button" on:click=move |_| model.offer.set(None)>{common::cancel()}</button>
             </div>
         </form>
     }
@@ -78,26 +77,25 @@ fn SharingOptions(sharing: RwSignal<Sharing>) -> impl IntoView {
     });
     view! {
         <details class="more">
-            <summary>"Trackers, web seeds, limits"</summary>
+            <summary>{texts::options()}</summary>
             <div class="fields">
                 <AddressesField
-                    id="share-trackers" label="Trackers" hint="one address per line, besides the bridge's own"
+                    id="share-trackers" label=texts::trackers() hint=texts::trackers_hint()
                     schemes=input::TRACKERS addresses=trackers set=set_trackers
                 />
                 <AddressesField
-                    id="share-web-seeds" label="Web seeds" hint="web addresses that have these files, too; one per line"
+                    id="share-web-seeds" label=texts::web_seeds() hint=texts::web_seeds_hint()
                     schemes=input::WEB addresses=web_seeds set=set_web_seeds
                 />
-                <LimitField id="share-up" label="Upload limit" limit set=set_limit/>
-                <WhenCompleteFields ids=["share-complete", "share-ratio"] label="Sharing" value=rule set=set_rule/>
+                <LimitField id="share-up" label=fields::upload_limit() limit set=set_limit/>
+                <WhenCompleteFields ids=["share-complete", "share-ratio"] label=texts::when_complete() value=rule set=set_rule/>
             </div>
         </details>
     }
 }
 
 fn contents(offer: &Offer) -> String {
-    let files = u32::try_from(offer.files.len()).unwrap_or(u32::MAX);
-    format!("{}, {}", count(files, "file"), size(offer.size()))
+    texts::contents(offer.files.len(), size(offer.size()))
 }
 
 /// Most names that are listed.
@@ -110,15 +108,10 @@ fn left_out(names: &[String]) -> Option<String> {
         .take(MAX_LISTED)
         .map(|name| visible(name).into_owned())
         .collect();
-    let more = if names.len() > MAX_LISTED {
-        " and others"
-    } else {
-        ""
-    };
-    (!names.is_empty()).then(|| {
-        format!(
-            "Left out, because your system keeps such files for itself: {}{more}.",
-            listed.join(", ")
-        )
-    })
+    let listed = listed.join(", ");
+    match names.len() {
+        0 => None,
+        1..=MAX_LISTED => Some(texts::left_out(listed)),
+        _ => Some(texts::left_out_and_others(listed)),
+    }
 }

@@ -20,6 +20,7 @@ use crate::page::model::{Entry, Model};
 use crate::page::saving::{data, object_url};
 use crate::page::streaming::Streaming;
 use crate::page::subtitles::{Subtitles, for_video, load};
+use crate::texts::player as texts;
 
 /// A file in the player.
 #[derive(Clone, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub fn Play(entry: Entry, row: StoredValue<FileRow>, complete: Memo<bool>) -> im
             .filter(|(kind, _)| row.size > 0 && matches!(kind, Kind::Audio | Kind::Video))
     });
     found.map(|(kind, media_type)| {
-        let label = row.with_value(|row| format!("Play {}", visible(&row.name)));
+        let label = row.with_value(|row| texts::play_file(visible(&row.name)));
         let click = move |_| {
             let row = row.get_value();
             spawn_local(async move {
@@ -80,7 +81,7 @@ pub fn Play(entry: Entry, row: StoredValue<FileRow>, complete: Memo<bool>) -> im
         };
         view! {
             <Show when=move || complete.get() || streaming.is_ready()>
-                <button type="button" aria-label=label.clone() on:click=click>"Play"</button>
+                <button type="button" aria-label=label.clone() on:click=click>{texts::play()}</button>
             </Show>
         }
     })
@@ -98,13 +99,8 @@ async fn address(
         return Ok(address);
     }
     let data = data(&folder, row).await?;
-    object_url(&data, media_type).map_err(|error| {
-        format!(
-            "{} cannot be played: {}.",
-            visible(&row.name),
-            reason(&error)
-        )
-    })
+    object_url(&data, media_type)
+        .map_err(|error| texts::unplayable(visible(&row.name), reason(&error)))
 }
 
 /// The dialog. It exists while a file is played.
@@ -214,12 +210,8 @@ fn media(playing: &Playing, state: RwSignal<Playback>) -> AnyView {
 /// What to say of an error of a media element.
 fn failure(error: Option<MediaError>) -> &'static str {
     match error.map(|error| error.code()) {
-        Some(MediaError::MEDIA_ERR_NETWORK) => {
-            "The data stopped arriving. Close the player and press Play again."
-        }
-        _ => {
-            "This browser cannot play this file. Save it when it is complete, and open it with another program."
-        }
+        Some(MediaError::MEDIA_ERR_NETWORK) => texts::data_stopped(),
+        _ => texts::unsupported(),
     }
 }
 
@@ -246,16 +238,16 @@ fn progress(playing: &Playing, state: RwSignal<Playback>) -> Memo<String> {
     Memo::new(move |_| {
         let there = done(entry, index)
             .filter(|done| *done < total)
-            .map(|done| format!("{} are here", part(done, total)));
+            .map(|done| texts::are_here(part(done, total)));
         let (phase, down) = entry.torrent.with(|t| (t.phase, t.traffic.down));
         let arriving = match phase {
-            Phase::Downloading => Some(format!("{} arriving", rate(down))),
-            Phase::Paused => Some("paused; press Resume to download the rest".to_owned()),
+            Phase::Downloading => Some(texts::arriving(rate(down))),
+            Phase::Paused => Some(texts::paused().to_owned()),
             _ => None,
         };
         let words = match state.get() {
             Playback::Failed(why) => return why.to_owned(),
-            Playback::Waiting if there.is_some() => Some("Waiting for data".to_owned()),
+            Playback::Waiting if there.is_some() => Some(texts::waiting().to_owned()),
             Playback::Waiting | Playback::Playing => None,
         };
         let arriving = arriving.filter(|_| there.is_some());

@@ -11,6 +11,7 @@ use crate::page::saving::{
     Archived, SaveList, Saving, archive, can_choose_folder, choose_folder, save, save_into,
 };
 use crate::page::words;
+use crate::texts::{common, opened as texts};
 
 /// Carries out the saving of each torrent, whether it is opened or not.
 #[component]
@@ -41,9 +42,9 @@ pub fn SaveAll(entry: Entry) -> impl IntoView {
     view! {
         <div class="save-all">
             <Show when=move || complete.get() && several.get()>
-                <button type="button" aria-describedby=format!("torrent-{}", entry.id) title="As one ZIP file" disabled=busy on:click=move |_| saving.set(Saving::Requested)>"Save all"</button>
+                <button type="button" aria-describedby=format!("torrent-{}", entry.id) title=texts::as_archive() disabled=busy on:click=move |_| saving.set(Saving::Requested)>{texts::save_all()}</button>
                 {can_choose_folder().then(|| view! {
-                    <button type="button" aria-describedby=format!("torrent-{}", entry.id) disabled=busy on:click=move |_| ask_for_folder(model, entry)>"Save into a folder"</button>
+                    <button type="button" aria-describedby=format!("torrent-{}", entry.id) disabled=busy on:click=move |_| ask_for_folder(model, entry)>{texts::save_into_folder()}</button>
                 })}
             </Show>
             <Show when=move || !complete.get()><WhenFinished entry/></Show>
@@ -64,7 +65,7 @@ fn WhenFinished(entry: Entry) -> impl IntoView {
     view! {
         <label class="want">
             <input type="checkbox" prop:checked=chosen on:change=change/>
-            <span>"Save when finished"</span>
+            <span>{texts::save_when_finished()}</span>
         </label>
     }
 }
@@ -86,20 +87,22 @@ fn ask_for_folder(model: Model, entry: Entry) {
 #[component]
 fn Running(saving: RwSignal<Saving>) -> impl IntoView {
     let shown = Memo::new(move |_| match saving.get() {
-        Saving::Copying { written, total } => ("Saving into the folder", percent(written, total)),
-        Saving::Preparing { read, total } => ("Preparing the ZIP file", percent(read, total)),
+        Saving::Copying { written, total } => {
+            (texts::saving_into_folder(), percent(written, total))
+        }
+        Saving::Preparing { read, total } => (texts::preparing_archive(), percent(read, total)),
         Saving::Idle | Saving::Requested | Saving::Listing => ("", 0),
     });
     let done = move || shown.get().1;
     view! {
-        <span>{move || format!("{}: {} %", shown.get().0, done())}</span>
+        <span>{move || texts::saving_progress(shown.get().0, done())}</span>
         <div
             class="bar" role="progressbar" aria-label=move || shown.get().0
             aria-valuemin="0" aria-valuemax="100" aria-valuenow=move || done().to_string()
         >
             <div class="fill" style:width=move || format!("{}%", done())></div>
         </div>
-        <button type="button" on:click=move |_| saving.set(Saving::Idle)>"Cancel"</button>
+        <button type="button" on:click=move |_| saving.set(Saving::Idle)>{common::cancel()}</button>
     }
 }
 
@@ -178,7 +181,7 @@ async fn save_complete_files(
     };
     let archived = archive(&name, &folder, rows, proceed).await?;
     Ok(match archived {
-        Archived::Saving => Some(format!("Your browser saves {name}.zip now.")),
+        Archived::Saving => Some(texts::browser_saves_archive(name)),
         Archived::Cancelled => None,
     })
 }

@@ -7,12 +7,13 @@ use leptos::task::spawn_local;
 use crate::message::FileRow;
 use crate::page::model::{Entry, Model};
 use crate::page::saving::save;
+use crate::texts::opened as texts;
 
 /// Saves a complete file.
 #[component]
 pub fn SaveButton(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
     let model = expect_context::<Model>();
-    let label = row.with_value(|row| format!("Save {}", visible(&row.name)));
+    let label = row.with_value(|row| texts::save_file(visible(&row.name)));
     let click = move |_| {
         let folder = entry.torrent.with_untracked(|t| t.folder.clone());
         let row = row.get_value();
@@ -23,5 +24,5 @@ pub fn SaveButton(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
             }
         });
     };
-    view! { <button type="button" aria-label=label on:click=click>"Save"</button> }
+    view! { <button type="button" aria-label=label on:click=click>{texts::save()}</button> }
 }

@@ -16,9 +16,9 @@ pub fn SettingsButton() -> impl IntoView {
     let is_open = RwSignal::new(false);
     let close = Callback::new(move |()| is_open.set(false));
     view! {
-        <button type="button" on:click=move |_| is_open.set(true)>"Settings"</button>
+        <button type="button" on:click=move |_| is_open.set(true)>{texts::settings()}</button>
         <Show when=move || is_open.get()>
-            <Dialog class="settings" heading="Settings".to_owned() close>
+            <Dialog class="settings" heading=texts::settings().to_owned() close>
                 <Fields/>
             </Dialog>
         </Show>
@@ -29,11 +29,11 @@ pub fn SettingsButton() -> impl IntoView {
 fn Fields() -> impl IntoView {
     view! {
         <section class="fields" aria-labelledby="settings-transfers">
-            <h3 id="settings-transfers">"Transfers"</h3>
+            <h3 id="settings-transfers">{texts::transfers()}</h3>
             <Transfers/>
         </section>
         <section class="fields" aria-labelledby="settings-page">
-            <h3 id="settings-page">"This page"</h3>
+            <h3 id="settings-page">{texts::this_page()}</h3>
             <ThemeChoice/>
             <LanguageChoice/>
             <KeepGoing/>
@@ -62,12 +62,12 @@ fn Transfers() -> impl IntoView {
     let set_trackers = Callback::new(move |urls| preferences.change(|s| s.trackers = urls));
     view! {
         <LimitFields ids=["settings-down", "settings-up"] limits set=set_limits/>
-        <Field id="settings-peers" label="Peers per torrent" hint="at most" value=peers set=set_peers/>
+        <Field id="settings-peers" label=texts::peers_per_torrent() hint=texts::peers_hint() value=peers set=set_peers/>
         <WhenCompleteFields
-            ids=["settings-complete", "settings-ratio"] label="When a download is complete" value=when_complete set=set_when_complete
+            ids=["settings-complete", "settings-ratio"] label=texts::when_complete() value=when_complete set=set_when_complete
         />
         <AddressesField
-            id="settings-trackers" label="Default trackers" hint="one address per line; added to new torrents, except private ones"
+            id="settings-trackers" label=texts::default_trackers() hint=texts::default_trackers_hint()
             schemes=input::TRACKERS addresses=trackers set=set_trackers
         />
     }

@@ -9,6 +9,7 @@ use web_sys::StorageManager;
 
 use crate::format::size;
 use crate::page::storage_manager;
+use crate::texts::settings as texts;
 
 /// Whether the browser may delete the data when space runs low.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +24,12 @@ enum Kept {
 }
 
 impl Kept {
-    const fn text(self) -> &'static str {
+    fn text(self) -> &'static str {
         match self {
             Self::Unknown => "",
-            Self::Yes => "The browser keeps this data until you delete it.",
-            Self::No => "The browser may delete this data when space runs low.",
-            Self::Refused => {
-                "The browser did not agree: it may delete this data when space runs low. Browsers agree more readily to pages that are \
-                 installed, bookmarked or visited often."
-            }
+            Self::Yes => texts::kept(),
+            Self::No => texts::not_kept(),
+            Self::Refused => texts::keeping_refused(),
         }
     }
 }
@@ -41,7 +39,7 @@ impl Kept {
 pub fn StorageUse() -> impl IntoView {
     let (used, kept) = (RwSignal::new(String::new()), RwSignal::new(Kept::Unknown));
     let Some(storage) = storage_manager() else {
-        return view! { <p>"The browser gives this page no storage."</p> }.into_any();
+        return view! { <p>{texts::no_storage()}</p> }.into_any();
     };
     let asked = storage.clone();
     spawn_local(async move {
@@ -62,7 +60,7 @@ pub fn StorageUse() -> impl IntoView {
         <p>{move || used.get()}</p>
         <p role="status">{move || kept.get().text()}</p>
         <Show when=move || matches!(kept.get(), Kept::No | Kept::Refused)>
-            <div class="buttons"><button type="button" on:click=keep>"Keep this data"</button></div>
+            <div class="buttons"><button type="button" on:click=keep>{texts::keep_data()}</button></div>
         </Show>
     }
     .into_any()
@@ -87,9 +85,5 @@ async fn use_of(storage: &StorageManager) -> Result<String, JsValue> {
         )]
         Ok::<u64, JsValue>(number.unwrap_or(0.0) as u64)
     };
-    Ok(format!(
-        "About {} are stored. The browser grants this page about {}.",
-        size(bytes("usage")?),
-        size(bytes("quota")?)
-    ))
+    Ok(texts::stored(size(bytes("usage")?), size(bytes("quota")?)))
 }

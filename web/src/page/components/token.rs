@@ -7,6 +7,7 @@ use super::explain::{Explain, bridge};
 use crate::message::{BridgeStatus, ToWorker};
 use crate::page::model::Model;
 use crate::page::words;
+use crate::texts::{about, notices as texts};
 
 /// A form with one field, while the bridge requires a token. The token is only sent to the bridge,
 /// and never becomes part of an address.
@@ -40,15 +41,15 @@ fn Form() -> impl IntoView {
     view! {
         <form class="notice warning token" on:submit=submit>
             <p id="token-why" role="alert">{move || text.get()}</p>
-            <Explain question="What is the bridge?">{bridge()}</Explain>
-            <label class="label" for="token">"Access token"</label>
+            <Explain question=about::what_is_the_bridge()>{bridge()}</Explain>
+            <label class="label" for="token">{texts::access_token()}</label>
             <div class="add-row">
                 <input
                     id="token" type="password" name="token" autocomplete="off" maxlength="256" aria-describedby="token-why"
                     prop:value=move || typed.get()
                     on:input=move |event| typed.set(event_target_value(&event))
                 />
-                <button type="submit">"Connect"</button>
+                <button type="submit">{texts::connect()}</button>
             </div>
         </form>
     }

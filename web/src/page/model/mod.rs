@@ -25,6 +25,7 @@ use crate::message::{
     Blocked, BridgeLink, BridgeStatus, Details, FileRow, Outcome, PeerRow, PieceMap, Removed,
     Sharing, State, ToPage, ToWorker, Torrent, TrackerRow,
 };
+use crate::texts::add as texts;
 
 /// The signals of one torrent. They live as long as the page; those of a removed torrent are not
 /// reused.
@@ -126,9 +127,7 @@ impl Model {
         let text = self.draft.get_untracked();
         let links = links_in(&text);
         if links.is_empty() {
-            self.alerts.set(vec![
-                "Paste a magnet link or an info-hash first.".to_owned(),
-            ]);
+            self.alerts.set(vec![texts::nothing_to_add().to_owned()]);
             return;
         }
         self.add_links(&links);
@@ -140,7 +139,7 @@ impl Model {
         self.alerts.set(Vec::new());
         request_persistence();
         if let Some(address) = links.iter().find(|link| is_web_address(link)) {
-            self.notices.show(format!("Fetching {address}"));
+            self.notices.show(texts::fetching(address));
         }
         links
             .iter()
@@ -237,7 +236,7 @@ impl Model {
             Outcome::Added => self.handle_added(asked),
             Outcome::AlreadyListed(name) => {
                 self.handle_added(asked);
-                self.notices.show(format!("{name} is in the list already."));
+                self.notices.show(texts::already_listed(name));
             }
             Outcome::Rejected(why) => self.show_alert(why),
         }

@@ -14,7 +14,7 @@ use web_sys::{MessageEvent, MessagePort};
 use super::heartbeat::{self, Heartbeat, Verdict};
 use crate::browser::module_worker::{Ends, MAX_ENDS, ModuleWorker};
 use crate::message::{ToPage, ToWorker};
-use crate::texts::Language;
+use crate::texts::{Language, notices as texts};
 
 /// The script that loads the worker, as trunk names it.
 const SCRIPT: &str = "/worker_loader.js";
@@ -74,9 +74,8 @@ impl WorkerHandle {
         match self.spawn() {
             Ok(running) => self.0.state.borrow_mut().worker = Some(running),
             Err(_) => {
-                let why =
-                    "The browser could not start this page's worker. Reload the page to try again.";
-                (self.0.on_event)(WorkerEvent::Stopped(why.to_owned()));
+                let why = texts::worker_did_not_start().to_owned();
+                (self.0.on_event)(WorkerEvent::Stopped(why));
             }
         }
     }
@@ -108,7 +107,7 @@ impl WorkerHandle {
         };
         match verdict {
             Some(Verdict::Ask) => self.send(&ToWorker::Ping, None),
-            Some(Verdict::Dead) => self.handle_crash("it no longer answers"),
+            Some(Verdict::Dead) => self.handle_crash(texts::worker_is_silent()),
             Some(Verdict::Wait) | None => {}
         }
     }
@@ -138,10 +137,7 @@ impl WorkerHandle {
             let handle = self.clone();
             set_timeout(move || handle.launch(), RESTART_AFTER);
         } else {
-            let why = format!(
-                "What does the work behind this page broke {MAX_ENDS} times within a minute and was stopped. What was downloaded is kept. To go on, \
-                 reload the page. ({cause})"
-            );
+            let why = texts::worker_stopped(MAX_ENDS, cause);
             (self.0.on_event)(WorkerEvent::Stopped(why));
         }
     }

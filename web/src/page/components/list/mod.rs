@@ -17,6 +17,7 @@ use self::undo::Undo;
 use crate::page::arrange::Filter;
 use crate::page::list_view::ListView;
 use crate::page::model::Model;
+use crate::texts::list as texts;
 
 /// The torrents that pass the filter. A removed one can be restored at its position.
 #[component]
@@ -39,7 +40,7 @@ pub fn TorrentList() -> impl IntoView {
             </Show>
             <div class="rows">
                 <Undo/>
-                <ul class="torrents" role="list" aria-label="Torrents" on:keydown=move |event| move_focus(list, &event)>
+                <ul class="torrents" role="list" aria-label=texts::torrents() on:keydown=move |event| move_focus(list, &event)>
                     <For each=move || list.rows() key=|id| *id let:id>
                         {model.entry(id).map(|entry| view! { <Row entry/> })}
                     </For>
@@ -59,8 +60,8 @@ fn NoMatch() -> impl IntoView {
     view! {
         <Show when=move || is_shown.get()>
             <p class="notice row">
-                <span>"No torrent matches the filter."</span>
-                <button type="button" on:click=show_all>"Show all"</button>
+                <span>{texts::no_match()}</span>
+                <button type="button" on:click=show_all>{texts::show_all()}</button>
             </p>
         </Show>
     }

@@ -13,6 +13,7 @@ use crate::page::list_view::ListView;
 use crate::page::model::{Entry, Model};
 use crate::page::page_address;
 use crate::page::words::{Number, progress};
+use crate::texts::{common, list as texts};
 
 /// The row of a torrent. Its name opens and closes the torrent.
 #[component]
@@ -62,7 +63,7 @@ fn Select(entry: Entry, heading: String) -> impl IntoView {
     view! {
         <label class="select">
             <input
-                type="checkbox" data-control="select" aria-label="Select" aria-describedby=heading
+                type="checkbox" data-control="select" aria-label=texts::select() aria-describedby=heading
                 tabindex=tab_index(list, id) prop:checked=move || list.is_selected(id) on:click=select
             />
         </label>
@@ -97,7 +98,7 @@ fn Name(entry: Entry, heading: String) -> impl IntoView {
 #[component]
 fn Progress(entry: Entry) -> impl IntoView {
     let now = Memo::new(move |_| entry.torrent.with(progress));
-    let label = Memo::new(move |_| entry.torrent.with(|t| format!("Progress of {}", t.name)));
+    let label = Memo::new(move |_| entry.torrent.with(|t| texts::progress_of(&t.name)));
     let is_still = Memo::new(move |_| {
         entry
             .torrent
@@ -170,15 +171,15 @@ fn Buttons(entry: Entry, heading: String) -> impl IntoView {
                 type="button" data-control="pause" tabindex=stop aria-describedby=heading.clone()
                 disabled=move || is_copying.get() on:click=toggle
             >
-                {move || if is_stopped.get() { "Resume" } else { "Pause" }}
+                {move || if is_stopped.get() { texts::resume() } else { texts::pause() }}
             </button>
             <button
                 type="button" data-control="share" tabindex=stop aria-describedby=heading.clone()
                 disabled=move || is_copying.get() on:click=move |_| share(model, entry)
             >
-                "Share"
+                {common::share()}
             </button>
-            <button type="button" class="quiet" data-control="remove" tabindex=stop aria-describedby=heading on:click=remove>"Remove"</button>
+            <button type="button" class="quiet" data-control="remove" tabindex=stop aria-describedby=heading on:click=remove>{texts::remove()}</button>
         </div>
     }
 }
@@ -191,9 +192,7 @@ fn share(model: Model, entry: Entry) {
     };
     spawn_local(async move {
         if copy(&to_share(&page_address(), &magnet)).await {
-            model
-                .notices
-                .show("Link copied. Send it to anyone who should have this torrent.".to_owned());
+            model.notices.show(texts::link_copied().to_owned());
         } else {
             model.notices.link_to_copy.set(Some(magnet));
         }

@@ -7,6 +7,7 @@ use web_sys::HtmlInputElement;
 use crate::message::{Phase, ToWorker, Torrent};
 use crate::page::list_view::ListView;
 use crate::page::model::Model;
+use crate::texts::list as texts;
 
 /// A checkbox that selects all torrents of the list and, while any are selected, the buttons.
 #[component]
@@ -19,14 +20,14 @@ pub fn Selection() -> impl IntoView {
         list.select_all(event_target::<HtmlInputElement>(&event).checked());
     };
     let text = move || match number.get() {
-        0 => "Select all".to_owned(),
-        number => format!("{number} selected"),
+        0 => texts::select_all().to_owned(),
+        number => texts::selected(number),
     };
     view! {
         <div class="selection">
             <label class="select-all">
                 <input
-                    type="checkbox" aria-label="Select all"
+                    type="checkbox" aria-label=texts::select_all()
                     prop:checked=move || is_all.get() prop:indeterminate=is_some on:change=change
                 />
                 <span aria-live="polite">{text}</span>
@@ -69,20 +70,20 @@ fn Actions() -> impl IntoView {
         list.select_all(false);
     };
     view! {
-        <div class="buttons" role="group" aria-label="Selected torrents">
+        <div class="buttons" role="group" aria-label=texts::selected_torrents()>
             <button
                 type="button" disabled=move || with(is_running).is_empty()
                 on:click=move |_| act(is_running, ToWorker::Pause)
             >
-                "Pause selected"
+                {texts::pause_selected()}
             </button>
             <button
                 type="button" disabled=move || with(is_stopped).is_empty()
                 on:click=move |_| act(is_stopped, ToWorker::Resume)
             >
-                "Resume selected"
+                {texts::resume_selected()}
             </button>
-            <button type="button" class="quiet" on:click=remove>"Remove selected"</button>
+            <button type="button" class="quiet" on:click=remove>{texts::remove_selected()}</button>
         </div>
     }
 }

@@ -3,11 +3,11 @@
 use leptos::html::Button;
 use leptos::prelude::*;
 
-use crate::format::count;
 use crate::message::{Removed, ToWorker};
 use crate::page::arrange::Order;
 use crate::page::list_view::ListView;
 use crate::page::model::Model;
+use crate::texts::list as texts;
 
 /// The most removed torrents that have a notice each. More of them share one.
 const MAX_NOTICES: usize = 3;
@@ -58,7 +58,7 @@ fn One(removed: Removed) -> impl IntoView {
     let text = format!("undo-{id}");
     view! {
         <p class="notice row" style:order=position>
-            <span id=text.clone()>{format!("Removed {name}.")}</span>
+            <span id=text.clone()>{texts::removed(name)}</span>
             <UndoButton text undo=move || model.send(&ToWorker::Undo(id))/>
         </p>
     }
@@ -67,13 +67,7 @@ fn One(removed: Removed) -> impl IntoView {
 #[component]
 fn Many() -> impl IntoView {
     let model = expect_context::<Model>();
-    let text = move || {
-        let number = model.removed.with(Vec::len);
-        format!(
-            "Removed {}.",
-            count(u32::try_from(number).unwrap_or(u32::MAX), "torrent")
-        )
-    };
+    let text = move || texts::removed_many(model.removed.with(Vec::len));
     let undo = move || {
         let all = model.removed.get_untracked();
         all.iter()
@@ -96,7 +90,7 @@ fn UndoButton(text: String, undo: impl Fn() + 'static) -> impl IntoView {
             request_animation_frame(move || take_lost_focus(button));
         }
     });
-    view! { <button type="button" node_ref=button aria-describedby=text on:click=move |_| undo()>"Undo"</button> }
+    view! { <button type="button" node_ref=button aria-describedby=text on:click=move |_| undo()>{texts::undo()}</button> }
 }
 
 /// Moves the focus to the button. The button that removed the torrent is gone, and the focus with

@@ -2,7 +2,7 @@
 
 use aqueduct_core::types::visible;
 use leptos::prelude::*;
-use web_sys::HtmlInputElement;
+use web_sys::{HtmlInputElement, HtmlSelectElement};
 
 use super::preview::Preview;
 use crate::format::{percent, size};
@@ -11,6 +11,7 @@ use crate::page::components::player::Play;
 use crate::page::components::save_all::SaveAll;
 use crate::page::components::save_button::SaveButton;
 use crate::page::model::{Entry, Model};
+use crate::texts::opened as texts;
 
 /// Rows shown at first, and added by each "Show more".
 const STEP: usize = 100;
@@ -20,7 +21,7 @@ const STEP: usize = 100;
 pub fn Files(entry: Entry) -> impl IntoView {
     let is_known = Memo::new(move |_| entry.torrent.with(|t| t.progress.total.is_some()));
     let unknown = || {
-        view! { <p class="soft">"The files are not known yet. They are listed as soon as a peer has sent the metadata."</p> }
+        view! { <p class="soft">{texts::unknown_files()}</p> }
     };
     view! {
         <Show when=move || is_known.get() fallback=unknown>
@@ -48,14 +49,14 @@ fn Rows(entry: Entry) -> impl IntoView {
             .with(|all| all.len().saturating_sub(shown.get()))
     };
     view! {
-        <ul class="files" role="list" aria-label="Files">
+        <ul class="files" role="list" aria-label=texts::files()>
             <For each=rows key=|(_, row)| row.index let:item>
                 <Row entry at=item.0 row=item.1/>
             </For>
         </ul>
         <Show when=move || { rest() > 0 }>
             <button type="button" class="quiet" on:click=move |_| shown.update(|n| *n += STEP)>
-                {move || format!("Show {} more", rest().min(STEP))}
+                {move || texts::show_more(rest().min(STEP))}
             </button>
         </Show>
     }
@@ -75,7 +76,7 @@ fn Row(entry: Entry, at: usize, row: FileRow) -> impl IntoView {
         if complete.get() {
             size(total)
         } else {
-            format!("{} of {}", percent_of(done.get(), total), size(total))
+            texts::percent_of(percent(done.get(), total), size(total))
         }
     };
     let (id, file) = (entry.id, row.index);
@@ -105,10 +106,6 @@ fn Row(entry: Entry, at: usize, row: FileRow) -> impl IntoView {
     }
 }
 
-fn percent_of(done: u64, total: u64) -> String {
-    format!("{} %", percent(done, total))
-}
-
 #[component]
 fn Want(
     row: StoredValue<FileRow>,
@@ -132,12 +129,16 @@ fn Want(
     }
 }
 
-/// The priorities, with their names.
-const PRIORITIES: [(Priority, &str); 3] = [
-    (Priority::Skip, "Skip"),
-    (Priority::Normal, "Normal"),
-    (Priority::High, "High"),
-];
+const PRIORITIES: [Priority; 3] = [Priority::Skip, Priority::Normal, Priority::High];
+
+/// The name of a priority.
+fn priority_word(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Skip => texts::skip(),
+        Priority::Normal => texts::normal(),
+        Priority::High => texts::high(),
+    }
+}
 
 #[component]
 fn PriorityChoice(
@@ -145,13 +146,16 @@ fn PriorityChoice(
     priority: Memo<Priority>,
     set: Callback<Priority>,
 ) -> impl IntoView {
-    let label = row.with_value(|row| format!("Priority of {}", visible(&row.name)));
+    let label = row.with_value(|row| texts::priority_of(visible(&row.name)));
     let change = move |event| {
-        let name = event_target_value(&event);
-        let chosen = PRIORITIES.iter().find(|(_, other)| *other == name);
-        set.run(chosen.map(|(priority, _)| *priority).unwrap_or_default());
+        let index = event_target::<HtmlSelectElement>(&event).selected_index();
+        let chosen = usize::try_from(index)
+            .ok()
+            .and_then(|at| PRIORITIES.get(at));
+        set.run(chosen.copied().unwrap_or_default());
     };
-    let options = PRIORITIES.map(|(value, name)| {
+    let options = PRIORITIES.map(|value| {
+        let name = priority_word(value);
         view! { <option value=name prop:selected=move || priority.get() == value>{name}</option> }
     });
     view! { <select aria-label=label on:change=change>{options.collect_view()}</select> }

@@ -18,6 +18,7 @@ use self::tabs::Tabs;
 use super::plot::Plot;
 use crate::page::list_view::ListView;
 use crate::page::model::{Entry, Model};
+use crate::texts::common as texts;
 
 /// The opened torrent, if there is one. It is built in a task after the one that built its row, since
 /// both together would delay the page by more than a frame or two.
@@ -52,7 +53,7 @@ fn Panel(entry: Entry) -> impl IntoView {
         >
             <div class="opened-head">
                 <h2>{move || name.get()}</h2>
-                <button type="button" on:click=move |_| close_from(list, entry)>"Close"</button>
+                <button type="button" on:click=move |_| close_from(list, entry)>{texts::close()}</button>
             </div>
             <Plot of=Some(entry.id)/>
             <Tabs entry/>

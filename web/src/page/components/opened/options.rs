@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::message::{ToWorker, TorrentOptions};
 use crate::page::components::fields::{Check, LimitFields, WhenCompleteFields};
 use crate::page::model::{Entry, Model};
+use crate::texts::opened as texts;
 
 /// Limits, the order of downloading, and what happens when it is complete.
 #[component]
@@ -29,13 +30,13 @@ pub fn Options(entry: Entry) -> impl IntoView {
         Callback::new(move |is_chosen| change(&|options| options.sequential = is_chosen));
     view! {
         <section class="fields" aria-labelledby="options">
-            <h3 id="options">"Options of this torrent"</h3>
+            <h3 id="options">{texts::options()}</h3>
             <LimitFields ids=["options-down", "options-up"] limits set=set_limits/>
             <WhenCompleteFields
-                ids=["options-complete", "options-ratio"] label="When it is complete" value=when_complete set=set_when_complete inherits=true
+                ids=["options-complete", "options-ratio"] label=texts::when_complete() value=when_complete set=set_when_complete inherits=true
             />
             <Check checked=sequential set=set_sequential>
-                <span>"Sequential" <span class="soft">" \u{2013} downloaded from beginning to end"</span></span>
+                <span>{texts::sequential()} <span class="soft">" "{texts::sequential_hint()}</span></span>
             </Check>
         </section>
     }

@@ -9,6 +9,7 @@ use crate::message::{PeerRow, Torrent};
 use crate::page::components::explain::Explain;
 use crate::page::model::Entry;
 use crate::page::words;
+use crate::texts::opened as texts;
 
 /// The most rows. A tab has at most 200 peers in all torrents together.
 const MAX_ROWS: usize = 200;
@@ -26,12 +27,12 @@ pub fn Peers(entry: Entry) -> impl IntoView {
     let shown = Memo::new(move |_| rows());
     let conns = move || shown.with(|rows| rows.iter().map(|row| row.conn).collect::<Vec<_>>());
     view! {
-        <Show when=move || !is_empty.get() fallback=|| view! { <p class="soft">"No peer is connected."</p> }>
+        <Show when=move || !is_empty.get() fallback=|| view! { <p class="soft">{texts::no_peers()}</p> }>
             <table>
-                <caption class="unseen">"Connected peers"</caption>
+                <caption class="unseen">{texts::connected_peers()}</caption>
                 <thead>
                     <tr>
-                        {COLUMNS.map(|(name, class)| view! { <th scope="col" class=class>{name}</th> }).collect_view()}
+                        {COLUMNS.map(|column| view! { <th scope="col" class=column.class()>{column.name()}</th> }).collect_view()}
                     </tr>
                 </thead>
                 <tbody>
@@ -40,34 +41,66 @@ pub fn Peers(entry: Entry) -> impl IntoView {
                     </For>
                 </tbody>
             </table>
-            <Explain question="What does the state of a peer mean?">{words::PEER_STATES}</Explain>
+            <Explain question=texts::what_state_means()>{words::PEER_STATES}</Explain>
         </Show>
     }
 }
 
-/// The columns, and the class of those with numbers.
-const COLUMNS: [(&str, &str); 7] = [
-    ("Address", ""),
-    ("Client", ""),
-    ("Down", "number"),
-    ("Up", "number"),
-    ("Has", "number"),
-    ("State", ""),
-    ("Via", ""),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    Address,
+    Client,
+    Down,
+    Up,
+    Has,
+    State,
+    Via,
+}
+
+/// The columns in their order.
+const COLUMNS: [Column; 7] = [
+    Column::Address,
+    Column::Client,
+    Column::Down,
+    Column::Up,
+    Column::Has,
+    Column::State,
+    Column::Via,
 ];
+
+impl Column {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Address => texts::address(),
+            Self::Client => texts::client(),
+            Self::Down => texts::down(),
+            Self::Up => texts::up(),
+            Self::Has => texts::has(),
+            Self::State => texts::state(),
+            Self::Via => texts::via(),
+        }
+    }
+
+    /// Its class in the style sheet.
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Down | Self::Up | Self::Has => "number",
+            Self::Address | Self::Client | Self::State | Self::Via => "",
+        }
+    }
+}
 
 #[component]
 fn Row(entry: Entry, shown: Memo<Vec<PeerRow>>, conn: u64) -> impl IntoView {
     let texts = Memo::new(move |_| {
         shown.with(|rows| {
             let peer = rows.iter().find(|peer| peer.conn == conn)?;
-            Some(entry.torrent.with(|torrent| texts(peer, torrent)))
+            Some(entry.torrent.with(|torrent| cells(peer, torrent)))
         })
     });
     let text =
         move |column: usize| texts.with(|texts| texts.as_ref().map(|texts| texts[column].clone()));
-    let cell =
-        move |column: usize| view! { <td class=COLUMNS[column].1>{move || text(column)}</td> };
+    let cell = move |column: usize| view! { <td class=COLUMNS[column].class()>{move || text(column)}</td> };
     view! {
         <tr>
             <th scope="row">{move || text(0)}</th>
@@ -77,7 +110,7 @@ fn Row(entry: Entry, shown: Memo<Vec<PeerRow>>, conn: u64) -> impl IntoView {
 }
 
 /// The texts of a peer's row, in the order of the columns.
-fn texts(peer: &PeerRow, torrent: &Torrent) -> [String; COLUMNS.len()] {
+fn cells(peer: &PeerRow, torrent: &Torrent) -> [String; COLUMNS.len()] {
     let moving = |bytes: u64| {
         if bytes == 0 {
             String::new()

@@ -8,6 +8,7 @@ use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 use crate::message::PieceMap;
 use crate::page::model::Entry;
 use crate::page::piece_map::{shares, text};
+use crate::texts::opened as texts;
 
 /// The width and height of a cell, and the space that separates it from the next one, in pixels.
 const CELL: u32 = 10;
@@ -50,7 +51,7 @@ pub fn Pieces(entry: Entry) -> impl IntoView {
     view! {
         <p id="pieces-text">{move || words.get()}</p>
         <div class="map">
-            <canvas node_ref=canvas role="img" aria-label="Piece map" aria-describedby="pieces-text"></canvas>
+            <canvas node_ref=canvas role="img" aria-label=texts::piece_map() aria-describedby="pieces-text"></canvas>
         </div>
     }
 }

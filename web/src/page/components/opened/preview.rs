@@ -12,6 +12,7 @@ use crate::media::{Kind, kind};
 use crate::message::FileRow;
 use crate::page::model::{Entry, Model};
 use crate::page::saving::{data, object_url};
+use crate::texts::{common, opened as texts};
 
 /// The maximum number of bytes of a text that are shown.
 const MAX_TEXT: f64 = 256.0 * 1024.0;
@@ -68,9 +69,9 @@ fn Viewer(
             }
         });
     };
-    let label = format!("Preview {name}");
+    let label = texts::preview_of(&name);
     view! {
-        <button type="button" aria-label=label aria-expanded=move || shown.with(Option::is_some).to_string() on:click=toggle>"Preview"</button>
+        <button type="button" aria-label=label aria-expanded=move || shown.with(Option::is_some).to_string() on:click=toggle>{texts::preview()}</button>
         {move || shown.get().map(|shown| stage(shown, &name))}
     }
 }
@@ -82,7 +83,7 @@ async fn load(folder: &str, row: &FileRow, kind: Kind, media_type: &str) -> Resu
     } else {
         object_url(&data, media_type).map(Shown::Url)
     };
-    shown.map_err(|error| format!("{} cannot be read: {}.", visible(&row.name), reason(&error)))
+    shown.map_err(|error| common::unreadable(visible(&row.name), reason(&error)))
 }
 
 async fn text(data: &Blob) -> Result<Shown, JsValue> {

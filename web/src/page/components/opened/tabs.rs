@@ -14,15 +14,27 @@ use super::trackers::Trackers;
 use crate::message::Pane;
 use crate::page::list_view::ListView;
 use crate::page::model::Entry;
+use crate::texts::opened as texts;
 
-/// All tabs, with their names.
-const TABS: [(Pane, &str); 5] = [
-    (Pane::Files, "Files"),
-    (Pane::Peers, "Peers"),
-    (Pane::Pieces, "Pieces"),
-    (Pane::Trackers, "Trackers"),
-    (Pane::Details, "Details"),
+/// The tabs in their order.
+const TABS: [Pane; 5] = [
+    Pane::Files,
+    Pane::Peers,
+    Pane::Pieces,
+    Pane::Trackers,
+    Pane::Details,
 ];
+
+/// A tab's name on the page, and in its id.
+fn names(pane: Pane) -> (&'static str, &'static str) {
+    match pane {
+        Pane::Files => (texts::files(), "Files"),
+        Pane::Peers => (texts::peers(), "Peers"),
+        Pane::Pieces => (texts::pieces(), "Pieces"),
+        Pane::Trackers => (texts::trackers(), "Trackers"),
+        Pane::Details => (texts::details(), "Details"),
+    }
+}
 
 /// The tabs, and what the selected one shows.
 #[component]
@@ -30,8 +42,8 @@ pub fn Tabs(entry: Entry) -> impl IntoView {
     let list = expect_context::<ListView>();
     let labelled_by = move || tab_id(list.pane.get());
     view! {
-        <div class="tabs" role="tablist" aria-label="About this torrent" on:keydown=move |event| move_between(list, &event)>
-            {TABS.map(|(pane, name)| view! { <Tab pane name/> }).collect_view()}
+        <div class="tabs" role="tablist" aria-label=texts::tabs() on:keydown=move |event| move_between(list, &event)>
+            {TABS.map(|pane| view! { <Tab pane/> }).collect_view()}
         </div>
         <div class="pane" id="pane" role="tabpanel" tabindex="0" aria-labelledby=labelled_by>
             {move || match list.pane.get() {
@@ -46,7 +58,7 @@ pub fn Tabs(entry: Entry) -> impl IntoView {
 }
 
 #[component]
-fn Tab(pane: Pane, name: &'static str) -> impl IntoView {
+fn Tab(pane: Pane) -> impl IntoView {
     let list = expect_context::<ListView>();
     let is_selected = move || list.pane.get() == pane;
     view! {
@@ -54,20 +66,19 @@ fn Tab(pane: Pane, name: &'static str) -> impl IntoView {
             type="button" role="tab" id=tab_id(pane) aria-controls="pane" aria-selected=move || is_selected().to_string()
             tabindex=move || if is_selected() { "0" } else { "-1" } on:click=move |_| list.pane.set(pane)
         >
-            {name}
+            {names(pane).0}
         </button>
     }
 }
 
 fn tab_id(pane: Pane) -> String {
-    let name = TABS.iter().find(|(other, _)| *other == pane);
-    format!("tab-{}", name.map_or("", |(_, name)| name))
+    format!("tab-{}", names(pane).1)
 }
 
 fn move_between(list: ListView, event: &KeyboardEvent) {
     let at = TABS
         .iter()
-        .position(|(pane, _)| *pane == list.pane.get_untracked())
+        .position(|pane| *pane == list.pane.get_untracked())
         .unwrap_or(0);
     let to = match event.key().as_str() {
         "ArrowRight" => (at + 1) % TABS.len(),
@@ -77,7 +88,7 @@ fn move_between(list: ListView, event: &KeyboardEvent) {
         _ => return,
     };
     event.prevent_default();
-    let pane = TABS[to].0;
+    let pane = TABS[to];
     list.pane.set(pane);
     let tab = document().get_element_by_id(&tab_id(pane));
     if let Some(tab) = tab.and_then(|tab| tab.dyn_into::<HtmlElement>().ok()) {

@@ -6,6 +6,7 @@ use super::details::Rows;
 use crate::message::TrackerRow;
 use crate::page::model::{Entry, Model};
 use crate::page::words;
+use crate::texts::opened as texts;
 
 /// What the search for peers has found, in words, and the trackers that the torrent names, each with
 /// its answer.
@@ -22,7 +23,7 @@ pub fn Trackers(entry: Entry) -> impl IntoView {
         let all = tiers.get();
         let several = all.len() > 1;
         let tier = |(number, urls): (usize, Vec<String>)| {
-            let label = several.then(|| format!("Tier {}", number + 1));
+            let label = several.then(|| texts::tier(number + 1));
             let url = |(at, url)| view! { <Tracker entry place=(number, at) url/> };
             view! {
                 <li>
@@ -36,7 +37,7 @@ pub fn Trackers(entry: Entry) -> impl IntoView {
     view! {
         <Rows rows=answers/>
         <Show when=move || tiers.with(|all| !all.is_empty())>
-            <h3>"Trackers of this torrent"</h3>
+            <h3>{texts::trackers_of_torrent()}</h3>
             <ul class="trackers">{shown}</ul>
         </Show>
     }

@@ -1,0 +1,29 @@
+//! The player.
+
+use super::texts;
+
+texts! {
+    play() { en: "Play", de: "Abspielen" }
+    play_file(name) { en: "Play {name}", de: "{name} abspielen" }
+    unplayable(name, why) {
+        en: "{name} cannot be played: {why}.",
+        de: "{name} kann nicht abgespielt werden: {why}.",
+    }
+    data_stopped() {
+        en: "The data stopped arriving. Close the player and press Play again.",
+        de: "Es kommen keine Daten mehr an. Den Player schließen und noch einmal „Abspielen“ drücken.",
+    }
+    unsupported() {
+        en: "This browser cannot play this file. Save it when it is complete, and open it with another program.",
+        de: "Dieser Browser kann diese Datei nicht abspielen. Sobald sie vollständig ist, lässt sie sich speichern und mit einem anderen Programm öffnen.",
+    }
+
+    // Some of these, in this order, with semicolons between them.
+    waiting() { en: "Waiting for data", de: "Wartet auf Daten" }
+    are_here(part) { en: "{part} are here", de: "{part} sind da" }
+    arriving(rate) { en: "{rate} arriving", de: "{rate} kommen an" }
+    paused() {
+        en: "paused; press Resume to download the rest",
+        de: "angehalten; „Fortsetzen“ lädt den Rest herunter",
+    }
+}
