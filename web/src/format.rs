@@ -1,4 +1,9 @@
-//! Formatting of numbers for the page.
+//! Formatting of numbers for the user.
+//!
+//! In German, only decimal commas and dates differ: units are symbols of SI and IEC, which do not
+//! change with the sentence around them and end in no full stop.
+
+use crate::texts::{Language, amounts};
 
 const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
@@ -16,7 +21,12 @@ pub(crate) fn size(bytes: u64) -> String {
         r if r < 99.95 => 1,
         _ => 0,
     };
-    format!("{rest:.digits$} {}", UNITS[unit])
+    format!("{} {}", decimal(rest, digits), UNITS[unit])
+}
+
+/// A number with so many digits after the decimal point: `1.25`, or `1,25` in German.
+pub(crate) fn decimal(number: f64, digits: usize) -> String {
+    format!("{number:.digits$}").replace('.', Language::current().pick(".", ","))
 }
 
 /// As [`size`], but rounded down: 1023.9 MiB are not shown as 1.00 GiB.
@@ -36,7 +46,7 @@ fn size_at_most(bytes: u64) -> String {
         [100.0, 10.0].iter().filter(|limit| rest < **limit).count()
     };
     let step = 10_f64.powi(i32::try_from(digits).unwrap_or(0));
-    format!("{:.digits$} {unit}", (rest * step).floor() / step)
+    format!("{} {unit}", decimal((rest * step).floor() / step, digits))
 }
 
 /// Shows a part of a whole so that only the whole looks complete: `0.99 GiB of 1.00 GiB`, `1.00
@@ -45,8 +55,8 @@ pub(crate) fn part(done: u64, whole: u64) -> String {
     let (some, all) = (size_at_most(done), size(whole));
     match whole.checked_sub(done) {
         None | Some(0) => all,
-        Some(missing) if some == all => format!("{all}, {} missing", size(missing)),
-        Some(_) => format!("{some} of {all}"),
+        Some(missing) if some == all => amounts::nearly(all, size(missing)),
+        Some(_) => amounts::part_of(some, all),
     }
 }
 
@@ -84,7 +94,7 @@ pub(crate) fn duration(seconds: u64) -> String {
     }
 }
 
-/// The day, in UTC, of a time in seconds since 1970: `2023-11-14`.
+/// The day, in UTC, of a time in seconds since 1970: `2023-11-14`, or `14.11.2023` in German.
 pub(crate) fn date(seconds: i64) -> String {
     // Days since 1 March of the year 0 in eras of 400 years, each of 146,097 days, so that leap days
     // come last.
@@ -101,7 +111,10 @@ pub(crate) fn date(seconds: i64) -> String {
         shifted - 9
     };
     let year = era * 400 + year_of_era + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+    match Language::current() {
+        Language::English => format!("{year:04}-{month:02}-{day:02}"),
+        Language::German => format!("{day:02}.{month:02}.{year:04}"),
+    }
 }
 
 /// The percentage of a whole, rounded down so that 100 means all of it. An empty whole is complete.
@@ -111,12 +124,6 @@ pub(crate) fn percent(done: u64, whole: u64) -> u8 {
     }
     let percent = u128::from(done) * 100 / u128::from(whole);
     u8::try_from(percent).unwrap_or(100)
-}
-
-/// `1 peer`, `3 peers`.
-pub(crate) fn count(n: u32, noun: &str) -> String {
-    let ending = if n == 1 { "" } else { "s" };
-    format!("{n} {noun}{ending}")
 }
 
 #[cfg(test)]
@@ -175,6 +182,18 @@ mod tests {
                 "999 B", "1023 B", "1.49 KiB", "9.99 KiB", "99.9 MiB", "100 MiB"
             ]
         );
+    }
+
+    #[test]
+    fn german_numbers_have_a_decimal_comma_and_dates_begin_with_the_day() {
+        Language::German.during(|| {
+            assert_eq!(rate(1_310_720), "1,25 MiB/s");
+            assert_eq!(part(1 << 20, 3 << 20), "1,00 MiB von 3,00 MiB");
+            let nearly = part((1 << 30) + (3 << 20) - 1, (1 << 30) + (3 << 20));
+            assert_eq!(nearly, "1,00 GiB, 1 B fehlen");
+            assert_eq!(duration(11_100), "3 h 5 min");
+            assert_eq!(date(1_700_000_000), "14.11.2023");
+        });
     }
 
     #[test]

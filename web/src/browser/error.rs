@@ -3,6 +3,8 @@
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::DomException;
 
+use crate::texts::browser as texts;
+
 /// Why the browser refused an operation, as a clause.
 pub(crate) fn reason(error: &JsValue) -> String {
     if let Some(exception) = error.dyn_ref::<DomException>() {
@@ -13,21 +15,21 @@ pub(crate) fn reason(error: &JsValue) -> String {
         .map(|error| String::from(error.message()));
     message
         .filter(|message| !message.is_empty())
-        .unwrap_or_else(|| "the browser does not say why".to_owned())
+        .unwrap_or_else(|| texts::unexplained().to_owned())
 }
 
 /// The meaning of an exception's name, as a clause.
 fn exception_reason(name: &str) -> String {
     let clause = match name {
-        "SecurityError" | "NotAllowedError" => "the browser does not allow this page to do that",
-        "NoModificationAllowedError" => "another tab is still using it",
-        "NotFoundError" => "it is not there any more",
-        "NotReadableError" => "it was changed or moved, or another program is using it",
-        "QuotaExceededError" => "no space is left",
-        "InvalidStateError" => "the browser has closed it",
-        "AbortError" => "the browser cancelled it",
-        "" | "Error" | "UnknownError" => "the browser does not say why",
-        other => return format!("the browser calls it {other}"),
+        "SecurityError" | "NotAllowedError" => texts::not_allowed(),
+        "NoModificationAllowedError" => texts::in_use(),
+        "NotFoundError" => texts::gone(),
+        "NotReadableError" => texts::changed(),
+        "QuotaExceededError" => texts::no_space(),
+        "InvalidStateError" => texts::closed(),
+        "AbortError" => texts::cancelled(),
+        "" | "Error" | "UnknownError" => texts::unexplained(),
+        other => return texts::named(other),
     };
     clause.to_owned()
 }

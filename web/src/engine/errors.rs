@@ -3,8 +3,10 @@
 use aqueduct_core::CommandError;
 use aqueduct_core::bencode::BencodeFault;
 use aqueduct_core::meta::{MagnetError, MetainfoError};
-use aqueduct_core::tunnel::Refusal;
+use aqueduct_core::tunnel::{Refusal, TrackerFailure};
 use aqueduct_core::types::visible;
+
+use crate::texts::{bridge, trackers};
 
 /// The format of a file that is not a torrent, detected from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,23 +118,28 @@ pub(super) fn not_done(error: &CommandError) -> String {
 }
 
 /// Why the bridge refuses this tab, and what to do.
-pub(super) const fn refused(refusal: Refusal) -> &'static str {
+pub(super) fn refused(refusal: Refusal) -> &'static str {
     match refusal {
-        Refusal::Version => "This page and its bridge are of different versions. Reload the page.",
-        Refusal::Token => "This bridge serves only those who have a token.",
-        Refusal::Origin => {
-            "This bridge does not serve pages from this address. Open the page at the bridge's own address, or ask its operator to allow this one."
-        }
-        Refusal::Subprotocol => {
-            "Something between this page and the bridge alters their messages, perhaps a proxy. Reload the page."
-        }
-        Refusal::Address => {
-            "Too many tabs from your network use this bridge. Close some, or try again later."
-        }
-        Refusal::Full => "The bridge is full. Try again later.",
-        Refusal::Draining => "The bridge is being restarted.",
-        Refusal::Protocol => "The bridge did not understand this page. Reload it.",
-        Refusal::Silent => "The bridge received nothing from this page for too long.",
+        Refusal::Version => bridge::other_version(),
+        Refusal::Token => bridge::token_required(),
+        Refusal::Origin => bridge::foreign_page(),
+        Refusal::Subprotocol => bridge::altered_messages(),
+        Refusal::Address => bridge::too_many_tabs(),
+        Refusal::Full => bridge::full(),
+        Refusal::Draining => bridge::restarting(),
+        Refusal::Protocol => bridge::not_understood(),
+        Refusal::Silent => bridge::silent_page(),
+    }
+}
+
+/// How a tracker failed, as a clause.
+pub(super) fn tracker_failure(failure: TrackerFailure) -> &'static str {
+    match failure {
+        TrackerFailure::Url => trackers::bad_address(),
+        TrackerFailure::NoAnswer => trackers::no_answer(),
+        TrackerFailure::Refused => trackers::refused(),
+        TrackerFailure::Forbidden => trackers::forbidden(),
+        TrackerFailure::NotRegistered => trackers::not_registered(),
     }
 }
 

@@ -6,6 +6,7 @@ use aqueduct_core::types::visible;
 use aqueduct_core::{Failure, PeerFailure, Snapshot, TorrentSnapshot};
 
 use super::creation::{Creation, Creations};
+use super::errors::tracker_failure;
 use super::opened::shown_files;
 use super::swarms::{Swarm, Swarms};
 use super::torrents::{RunState, Torrent, Torrents};
@@ -198,7 +199,7 @@ fn tracker_search(torrent: &Torrent, counts: &TrackerCounts) -> TrackerSearch {
         failed: counts.failed.into(),
         empty: counts.empty.into(),
         answered: counts.answered.saturating_sub(counts.empty).into(),
-        failure: counts.failure.map(|failure| failure.to_string()),
+        failure: counts.failure.map(|why| tracker_failure(why).to_owned()),
         unregistered: counts.failure == Some(TrackerFailure::NotRegistered),
         seeders: counts.seeders,
         leechers: counts.leechers,

@@ -10,7 +10,7 @@ use wasm_bindgen_futures::JsFuture;
 use super::model::Model;
 use super::preferences::Preferences;
 use super::streaming::tell_service_worker;
-use super::words;
+use crate::texts::status;
 
 /// Whether the browser has notifications.
 pub(super) fn is_supported() -> bool {
@@ -78,7 +78,7 @@ fn notify(name: &str) {
         drop(Reflect::set(object, &key.into(), value));
     };
     set(&notification, "title", &name.into());
-    set(&notification, "body", &words::COMPLETE.into());
+    set(&notification, "body", &status::can_be_saved().into());
     set(&message, "notify", &notification);
     tell_service_worker(&message);
 }

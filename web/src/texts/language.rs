@@ -59,6 +59,15 @@ impl Language {
             .find(|language| primary.eq_ignore_ascii_case(language.tag()))
     }
 
+    /// Runs a test in this language.
+    #[cfg(test)]
+    pub(crate) fn during<T>(self, run: impl FnOnce() -> T) -> T {
+        let before = CURRENT.replace(self);
+        let result = run();
+        CURRENT.set(before);
+        result
+    }
+
     /// The value for this language.
     pub(crate) fn pick<T>(self, english: T, german: T) -> T {
         match self {

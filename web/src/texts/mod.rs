@@ -34,17 +34,26 @@
 
 pub(crate) mod about;
 pub(crate) mod add;
+pub(crate) mod amounts;
+pub(crate) mod blocked;
+pub(crate) mod bridge;
+pub(crate) mod browser;
 pub(crate) mod common;
+pub(crate) mod details;
 pub(crate) mod fields;
 mod language;
 pub(crate) mod list;
 pub(crate) mod notices;
 pub(crate) mod opened;
+pub(crate) mod peers;
 pub(crate) mod player;
+pub(crate) mod saving;
+pub(crate) mod search;
 pub(crate) mod settings;
 pub(crate) mod sharing;
 pub(crate) mod status;
 mod template;
+pub(crate) mod trackers;
 
 pub use self::language::Language;
 

@@ -1,5 +1,9 @@
 //! The address of the bridge.
 
+use std::fmt;
+
+use crate::texts::bridge as texts;
+
 /// The address of a bridge: scheme, host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BridgeAddress {
@@ -9,11 +13,15 @@ pub(crate) struct BridgeAddress {
 }
 
 /// A text is not the address of a bridge.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is not the address of a bridge, which has the form https://HOST or https://HOST:PORT"
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidAddress(String);
+
+impl fmt::Display for InvalidAddress {
+    /// A sentence for the user.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&texts::bad_address(format_args!("{:?}", self.0)))
+    }
+}
 
 impl BridgeAddress {
     /// Parses `http://HOST[:PORT]` or `https://HOST[:PORT]`, with or without a slash at the end.

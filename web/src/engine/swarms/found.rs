@@ -7,6 +7,7 @@ use aqueduct_core::tunnel::{
     self, DhtCounts, MAX_TRACKERS, PeerCounts, TrackerCounts, TrackerReport,
 };
 
+use crate::engine::errors::tracker_failure;
 use crate::message::TrackerAnswer;
 
 /// The bridge's results of its search for peers.
@@ -58,7 +59,7 @@ impl Found {
                     leechers,
                 },
                 tunnel::TrackerAnswer::Failed(failure) => {
-                    TrackerAnswer::Failed(failure.to_string())
+                    TrackerAnswer::Failed(tracker_failure(failure).to_owned())
                 }
             },
             asking: report.asking,

@@ -14,6 +14,7 @@ use super::zip::{Entry, Modified, Zip};
 use super::{download, present, unreadable};
 use crate::browser::error::reason;
 use crate::message::FileRow;
+use crate::texts::saving as texts;
 
 /// The number of bytes that are read at a time. Their checksum takes a few milliseconds, in which
 /// the page cannot draw.
@@ -39,7 +40,7 @@ pub(in crate::page) async fn archive(
     rows: &[FileRow],
     proceed: impl Fn(u64) -> bool,
 ) -> Result<Archived, String> {
-    let refused = |error: JsValue| format!("{name} cannot be saved: {}.", reason(&error));
+    let refused = |error: JsValue| texts::not_saved(name, reason(&error));
     let stored = Folder::open(folder).await.map_err(refused)?;
     let top = name.replace(['/', '\\'], "_");
     let mut composed = Composed::new();
@@ -104,7 +105,7 @@ impl Composed {
         let header = self
             .zip
             .header(file)
-            .ok_or_else(|| format!("A ZIP archive cannot contain this path: {}", file.path))?;
+            .ok_or_else(|| texts::path_not_in_zip(&file.path))?;
         self.parts.push(&Uint8Array::from(&header[..]));
         self.parts.push(data);
         Ok(())

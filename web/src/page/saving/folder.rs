@@ -17,6 +17,7 @@ use super::stored::Folder;
 use super::{present, unreadable};
 use crate::browser::error::reason;
 use crate::message::FileRow;
+use crate::texts::saving as texts;
 
 /// The number of bytes that are written at a time: then the progress is shown, and "Cancel" noticed.
 const CHUNK: u64 = 4 << 20;
@@ -54,10 +55,7 @@ pub(in crate::page) async fn choose_folder() -> Result<Option<FileSystemDirector
     match choose().await {
         Ok(chosen) => Ok(Some(chosen)),
         Err(error) if is_named(&error, "AbortError") => Ok(None),
-        Err(error) => Err(format!(
-            "The browser does not let this page write to a folder: {}.",
-            reason(&error)
-        )),
+        Err(error) => Err(texts::folder_refused(reason(&error))),
     }
 }
 
@@ -82,7 +80,7 @@ pub(in crate::page) async fn save_into(
     rows: &[FileRow],
     proceed: impl Fn(u64) -> bool,
 ) -> Result<Copied, String> {
-    let refused = |error: JsValue| format!("{name} cannot be saved: {}.", reason(&error));
+    let refused = |error: JsValue| texts::not_saved(name, reason(&error));
     let stored = Folder::open(folder).await.map_err(refused)?;
     let (into, target) = new_folder(chosen, name).await.map_err(refused)?;
     let (mut names, mut written, mut renamed) = (Names::new(), 0, 0);
@@ -102,7 +100,7 @@ pub(in crate::page) async fn save_into(
             Ok(true) => written += row.size,
             Ok(false) => return Ok(Copied::Cancelled { into, files }),
             Err(why) if files == 0 => return Err(why),
-            Err(why) => return Err(format!("{why} The files before it are in {into}.")),
+            Err(why) => return Err(texts::those_before_are_in(why, into)),
         }
     }
     Ok(Copied::Saved { into, renamed })
@@ -113,11 +111,7 @@ fn not_written(row: &FileRow, error: &JsValue) -> String {
     if is_named(error, "NotReadableError") {
         return unreadable(row, error);
     }
-    let name = visible(&row.name);
-    format!(
-        "{name} cannot be written to your folder: {}.",
-        reason(error)
-    )
+    texts::not_written(visible(&row.name), reason(error))
 }
 
 /// Removes the new folder `into`, and the folders that the first file at `path` needed in it, from the
@@ -161,7 +155,7 @@ async fn new_folder(
             return Ok((name, folder));
         }
     }
-    Err(js_sys::Error::new("there are too many folders of this name").into())
+    Err(js_sys::Error::new(texts::too_many_folders()).into())
 }
 
 /// Whether a folder contains a file or a folder of this name.
@@ -200,7 +194,7 @@ async fn copy(
         folder = subfolder(&folder, name).await?;
     }
     if exists(&folder, name).await? {
-        return Err(js_sys::Error::new("there is one of this name already").into());
+        return Err(js_sys::Error::new(texts::name_is_taken()).into());
     }
     let create = FileSystemGetFileOptions::new();
     create.set_create(true);

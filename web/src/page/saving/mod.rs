@@ -21,6 +21,7 @@ pub(super) use self::list::SaveList;
 use self::stored::Folder;
 use crate::browser::error::reason;
 use crate::message::FileRow;
+use crate::texts::saving as texts;
 
 /// What the saving of all files of a torrent does at present.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,18 +57,11 @@ fn present(row: &FileRow, data: Result<Blob, JsValue>) -> Result<Blob, String> {
     if data.size() == row.size as f64 {
         return Ok(data);
     }
-    Err(format!(
-        "Part of {} is missing from this browser's storage. Remove the torrent and add it again.",
-        visible(&row.name)
-    ))
+    Err(texts::data_missing(visible(&row.name)))
 }
 
 fn unreadable(row: &FileRow, error: &JsValue) -> String {
-    format!(
-        "{} cannot be read from this browser's storage: {}.",
-        visible(&row.name),
-        reason(error)
-    )
+    texts::unreadable(visible(&row.name), reason(error))
 }
 
 /// Saves a complete file under its own name, as far as the browser permits. Returns a message for
@@ -78,10 +72,8 @@ fn unreadable(row: &FileRow, error: &JsValue) -> String {
 pub(super) async fn save(folder: &str, row: &FileRow) -> Result<Option<String>, String> {
     let data = data(folder, row).await?;
     let name = visible(&row.name);
-    download(&data, &row.name)
-        .map_err(|error| format!("{name} cannot be saved: {}.", reason(&error)))?;
-    Ok(is_changed_by_browsers(&row.name)
-        .then(|| format!("Browsers do not save under every name: the torrent calls this file {name}. Rename your copy if it matters.")))
+    download(&data, &row.name).map_err(|error| texts::not_saved(&name, reason(&error)))?;
+    Ok(is_changed_by_browsers(&row.name).then(|| texts::name_may_change(&name)))
 }
 
 /// Whether browsers save files of this name under another one.

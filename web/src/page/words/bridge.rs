@@ -2,44 +2,38 @@
 
 use crate::format::{duration, size};
 use crate::message::{Blocked, BridgeLink, BridgeStatus};
+use crate::texts::{blocked, bridge as texts, status};
 
 /// The problem with the connection to the bridge; empty if there is none.
 pub(in crate::page) fn bridge(bridge: &BridgeStatus) -> String {
-    match bridge {
-        BridgeStatus::Connected => String::new(),
-        BridgeStatus::Connecting => "Connecting to the bridge.".to_owned(),
-        BridgeStatus::Waiting { .. } => "Cannot reach the bridge.".to_owned(),
-        BridgeStatus::WantsToken { shown: false } => {
-            "This bridge serves only those who have a token. Ask its operator for one and type it here.".to_owned()
-        }
-        BridgeStatus::WantsToken { shown: true } => "The bridge does not know this token. Check it, or ask the bridge's operator for another.".to_owned(),
-        BridgeStatus::Refused(reason) => reason.clone(),
-    }
+    let text = match bridge {
+        BridgeStatus::Connected => "",
+        BridgeStatus::Connecting => texts::connecting(),
+        BridgeStatus::Waiting { .. } => texts::unreachable(),
+        BridgeStatus::WantsToken { shown: false } => texts::token_needed(),
+        BridgeStatus::WantsToken { shown: true } => texts::token_unknown(),
+        BridgeStatus::Refused(reason) => reason,
+    };
+    text.to_owned()
 }
 
 /// The state of the connection to the bridge, how long its answers take, and what has passed through
 /// it.
 pub(in crate::page) fn bridge_state(status: &BridgeStatus, link: &BridgeLink) -> String {
     let state = match (status, link.round_trip) {
-        (BridgeStatus::Connected, Some(0)) => "Connected; it answers in less than 1 ms.".to_owned(),
-        (BridgeStatus::Connected, Some(millis)) => format!("Connected; it answers in {millis} ms."),
-        (BridgeStatus::Connected, None) => "Connected.".to_owned(),
+        (BridgeStatus::Connected, Some(0)) => texts::connected_at_once().to_owned(),
+        (BridgeStatus::Connected, Some(millis)) => texts::connected_within(millis),
+        (BridgeStatus::Connected, None) => texts::connected().to_owned(),
         (other, _) => bridge(other),
     };
-    format!(
-        "{state} All data from and to peers pass through it: {} received and {} sent since this page was opened.",
-        size(link.received),
-        size(link.sent)
-    )
+    texts::state_and_traffic(state, size(link.received), size(link.sent))
 }
 
 /// When the next attempt to reach the bridge is; empty unless it could not be reached.
 pub(in crate::page) fn bridge_retry(bridge: &BridgeStatus) -> String {
     match bridge {
-        BridgeStatus::Waiting { seconds: 0 } => "Trying again now.".to_owned(),
-        BridgeStatus::Waiting { seconds } => {
-            format!("Trying again in {}.", duration(u64::from(*seconds)))
-        }
+        BridgeStatus::Waiting { seconds: 0 } => status::trying_again_now().to_owned(),
+        BridgeStatus::Waiting { seconds } => status::trying_again_in(duration((*seconds).into())),
         _ => String::new(),
     }
 }
@@ -47,27 +41,11 @@ pub(in crate::page) fn bridge_retry(bridge: &BridgeStatus) -> String {
 /// Why the whole page does not work, and what to do about it.
 pub(in crate::page) fn blocked(why: &Blocked) -> String {
     match why {
-        Blocked::OtherTab => {
-            "Aqueduct is already open in another tab, which does the work. What you do here happens there; close that tab and this one takes over."
-                .to_owned()
-        }
-        Blocked::Insecure => {
-            "This page was not loaded securely, so the browser gives it no storage. Open it over https, or from localhost.".to_owned()
-        }
-        Blocked::NoFileSystem => {
-            "This browser has no private file system for pages (OPFS), in which downloads would be stored, or it is switched off. Open this page \
-             in a current version of Chrome, Edge, Firefox or Safari."
-                .to_owned()
-        }
-        Blocked::InvalidBridge(reason) => {
-            format!("{reason} Reload the page.")
-        }
-        Blocked::NoStorage(reason) => {
-            format!(
-                "The browser gives this page no storage: {reason}. Private windows of some browsers give none, and browsers that are told to \
-                 keep no site data. Use an ordinary window or allow site data for this page, then reload."
-            )
-        }
+        Blocked::OtherTab => blocked::other_tab().to_owned(),
+        Blocked::Insecure => blocked::insecure().to_owned(),
+        Blocked::NoFileSystem => blocked::no_file_system().to_owned(),
+        Blocked::InvalidBridge(reason) => blocked::invalid_bridge(reason),
+        Blocked::NoStorage(reason) => blocked::no_storage(reason),
     }
 }
 

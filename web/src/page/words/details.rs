@@ -1,10 +1,12 @@
 //! The details of a torrent, and what the search for peers has found, as names and values.
 
 use super::bridge::bridge_state;
-use super::search::{dht_answer, place, trackers};
-use crate::format::{count, date, rate, size};
+use super::search::{addresses, dht_answer, place, trackers};
+use crate::format::{date, decimal, rate, size};
 use crate::link::to_share;
 use crate::message::{BridgeLink, BridgeStatus, Details, Facts, Torrent, Traffic, ratio_base};
+use crate::texts::trackers::counts_of_best;
+use crate::texts::{amounts, details as texts};
 
 /// A name and a value.
 type Row = (&'static str, String);
@@ -17,43 +19,38 @@ pub(in crate::page) fn details(torrent: &Torrent, details: &Details, page: &str)
         magnet,
         ..
     } = torrent;
+    let facts = &details.facts;
     let rows = [
-        ("Info-hash", details.v1.clone()),
-        ("Info-hash (v2)", details.v2.clone()),
-        ("Size", progress.total.map(size)),
+        (texts::info_hash(), details.v1.clone()),
+        (texts::info_hash_v2(), details.v2.clone()),
+        (texts::size(), progress.total.map(size)),
         (
-            "Files",
+            texts::files(),
             (torrent.files > 0).then(|| torrent.files.to_string()),
         ),
-        ("Pieces", pieces(torrent, details)),
+        (texts::pieces(), pieces(torrent, details)),
         (
-            "Downloaded",
+            texts::downloaded(),
             Some(downloaded(traffic.downloaded, details.wasted)),
         ),
-        ("Given", Some(given(torrent))),
+        (texts::given(), Some(given(torrent))),
         (
-            "Rates",
-            Some(format!(
-                "{} down, {} up",
-                rate(traffic.down),
-                rate(traffic.up)
-            )),
+            texts::rates(),
+            Some(texts::down_and_up(rate(traffic.down), rate(traffic.up))),
         ),
         (
-            "Private",
-            details
-                .private
-                .then(|| "Yes: peers are only found through its trackers.".to_owned()),
+            texts::private(),
+            details.private.then(|| texts::is_private().to_owned()),
         ),
-        ("Comment", details.facts.comment.clone()),
-        ("Created", created(&details.facts)),
+        (texts::comment(), facts.comment.clone()),
+        (texts::created(), created(facts)),
         (
-            "Web seeds",
-            Some(details.facts.web_seeds.join(" ")).filter(|urls| !urls.is_empty()),
+            texts::web_seeds(),
+            Some(facts.web_seeds.join(" ")).filter(|urls| !urls.is_empty()),
         ),
-        ("Magnet link", magnet.clone()),
+        (texts::magnet_link(), magnet.clone()),
         (
-            "Link to this page",
+            texts::link_to_page(),
             magnet.as_ref().map(|magnet| to_share(page, magnet)),
         ),
     ];
@@ -63,28 +60,25 @@ pub(in crate::page) fn details(torrent: &Torrent, details: &Details, page: &str)
 }
 
 fn pieces(torrent: &Torrent, details: &Details) -> Option<String> {
-    (torrent.pieces > 0).then(|| {
-        format!(
-            "{} of {}",
-            torrent.pieces,
-            size(details.piece_length.into())
-        )
-    })
+    let length = size(details.piece_length.into());
+    (torrent.pieces > 0).then(|| texts::pieces_of(torrent.pieces, length))
 }
 
 fn downloaded(downloaded: u64, wasted: u64) -> String {
     match wasted {
         0 => size(downloaded),
-        wasted => format!("{}, {} of it discarded", size(downloaded), size(wasted)),
+        wasted => texts::partly_discarded(size(downloaded), size(wasted)),
     }
 }
 
 /// When and by which program a torrent was created, as far as its file says so.
 fn created(facts: &Facts) -> Option<String> {
-    let when = facts.created.map(|seconds| format!("on {}", date(seconds)));
-    let by = facts.created_by.as_ref().map(|by| format!("by {by}"));
-    let parts: Vec<String> = when.into_iter().chain(by).collect();
-    (!parts.is_empty()).then(|| parts.join(" "))
+    match (facts.created.map(date), &facts.created_by) {
+        (Some(day), Some(program)) => Some(texts::created_on_by(day, program)),
+        (Some(day), None) => Some(texts::created_on(day)),
+        (None, Some(program)) => Some(texts::created_by(program)),
+        (None, None) => None,
+    }
 }
 
 /// The amount that was uploaded, and the ratio.
@@ -99,7 +93,7 @@ pub(super) fn given(torrent: &Torrent) -> String {
         return size(uploaded);
     }
     let ratio = uploaded as f64 / base as f64;
-    format!("{} (ratio {ratio:.2})", size(uploaded))
+    texts::with_ratio(size(uploaded), decimal(ratio, 2))
 }
 
 /// What trackers, the DHT and the bridge have answered.
@@ -109,22 +103,18 @@ pub(in crate::page) fn answers(
     link: &BridgeLink,
 ) -> Vec<Row> {
     let search = &torrent.search;
-    let mut rows = vec![("Bridge", bridge_state(bridge, link))];
+    let mut rows = vec![(texts::bridge(), bridge_state(bridge, link))];
     if search.waiting.is_some() {
-        rows.push(("Place in the swarm", place(search)));
+        rows.push((texts::place(), place(search)));
     }
-    rows.push(("Trackers", trackers(search)));
-    if search.trackers.seeders + search.trackers.leechers > 0 {
-        let counted = &search.trackers;
-        let counts = format!(
-            "{} and {} according to the tracker that knows most",
-            count(counted.seeders, "seed"),
-            count(counted.leechers, "incomplete peer")
-        );
-        rows.push(("Swarm", counts + "."));
+    rows.push((texts::trackers(), trackers(search)));
+    let (seeds, incomplete) = (search.trackers.seeders, search.trackers.leechers);
+    if seeds + incomplete > 0 {
+        let counts = counts_of_best(amounts::seeds(seeds), amounts::incomplete_peers(incomplete));
+        rows.push((texts::swarm(), counts));
     }
-    rows.push(("DHT", dht_answer(search)));
-    rows.push(("Addresses", super::search::addresses(search)));
+    rows.push((texts::dht(), dht_answer(search)));
+    rows.push((texts::addresses(), addresses(search)));
     rows
 }
 
@@ -132,6 +122,7 @@ pub(in crate::page) fn answers(
 mod tests {
     use super::*;
     use crate::message::{Progress, Search, TrackerSearch};
+    use crate::texts::Language;
 
     fn value(rows: &[Row], name: &str) -> String {
         rows.iter()
@@ -158,6 +149,10 @@ mod tests {
         assert_eq!(given(50, 100, Some(1000)), "50 B (ratio 0.50)");
         assert_eq!(given(500, 0, Some(1000)), "500 B (ratio 0.50)");
         assert_eq!(given(0, 0, None), "0 B");
+        assert_eq!(
+            Language::German.during(|| given(1 << 20, 3 << 20, None)),
+            "1,00 MiB (Verhältnis 0,33)"
+        );
     }
 
     #[test]

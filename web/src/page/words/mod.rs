@@ -10,14 +10,14 @@ mod search;
 mod trackers;
 
 use super::leaving::is_only_source;
-use crate::format::{count, duration, percent};
+use crate::format::{duration, percent};
 use crate::message::{BridgeStatus, Missing, Peers, Phase, Torrent};
 use crate::texts::status as texts;
 
 pub(super) use self::bridge::{blocked, bridge, bridge_retry, bridge_state};
 pub(super) use self::details::{answers, details};
 pub(super) use self::numbers::{Number, progress};
-pub(super) use self::peers::{PEER_STATES, peer_state, route};
+pub(super) use self::peers::{peer_state, route};
 pub(super) use self::saving::copied;
 use self::search::{place, search};
 pub(super) use self::trackers::tracker;
@@ -47,48 +47,41 @@ pub(super) fn reason(torrent: &Torrent, bridge: &BridgeStatus) -> String {
         Phase::Finished | Phase::Downloading => torrent.peers.connected > 0,
         _ => false,
     };
+    // Beside other sentences, since only the user can do something about it.
     if torrent.search.trackers.unregistered && takes_part {
-        return format!("{sentence} {UNREGISTERED}").trim_start().to_owned();
+        return format!("{sentence} {}", texts::not_registered())
+            .trim_start()
+            .to_owned();
     }
     sentence
 }
 
-/// Shown beside other sentences, since only the user can do something about it.
-const UNREGISTERED: &str =
-    "A tracker answers that this torrent is not registered there; get it again where it came from.";
-
 fn state(torrent: &Torrent, bridge: &BridgeStatus) -> String {
     match torrent.phase {
-        Phase::Paused if torrent.is_complete() => "All of it is here and can be saved. While it is paused, nobody can fetch it from you.".to_owned(),
+        Phase::Paused if torrent.is_complete() => texts::complete_but_paused().to_owned(),
         Phase::Paused => String::new(),
         Phase::Error => torrent.failure.clone().unwrap_or_default(),
-        Phase::Copying => "Your files go into this browser's own storage, from which they are shared.".to_owned(),
-        Phase::Checking => "Reading what is already here.".to_owned(),
-        _ if *bridge != BridgeStatus::Connected => "Waiting for the bridge.".to_owned(),
-        Phase::Seeding | Phase::Finished if torrent.search.waiting.is_some() => format!("What you want is here. {}", place(&torrent.search)),
-        Phase::Seeding if is_only_source(torrent) => {
-            "All of it is here. Others can fetch from you while this page is open; nobody else may have all of it yet.".to_owned()
+        Phase::Copying => texts::copying_your_files().to_owned(),
+        Phase::Checking => texts::reading().to_owned(),
+        _ if *bridge != BridgeStatus::Connected => texts::waiting_for_bridge().to_owned(),
+        Phase::Seeding | Phase::Finished if torrent.search.waiting.is_some() => {
+            texts::wanted_is_here(place(&torrent.search))
         }
-        Phase::Seeding => "All of it is here. Others can fetch from you while this page is open.".to_owned(),
-        Phase::Finished if torrent.progress.wanted == 0 => "No file is chosen. Tick those that you want.".to_owned(),
-        Phase::Finished => "All files you chose are here.".to_owned(),
+        Phase::Seeding if is_only_source(torrent) => texts::only_source().to_owned(),
+        Phase::Seeding => texts::all_is_here().to_owned(),
+        Phase::Finished if torrent.progress.wanted == 0 => texts::no_file_is_chosen().to_owned(),
+        Phase::Finished => texts::chosen_are_here().to_owned(),
         Phase::FetchingMetadata if torrent.peers.connected > 0 => {
-            format!("Asking {} what this torrent contains.", count(torrent.peers.connected, "peer"))
+            texts::asking_for_metadata(torrent.peers.connected)
         }
         Phase::Connecting | Phase::FetchingMetadata => search(&torrent.search),
         Phase::Downloading => stall(torrent),
     }
 }
 
-/// The text of a notification; its title is the name of the torrent.
-pub(super) const COMPLETE: &str = "Complete. It can be saved.";
-
 /// What happened to this tab while it was suspended for so many seconds.
 pub(super) fn suspended(seconds: u32) -> String {
-    format!(
-        "This tab was suspended for {}: the browser paused it, or the computer slept. It goes on now.",
-        duration(u64::from(seconds))
-    )
+    texts::suspended(duration(seconds.into()))
 }
 
 /// A percentage, or the time until something is tried again. Empty if there is no such number.
@@ -116,9 +109,7 @@ fn retry(torrent: &Torrent) -> String {
     let waits =
         torrent.peers.connected == 0 && search.peers.found == 0 && search.trackers.heard() > 0;
     let seconds = search.trackers.retry_in.filter(|_| waits);
-    seconds.map_or_else(String::new, |s| {
-        format!("Trying again in {}.", duration(u64::from(s)))
-    })
+    seconds.map_or_else(String::new, |s| texts::trying_again_in(duration(s.into())))
 }
 
 /// A download below this rate, in bytes per second, that takes longer than [`LONG`] is slow.
@@ -135,25 +126,16 @@ fn slowness(torrent: &Torrent) -> String {
     } = torrent.peers;
     let is_slow =
         torrent.traffic.down < SLOW && torrent.progress.eta.is_none_or(|left| left > LONG);
-    let holders = match interesting {
-        1 => "The only peer that has missing pieces".to_owned(),
-        n => format!("{n} peers have missing pieces"),
-    };
     match (is_slow, interesting, unchoking) {
         (false, ..) | (true, 0, _) => String::new(),
-        (true, 1, _) => format!("{holders} sends slowly."),
-        (true, all, some) if some < all => {
-            format!("{holders}, but only {some} of them let us request.")
-        }
-        (true, ..) => format!("{holders} and let us request, but send slowly."),
+        (true, 1, _) => texts::only_peer_is_slow().to_owned(),
+        (true, all, some) if some < all => texts::few_unchoke(some, all),
+        (true, all, _) => texts::peers_are_slow(all),
     }
 }
 
 /// Storage that takes this many bytes per second is not called slow, whatever peers could send.
 const FAST_STORAGE: u64 = 32 << 20;
-/// Peers could send more than is stored.
-const STORAGE_IS_SLOW: &str =
-    "Storage is slow: more is asked for when what has arrived is written.";
 
 /// Why a download makes no progress, or little; empty if it does.
 fn stall(torrent: &Torrent) -> String {
@@ -163,29 +145,24 @@ fn stall(torrent: &Torrent) -> String {
         unchoking,
         ..
     } = torrent.peers;
-    let peers = count(connected, "peer");
     match torrent {
-        t if t.storage_is_slow && t.traffic.down < FAST_STORAGE => STORAGE_IS_SLOW.to_owned(),
+        t if t.storage_is_slow && t.traffic.down < FAST_STORAGE => {
+            texts::storage_is_slow().to_owned()
+        }
         t if t.traffic.down > 0 => slowness(t),
         t if connected == 0 => search(&t.search),
-        _ if interesting == 0 => {
-            format!("Connected to {peers}, but {}.", nobody_has(torrent.missing))
-        }
-        _ if unchoking == 0 => format!("Connected to {peers}; none has let us request yet."),
-        _ => format!("Connected to {peers}; waiting for data."),
+        t if interesting == 0 => nobody_has(connected, t.missing),
+        _ if unchoking == 0 => texts::nobody_unchokes(connected),
+        _ => texts::waiting_for_data(connected),
     }
 }
 
-/// Which pieces none of the connected peers has, as a clause.
-fn nobody_has(missing: Option<Missing>) -> String {
+/// Which pieces none of the connected peers has.
+fn nobody_has(connected: u32, missing: Option<Missing>) -> String {
     match missing {
-        Some(Missing { first, number: 1 }) => {
-            format!("none has piece {first}, the only one that is missing here")
-        }
-        Some(Missing { first, number }) => {
-            format!("none has piece {first} or another of the {number} that are missing here")
-        }
-        None => "none has a piece that is missing here".to_owned(),
+        Some(Missing { first, number: 1 }) => texts::nobody_has_the_last_piece(connected, first),
+        Some(Missing { first, number }) => texts::nobody_has_the_pieces(connected, first, number),
+        None => texts::nobody_has_a_piece(connected),
     }
 }
 
@@ -193,6 +170,7 @@ fn nobody_has(missing: Option<Missing>) -> String {
 mod tests {
     use super::*;
     use crate::message::{Progress, Search, TrackerSearch, WaitReason};
+    use crate::texts::Language;
 
     const CONNECTED: BridgeStatus = BridgeStatus::Connected;
 
@@ -316,10 +294,37 @@ mod tests {
         t.storage_is_slow = true;
         for rate in [0, 1000, 1 << 20] {
             t.traffic.down = rate;
-            assert_eq!(reason(&t, &CONNECTED), STORAGE_IS_SLOW);
+            assert_eq!(reason(&t, &CONNECTED), texts::storage_is_slow());
         }
         t.traffic.down = FAST_STORAGE;
         assert_eq!(reason(&t, &CONNECTED), "");
+    }
+
+    #[test]
+    fn german_sentences_agree_with_their_numbers() {
+        Language::German.during(|| {
+            let mut t = torrent(Phase::Downloading);
+            t.peers.connected = 1;
+            t.missing = Some(Missing {
+                first: 17,
+                number: 3,
+            });
+            assert_eq!(
+                reason(&t, &CONNECTED),
+                "Mit 1 Peer verbunden, aber keiner hat Teil 17 oder einen anderen der 3, die hier fehlen."
+            );
+            (t.traffic.down, t.progress.eta) = (1000, Some(7200));
+            (t.peers.interesting, t.peers.unchoking) = (5, 1);
+            assert_eq!(
+                reason(&t, &CONNECTED),
+                "5 Peers haben fehlende Teile, aber nur 1 davon nimmt Anfragen an."
+            );
+            t.peers.unchoking = 2;
+            assert_eq!(
+                reason(&t, &CONNECTED),
+                "5 Peers haben fehlende Teile, aber nur 2 davon nehmen Anfragen an."
+            );
+        });
     }
 
     #[test]
@@ -327,10 +332,10 @@ mod tests {
         let mut t = torrent(Phase::Downloading);
         t.search.trackers.unregistered = true;
         (t.traffic.down, t.peers.connected) = (1 << 20, 1);
-        assert_eq!(reason(&t, &CONNECTED), UNREGISTERED);
+        assert_eq!(reason(&t, &CONNECTED), texts::not_registered());
         t.phase = Phase::Seeding;
         let told = reason(&t, &CONNECTED);
-        assert!(told.starts_with("All of it is here.") && told.ends_with(UNREGISTERED));
+        assert!(told.starts_with("All of it is here.") && told.ends_with(texts::not_registered()));
         t.phase = Phase::Paused;
         assert_eq!(reason(&t, &CONNECTED), "");
     }

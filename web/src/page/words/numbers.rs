@@ -3,7 +3,7 @@
 use super::details::given;
 use crate::format::{duration, part, percent, rate};
 use crate::message::{Phase, Torrent};
-use crate::texts::status;
+use crate::texts::{amounts, details};
 
 /// The percentage of the wanted data that is complete or, while checking, that is checked.
 pub(in crate::page) fn progress(torrent: &Torrent) -> u8 {
@@ -38,14 +38,14 @@ impl Number {
     ];
 
     /// Its name for screen readers.
-    pub(in crate::page) const fn label(self) -> &'static str {
+    pub(in crate::page) fn label(self) -> &'static str {
         match self {
-            Self::Size => "Size",
-            Self::Down => "Down",
-            Self::Up => "Up",
-            Self::TimeLeft => "Time left",
-            Self::Given => "Given",
-            Self::Peers => "Peers",
+            Self::Size => details::size(),
+            Self::Down => details::down(),
+            Self::Up => details::up(),
+            Self::TimeLeft => details::time_left(),
+            Self::Given => details::given(),
+            Self::Peers => details::peers(),
         }
     }
 
@@ -77,9 +77,9 @@ impl Number {
             Self::TimeLeft => progress.eta.filter(|_| is_downloading).map(duration),
             Self::Given => {
                 let gave = torrent.is_complete() && traffic.uploaded > 0;
-                gave.then(|| format!("gave {}", given(torrent)))
+                gave.then(|| details::gave(given(torrent)))
             }
-            Self::Peers => is_moving.then(|| status::peers(torrent.peers.connected)),
+            Self::Peers => is_moving.then(|| amounts::peers(torrent.peers.connected)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the page says about a peer.
 
 use crate::message::{Encrypted, PeerRow, Route};
+use crate::texts::peers as texts;
 
 /// What goes on between us and a peer: what it gives, and what it gets.
 pub(in crate::page) fn peer_state(peer: &PeerRow) -> String {
@@ -9,53 +10,49 @@ pub(in crate::page) fn peer_state(peer: &PeerRow) -> String {
             choking: false,
             down: 1..,
             ..
-        } => "sends",
+        } => texts::sends(),
         PeerRow {
             choking: false,
             requested: true,
             ..
-        } => "is to send",
-        PeerRow { wanted: false, .. } => "has nothing we want",
-        PeerRow { choking: true, .. } => "chokes us",
-        _ => "lets us request",
+        } => texts::is_to_send(),
+        PeerRow { wanted: false, .. } => texts::has_nothing(),
+        PeerRow { choking: true, .. } => texts::chokes(),
+        _ => texts::unchokes(),
     };
     let ours = match peer {
-        PeerRow { up: 1.., .. } => "receives",
+        PeerRow { up: 1.., .. } => texts::receives(),
         PeerRow {
             requesting: true, ..
-        } => "waits for us",
+        } => texts::waits(),
         PeerRow {
             interested: false, ..
-        } => "wants nothing of us",
-        PeerRow { choked: true, .. } => "is choked by us",
-        _ => "may request",
+        } => texts::wants_nothing(),
+        PeerRow { choked: true, .. } => texts::is_choked(),
+        _ => texts::may_request(),
     };
-    format!("{theirs}, {ours}")
+    texts::state(theirs, ours)
 }
-
-/// What the words of [`peer_state`] mean.
-pub(in crate::page) const PEER_STATES: &str = "A peer that chokes us answers no requests for now: each gives to a few at a time, and changes them every ten seconds. \
-     So does this page: peers that we choke wait for their turn. One that wants nothing of us has all that we have.";
 
 /// How a peer's data arrive.
 pub(in crate::page) fn route(peer: &PeerRow) -> String {
     let transport = match peer.route {
         Route::Tcp => "TCP",
         Route::Utp => "uTP",
-        Route::RelayedTab => return "another tab, through the bridge".to_owned(),
-        Route::Tab => return "another tab, directly".to_owned(),
+        Route::RelayedTab => return texts::relayed_tab().to_owned(),
+        Route::Tab => return texts::direct_tab().to_owned(),
     };
-    let encrypted = match peer.encrypted {
-        Encrypted::Nothing => "in the clear",
-        Encrypted::Handshake => "handshake encrypted",
-        Encrypted::Everything => "encrypted (RC4)",
+    let encryption = match peer.encrypted {
+        Encrypted::Nothing => texts::in_the_clear(),
+        Encrypted::Handshake => texts::handshake_encrypted(),
+        Encrypted::Everything => texts::encrypted(),
     };
-    let dialled = if peer.dialled {
-        "dialled"
+    let direction = if peer.dialled {
+        texts::dialled()
     } else {
-        "dialled the bridge"
+        texts::dialled_the_bridge()
     };
-    format!("bridge, {transport}, {encrypted}, {dialled}")
+    texts::through_bridge(transport, encryption, direction)
 }
 
 #[cfg(test)]

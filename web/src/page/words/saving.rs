@@ -1,26 +1,15 @@
 //! What the page says about saving.
 
-use crate::format::count;
 use crate::page::saving::Copied;
+use crate::texts::saving as texts;
 
 /// What became of saving so many files into a folder.
 pub(in crate::page) fn copied(copied: &Copied, files: usize) -> String {
-    let number = |files: usize| count(u32::try_from(files).unwrap_or(u32::MAX), "file");
     match copied {
-        Copied::Saved { into, renamed: 0 } => {
-            format!("{} saved in your folder, in {into}.", number(files))
-        }
-        Copied::Saved { into, renamed } => format!(
-            "{} saved in your folder, in {into}. {renamed} of them under other names, since not every computer takes the torrent\u{2019}s.",
-            number(files)
-        ),
-        Copied::Cancelled { files: 0, .. } => {
-            "Saving was cancelled. Nothing of it is in your folder.".to_owned()
-        }
-        Copied::Cancelled { into, files } => format!(
-            "Saving was cancelled. {} saved before that, in {into}.",
-            number(*files)
-        ),
+        Copied::Saved { into, renamed: 0 } => texts::saved(files, into),
+        Copied::Saved { into, renamed } => texts::saved_and_renamed(files, into, renamed),
+        Copied::Cancelled { files: 0, .. } => texts::cancelled().to_owned(),
+        Copied::Cancelled { into, files } => texts::cancelled_after(*files, into),
     }
 }
 

@@ -1,9 +1,7 @@
 //! Messages about the search for a torrent's peers.
 
-use aqueduct_core::tunnel::DhtCounts;
-
-use crate::format::count;
 use crate::message::{DhtSearch, PeerSearch, Search, WaitReason};
+use crate::texts::{amounts, search as texts};
 
 /// The results of the search, for a torrent without peers.
 pub(super) fn search(search: &Search) -> String {
@@ -11,36 +9,25 @@ pub(super) fn search(search: &Search) -> String {
         s if s.waiting.is_some() => place(s),
         s if s.peers.found > 0 => found(s),
         s if s.trackers.named == 0 => trackerless(s),
-        s if s.trackers.heard() == 0 => format!(
-            "Asking {} for peers{}.",
-            count(s.trackers.named, "tracker"),
-            dht(s)
-        ),
-        s => asked(s),
+        s => asked(s, s.dht),
     }
 }
 
 /// Why a torrent has no slot with the bridge.
 pub(super) fn place(search: &Search) -> String {
     match search.waiting {
-        Some(WaitReason::AllInUse(n)) => {
-            format!("Waiting for a place ({n} in use). Pause or remove a torrent to make room.")
-        }
-        Some(WaitReason::TooFast) => {
-            "Waiting for a place: many torrents were started within a short time.".to_owned()
-        }
+        Some(WaitReason::AllInUse(number)) => texts::all_places_in_use(number),
+        Some(WaitReason::TooFast) => texts::too_many_started().to_owned(),
         None => String::new(),
     }
 }
 
 /// The answers of the trackers, as a sentence.
 pub(super) fn trackers(search: &Search) -> String {
-    match &search.trackers {
-        trackers if trackers.named == 0 => "This torrent names no tracker.".to_owned(),
-        trackers if trackers.heard() == 0 => {
-            format!("Asking {} for peers.", count(trackers.named, "tracker"))
-        }
-        _ => format!("{}.", answers(search)),
+    if search.trackers.named == 0 {
+        texts::no_tracker().to_owned()
+    } else {
+        asked(search, None)
     }
 }
 
@@ -48,160 +35,132 @@ pub(super) fn trackers(search: &Search) -> String {
 /// while peers are connected.
 pub(super) fn addresses(search: &Search) -> String {
     match (search.peers.found, fates(&search.peers)) {
-        (0, _) => "None found yet.".to_owned(),
-        (n, fates) if fates.is_empty() => format!("Found {}.", number(n)),
-        (n, fates) => format!("Found {}: {fates}.", number(n)),
+        (0, _) => texts::no_address().to_owned(),
+        (n, fates) if fates.is_empty() => texts::addresses(n),
+        (n, fates) => texts::addresses_with(n, fates),
     }
 }
 
 /// The state of the addresses that were found, and the trackers that failed.
 fn found(search: &Search) -> String {
-    let trackers = failed_trackers(search);
-    let addresses = number(search.peers.found);
-    match fates(&search.peers) {
-        fates if fates.is_empty() => format!("Found {addresses}, none connected yet.{trackers}"),
-        fates => format!("Found {addresses}: {fates}.{trackers}"),
-    }
-}
-
-fn number(addresses: u32) -> String {
-    match addresses {
-        1 => "1 address".to_owned(),
-        n => format!("{n} addresses"),
+    let n = search.peers.found;
+    let addresses = match fates(&search.peers) {
+        fates if fates.is_empty() => texts::addresses_unconnected(n),
+        fates => texts::addresses_with(n, fates),
+    };
+    match failed_trackers(search) {
+        Some(trackers) => format!("{addresses} {trackers}"),
+        None => addresses,
     }
 }
 
 /// What became of addresses that are not connected; empty if nothing is known.
 fn fates(peers: &PeerSearch) -> String {
-    join(&[
-        part(peers.dialling, "being dialled", "being dialled"),
-        part(
-            peers.unreachable,
-            "could not be reached or insists on encryption",
-            "could not be reached or insist on encryption",
-        ),
-        part(
-            peers.refused,
-            "is not dialled by this bridge",
-            "are not dialled by this bridge",
-        ),
-        part(peers.hung_up, "hung up", "hung up"),
-        part(peers.misbehaved, "broke the protocol", "broke the protocol"),
-        part(
-            peers.banned,
-            "sent wrong data and is banned",
-            "sent wrong data and are banned",
-        ),
+    list([
+        (peers.dialling, texts::being_dialled),
+        (peers.unreachable, texts::unreachable),
+        (peers.refused, texts::never_dialled),
+        (peers.hung_up, texts::hung_up),
+        (peers.misbehaved, texts::broke_protocol),
+        (peers.banned, texts::banned),
     ])
 }
 
 /// Shown beside the results, since the tracker that fails may be the one that knows more peers.
-fn failed_trackers(search: &Search) -> String {
-    if search.trackers.failed == 0 {
-        String::new()
-    } else {
-        format!(
-            " {} failed{}.",
-            count(search.trackers.failed, "tracker"),
-            why(search)
-        )
+fn failed_trackers(search: &Search) -> Option<String> {
+    match (search.trackers.failed, &search.trackers.failure) {
+        (0, _) => None,
+        (n, None) => Some(texts::trackers_failed(n)),
+        (n, Some(why)) => Some(texts::trackers_failed_because(n, why)),
     }
-}
-
-/// How one of the trackers failed.
-fn why(search: &Search) -> String {
-    search
-        .trackers
-        .failure
-        .as_ref()
-        .map_or_else(String::new, |why| format!(" ({why})"))
 }
 
 fn trackerless(search: &Search) -> String {
     match search.dht {
-        Some(dht) => format!("This torrent names no tracker. {}.", clause(dht)),
-        None => "This torrent names no tracker, and no peer has been found yet.".to_owned(),
+        Some(dht) => texts::no_tracker_but_dht(clause(dht)),
+        None => texts::no_tracker_and_no_peer().to_owned(),
     }
 }
 
-/// The results from the trackers and the DHT.
-fn asked(search: &Search) -> String {
-    format!("{}{}.", answers(search), dht(search))
+/// The results from the trackers and, if given, from the DHT.
+fn asked(search: &Search, dht: Option<DhtSearch>) -> String {
+    let trackers = &search.trackers;
+    let dht = dht.map(clause);
+    match (trackers.heard(), dht) {
+        (0, None) => texts::asking(trackers.named),
+        (0, Some(dht)) => texts::asking_beside_dht(trackers.named, dht),
+        (heard, None) => texts::asked(heard + trackers.asking, answers(search)),
+        (heard, Some(dht)) => {
+            texts::asked_beside_dht(heard + trackers.asking, answers(search), dht)
+        }
+    }
 }
 
-/// The results from the trackers.
+/// What the trackers that were asked have answered.
 fn answers(search: &Search) -> String {
-    let answers = [
-        part(search.trackers.failed, "failed", "failed").map(|text| text + &why(search)),
-        part(search.trackers.empty, "knows no peers", "know no peers"),
-        part(search.trackers.answered, "named peers", "named peers"),
-        part(
-            search.trackers.asking,
-            "has not answered yet",
-            "have not answered yet",
-        ),
-    ];
-    let asked = search.trackers.heard() + search.trackers.asking;
-    format!("Asked {}: {}", count(asked, "tracker"), join(&answers))
-}
-
-fn dht(search: &Search) -> String {
-    search
-        .dht
-        .map_or_else(String::new, |dht| format!("; {}", clause(dht)))
+    let trackers = &search.trackers;
+    let failed = match (trackers.failed, &trackers.failure) {
+        (0, _) => None,
+        (n, None) => Some(texts::failed(n)),
+        (n, Some(why)) => Some(texts::failed_because(n, why)),
+    };
+    let others = list([
+        (trackers.empty, texts::know_no_peers as fn(u32) -> String),
+        (trackers.answered, texts::named_peers),
+        (trackers.asking, texts::are_silent),
+    ]);
+    let parts = failed
+        .into_iter()
+        .chain(Some(others).filter(|others| !others.is_empty()));
+    parts.collect::<Vec<_>>().join(SEPARATOR)
 }
 
 /// The results from the DHT, as a clause.
 fn clause(dht: DhtSearch) -> String {
-    let DhtSearch {
-        nodes,
-        peers,
-        asking,
-    } = dht;
-    DhtCounts {
-        nodes,
-        peers,
-        asking,
+    let nodes = amounts::nodes(dht.nodes);
+    let peers = amounts::peers(dht.peers);
+    if dht.asking {
+        texts::dht_so_far(nodes, peers)
+    } else {
+        texts::dht(nodes, peers)
     }
-    .to_string()
 }
 
 /// The state of the DHT and its answer, as sentences.
 pub(super) fn dht_answer(search: &Search) -> String {
     let Some(dht) = search.dht else {
-        return "Not asked for this torrent.".to_owned();
+        return texts::dht_not_asked().to_owned();
     };
-    let nodes = count(dht.nodes, "node");
-    let peers = count(dht.peers, "peer");
+    let nodes = amounts::nodes(dht.nodes);
+    let peers = amounts::peers(dht.peers);
     match dht {
-        DhtSearch { nodes: 0, .. } => "No node of it is known yet.".to_owned(),
-        DhtSearch { asking: true, .. } => {
-            format!("Being asked; it named {peers} so far. {nodes} known.")
-        }
-        DhtSearch { peers: 0, .. } => {
-            format!("Named no peers when it was asked last. {nodes} known.")
-        }
-        _ => format!("Named {peers} when it was asked last. {nodes} known."),
+        DhtSearch { nodes: 0, .. } => texts::dht_without_nodes().to_owned(),
+        DhtSearch { asking: true, .. } => texts::dht_being_asked(nodes, peers),
+        DhtSearch { peers: 0, .. } => texts::dht_named_none(nodes),
+        _ => texts::dht_named(nodes, peers),
     }
 }
 
-fn part(n: u32, one: &str, many: &str) -> Option<String> {
-    (n > 0).then(|| format!("{n} {}", if n == 1 { one } else { many }))
-}
+/// Between the parts of a list, in all languages.
+const SEPARATOR: &str = ", ";
 
-fn join(parts: &[Option<String>]) -> String {
-    parts
-        .iter()
-        .flatten()
-        .cloned()
+/// A number, and the text for it.
+type Counted = (u32, fn(u32) -> String);
+
+/// A list of the numbers that are not 0, each in its own words.
+fn list<const N: usize>(parts: [Counted; N]) -> String {
+    let known = parts.into_iter().filter(|(n, _)| *n > 0);
+    known
+        .map(|(n, text)| text(n))
         .collect::<Vec<_>>()
-        .join(", ")
+        .join(SEPARATOR)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::message::TrackerSearch;
+    use crate::texts::Language;
 
     const FAILURE: &str = "it gave no usable answer";
 
@@ -367,6 +326,30 @@ mod tests {
         assert_eq!(told(0, 0, true), "No node of it is known yet.");
         let unused = dht_answer(&Search::default());
         assert_eq!(unused, "Not asked for this torrent.");
+    }
+
+    #[test]
+    fn german_has_the_verb_in_the_number_of_what_it_counts() {
+        let told = |unreachable, failed| {
+            let searched = Search {
+                peers: PeerSearch {
+                    found: 3,
+                    unreachable,
+                    ..PeerSearch::default()
+                },
+                trackers: trackers(2, failed, 0),
+                ..Search::default()
+            };
+            Language::German.during(|| search(&searched))
+        };
+        assert_eq!(
+            told(1, 1),
+            "3 Adressen gefunden: 1 war nicht erreichbar oder besteht auf Verschlüsselung. 1 Tracker fehlgeschlagen."
+        );
+        assert_eq!(
+            told(2, 0),
+            "3 Adressen gefunden: 2 waren nicht erreichbar oder bestehen auf Verschlüsselung."
+        );
     }
 
     #[test]

@@ -1,23 +1,22 @@
 //! What the page says about one tracker.
 
-use crate::format::{count, duration};
+use crate::format::duration;
 use crate::message::{TrackerAnswer, TrackerRow};
+use crate::texts::{amounts, trackers as texts};
 
 /// What a tracker answered, and when it is asked again, as sentences.
 pub(in crate::page) fn tracker(row: &TrackerRow) -> String {
     let mut sentences = vec![answer(row)];
     if let Some(text) = &row.text {
         sentences.push(match row.answer {
-            TrackerAnswer::Failed(_) => format!("It says: \u{201c}{text}\u{201d}."),
-            _ => format!("It warns: \u{201c}{text}\u{201d}."),
+            TrackerAnswer::Failed(_) => texts::says(text),
+            _ => texts::warns(text),
         });
     }
     let has_answered = row.answer != TrackerAnswer::None;
     match (row.asking, row.next) {
-        (true, _) if has_answered => sentences.push("Being asked again.".to_owned()),
-        (false, Some(seconds)) => {
-            sentences.push(format!("Asked again in {}.", duration(seconds.into())));
-        }
+        (true, _) if has_answered => sentences.push(texts::being_asked_again().to_owned()),
+        (false, Some(seconds)) => sentences.push(texts::asked_again_in(duration(seconds.into()))),
         _ => {}
     }
     sentences.join(" ")
@@ -25,34 +24,36 @@ pub(in crate::page) fn tracker(row: &TrackerRow) -> String {
 
 fn answer(row: &TrackerRow) -> String {
     match &row.answer {
-        TrackerAnswer::None if row.asking => "Being asked.".to_owned(),
-        TrackerAnswer::None => "Not asked yet.".to_owned(),
-        TrackerAnswer::Failed(why) => format!("Failed: {why}."),
-        TrackerAnswer::Peers {
+        TrackerAnswer::None if row.asking => texts::being_asked().to_owned(),
+        TrackerAnswer::None => texts::not_asked_yet().to_owned(),
+        TrackerAnswer::Failed(why) => texts::failed(why),
+        &TrackerAnswer::Peers {
             named,
             seeders,
             leechers,
-        } => {
-            let named = match named {
-                0 => "Named no peers".to_owned(),
-                &named => format!("Named {}", count(named, "peer")),
-            };
-            let counted = [(*seeders, "seed"), (*leechers, "incomplete peer")];
-            let counted: Vec<String> = counted
-                .into_iter()
-                .filter_map(|(number, noun)| Some(count(number?, noun)))
-                .collect();
-            match counted.as_slice() {
-                [] => format!("{named}."),
-                counted => format!("{named}; counts {}.", counted.join(" and ")),
-            }
-        }
+        } => match (named, counted(seeders, leechers)) {
+            (0, None) => texts::named_none().to_owned(),
+            (0, Some(counted)) => texts::named_none_and_counts(counted),
+            (named, None) => texts::named(named),
+            (named, Some(counted)) => texts::named_and_counts(named, counted),
+        },
+    }
+}
+
+/// The numbers of complete and of incomplete peers, as far as the tracker gives them.
+fn counted(seeders: Option<u32>, leechers: Option<u32>) -> Option<String> {
+    let seeds = seeders.map(amounts::seeds);
+    let incomplete = leechers.map(amounts::incomplete_peers);
+    match (seeds, incomplete) {
+        (Some(seeds), Some(incomplete)) => Some(texts::seeds_and_incomplete(seeds, incomplete)),
+        (seeds, incomplete) => seeds.or(incomplete),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::texts::Language;
 
     fn row(answer: TrackerAnswer) -> TrackerRow {
         TrackerRow {
@@ -90,6 +91,24 @@ mod tests {
         assert_eq!(
             tracker(&again),
             "Named 1 peer; counts 1 seed. It warns: \u{201c}closing soon\u{201d}. Being asked again."
+        );
+    }
+
+    #[test]
+    fn the_answer_of_a_tracker_is_told_in_german() {
+        let answered = TrackerRow {
+            next: Some(1750),
+            text: Some("closing soon".to_owned()),
+            ..row(TrackerAnswer::Peers {
+                named: 1,
+                seeders: Some(3),
+                leechers: Some(1),
+            })
+        };
+        assert_eq!(
+            Language::German.during(|| tracker(&answered)),
+            "Hat 1 Peer genannt; gezählt: 3 Seeds und 1 unvollständiger Peer. \
+             Er warnt: \u{201e}closing soon\u{201c}. Nächste Anfrage in 29 min."
         );
     }
 

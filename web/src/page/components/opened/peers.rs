@@ -9,7 +9,7 @@ use crate::message::{PeerRow, Torrent};
 use crate::page::components::explain::Explain;
 use crate::page::model::Entry;
 use crate::page::words;
-use crate::texts::opened as texts;
+use crate::texts::{opened as texts, peers};
 
 /// The most rows. A tab has at most 200 peers in all torrents together.
 const MAX_ROWS: usize = 200;
@@ -41,7 +41,7 @@ pub fn Peers(entry: Entry) -> impl IntoView {
                     </For>
                 </tbody>
             </table>
-            <Explain question=texts::what_state_means()>{words::PEER_STATES}</Explain>
+            <Explain question=texts::what_state_means()>{peers::explanation()}</Explain>
         </Show>
     }
 }
