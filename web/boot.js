@@ -9,11 +9,21 @@ globalThis.trustedTypes?.createPolicy("default", {
 });
 
 const { js, wasm } = document.querySelector("script[data-js]").dataset;
-try {
-  // Before the program is loaded, so that the page does not appear in other colours first. See `preferences.rs`.
-  document.documentElement.dataset.theme = JSON.parse(localStorage.getItem("aqueduct.theme")) ?? "system";
-} catch {
-  // The browser stores nothing for this page.
-}
+const stored = key => {
+  try {
+    return JSON.parse(localStorage.getItem(key));
+  } catch {
+    // The browser stores nothing for this page.
+    return null;
+  }
+};
+// Before the program is loaded, so that the page does not appear in other colours or in another language first. See `preferences.rs`.
+const page = document.documentElement;
+page.dataset.theme = stored("aqueduct.theme") ?? "system";
+const preferred = navigator.languages.map(tag => tag.split("-")[0].toLowerCase()).find(tag => ["en", "de"].includes(tag));
+page.lang = { english: "en", german: "de" }[stored("aqueduct.language")] ?? preferred ?? "en";
+// English is what it contains.
+const tagline = document.querySelector(".tagline");
+tagline.textContent = tagline.dataset[page.lang] ?? tagline.textContent;
 const { default: init } = await import(js);
 await init({ module_or_path: wasm });

@@ -2,7 +2,7 @@
 //!
 //! The [`page`] is the user interface; piece data never pass through it. The worker's program runs
 //! twice. The first worker runs the [`engine`]: its peers are streams of one WebSocket to the
-//! bridge. It starts the second one, the [`storage`] worker, which digests pieces and keeps them in
+//! bridge. It starts the second one, the `storage` worker, which digests pieces and keeps them in
 //! the origin private file system.
 
 mod browser;

@@ -1,5 +1,6 @@
 //! What users type into fields: parsed, or refused with a sentence that says what to type.
 
+use crate::format::decimal;
 use crate::message::PEERS;
 use crate::texts::fields as texts;
 
@@ -56,7 +57,12 @@ pub(super) fn ratio(text: &str) -> Result<u32, String> {
 
 /// A ratio as it is typed.
 pub(super) fn ratio_text(hundredths: u32) -> String {
-    (f64::from(hundredths) / 100.0).to_string()
+    let digits = match (hundredths % 100, hundredths % 10) {
+        (0, _) => 0,
+        (_, 0) => 1,
+        _ => 2,
+    };
+    decimal(f64::from(hundredths) / 100.0, digits)
 }
 
 /// Addresses, one per line, that begin with one of these schemes.
@@ -106,7 +112,8 @@ mod tests {
     #[test]
     fn a_ratio_has_two_decimals_and_either_separator() {
         assert_eq!((ratio("1.5"), ratio("0,25")), (Ok(150), Ok(25)));
-        assert_eq!(ratio_text(150), "1.5");
+        let texts = [100, 150, 1025].map(ratio_text);
+        assert_eq!(texts, ["1", "1.5", "10.25"]);
         for bad in ["0", "-2", "", "x", "NaN", "inf", "1e99"] {
             assert!(ratio(bad).is_err(), "{bad}");
         }

@@ -12,7 +12,7 @@ use crate::texts::{Language, settings as texts};
 
 /// The key of the theme in the origin's local storage, which `boot.js` also reads.
 const THEME: &str = "aqueduct.theme";
-/// The key of the language in the origin's local storage.
+/// The key of the language in the origin's local storage, which `boot.js` also reads.
 const LANGUAGE: &str = "aqueduct.language";
 /// The key of the permissions in the origin's local storage.
 const PERMITTED: &str = "aqueduct.permitted";

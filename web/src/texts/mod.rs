@@ -51,6 +51,8 @@ pub(crate) mod saving;
 pub(crate) mod search;
 pub(crate) mod settings;
 pub(crate) mod sharing;
+#[cfg(test)]
+mod sources;
 pub(crate) mod status;
 mod template;
 pub(crate) mod trackers;
