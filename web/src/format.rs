@@ -9,44 +9,61 @@ const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
 /// A size in bytes with three significant digits: `0 B`, `1.25 MiB`, `340 GiB`.
 pub(crate) fn size(bytes: u64) -> String {
-    let mut unit = 0;
-    let mut rest = bytes as f64;
-    while rest >= 999.5 && unit + 1 < UNITS.len() {
-        rest /= 1024.0;
-        unit += 1;
-    }
-    let digits = match rest {
-        _ if unit == 0 => 0,
-        r if r < 9.995 => 2,
-        r if r < 99.95 => 1,
-        _ => 0,
-    };
-    format!("{} {}", decimal(rest, digits), UNITS[unit])
-}
-
-/// A number with so many digits after the decimal point: `1.25`, or `1,25` in German.
-pub(crate) fn decimal(number: f64, digits: usize) -> String {
-    format!("{number:.digits$}").replace('.', Language::current().pick(".", ","))
+    let last = UNITS.len() - 1;
+    let unit = (0..last).find(|unit| rounded(bytes, *unit, 0) < 1000);
+    with_unit(bytes, unit.unwrap_or(last), rounded)
 }
 
 /// As [`size`], but rounded down: 1023.9 MiB are not shown as 1.00 GiB.
 fn size_at_most(bytes: u64) -> String {
-    let scale = UNITS
-        .iter()
-        .enumerate()
-        .map(|(power, unit)| (1024_f64.powi(i32::try_from(power).unwrap_or(0)), *unit));
-    let (scale, unit) = scale
-        .take_while(|(scale, _)| bytes as f64 >= *scale)
-        .last()
-        .unwrap_or((1.0, UNITS[0]));
-    let rest = bytes as f64 / scale;
-    let digits = if scale <= 1.0 {
-        0
-    } else {
-        [100.0, 10.0].iter().filter(|limit| rest < **limit).count()
+    let unit = (0..UNITS.len()).rfind(|unit| rounded_down(bytes, *unit, 0) > 0);
+    with_unit(bytes, unit.unwrap_or(0), rounded_down)
+}
+
+/// The size in a unit, with as many decimals as keep it at three digits. `scaled` is one of the
+/// functions below.
+fn with_unit(bytes: u64, unit: usize, scaled: fn(u64, usize, usize) -> u64) -> String {
+    let most = if unit == 0 { 0 } else { 2 };
+    let digits = (1..=most).rfind(|digits| scaled(bytes, unit, *digits) < 1000);
+    let digits = digits.unwrap_or(0);
+    let number = decimal(scaled(bytes, unit, digits), digits);
+    format!("{number} {}", UNITS[unit])
+}
+
+/// A size in a unit, times ten to the power of `digits`.
+fn rounded(bytes: u64, unit: usize, digits: usize) -> u64 {
+    // Twice as much, whose last bit says in which direction to round.
+    let doubled = match unit {
+        0 => scale(bytes, digits).saturating_mul(2),
+        _ => scale(bytes, digits) >> (10 * unit - 1),
     };
-    let step = 10_f64.powi(i32::try_from(digits).unwrap_or(0));
-    format!("{} {unit}", decimal((rest * step).floor() / step, digits))
+    doubled / 2 + doubled % 2
+}
+
+/// As [`rounded`], but rounded down.
+fn rounded_down(bytes: u64, unit: usize, digits: usize) -> u64 {
+    scale(bytes, digits) >> (10 * unit)
+}
+
+/// Saturates only where the size has more than three digits without decimals.
+const fn scale(number: u64, digits: usize) -> u64 {
+    number.saturating_mul([1, 10, 100][digits])
+}
+
+/// A number of tenths (one digit) or hundredths (two): `1.25`, or `1,25` in German.
+pub(crate) fn decimal(scaled: u64, digits: usize) -> String {
+    fixed(scaled, digits, Language::current().pick('.', ','))
+}
+
+/// As [`decimal`], with this separator. Numbers with a fraction are formatted in this way because
+/// the standard library's code for floating point is large.
+pub(crate) fn fixed(scaled: u64, digits: usize, separator: char) -> String {
+    let one = scale(1, digits);
+    let (whole, fraction) = (scaled / one, scaled % one);
+    match digits {
+        0 => whole.to_string(),
+        _ => format!("{whole}{separator}{fraction:0digits$}"),
+    }
 }
 
 /// Shows a part of a whole so that only the whole looks complete: `0.99 GiB of 1.00 GiB`, `1.00
@@ -156,6 +173,14 @@ mod tests {
                 "0.98 GiB",
                 "16384 PiB"
             ]
+        );
+    }
+
+    #[test]
+    fn a_number_has_its_decimals() {
+        assert_eq!(
+            [decimal(7, 0), decimal(70, 1), decimal(105, 2)],
+            ["7", "7.0", "1.05"].map(str::to_owned)
         );
     }
 

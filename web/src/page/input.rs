@@ -6,8 +6,8 @@ use crate::texts::fields as texts;
 
 /// The largest rate limit in KiB/s, which is more than any network transfers.
 const MAX_LIMIT: u64 = 100_000_000;
-/// The largest ratio.
-const MAX_RATIO: f64 = 10_000.0;
+/// The largest ratio, in hundredths.
+const MAX_RATIO: u32 = 1_000_000;
 /// How the addresses of trackers begin.
 pub(super) const TRACKERS: &[&str] = &["http://", "https://", "udp://"];
 /// How the addresses of web seeds begin.
@@ -41,28 +41,29 @@ pub(super) fn peers(text: &str) -> Result<u16, String> {
 }
 
 /// A ratio, in hundredths.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "just checked"
-)]
 pub(super) fn ratio(text: &str) -> Result<u32, String> {
+    let ratio = hundredths(text).filter(|ratio| (1..=MAX_RATIO).contains(ratio));
+    ratio.ok_or_else(|| texts::type_ratio().to_owned())
+}
+
+/// A number with decimals, rounded to hundredths.
+fn hundredths(text: &str) -> Option<u32> {
     // In many countries the comma separates decimals.
-    let number: Option<f64> = text.replace(',', ".").parse().ok();
-    match number.filter(|ratio| (0.01..=MAX_RATIO).contains(ratio)) {
-        Some(ratio) => Ok((ratio * 100.0).round() as u32),
-        None => Err(texts::type_ratio().to_owned()),
+    let (whole, decimals) = text.split_once(['.', ',']).unwrap_or((text, "0"));
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(decimals) || whole.is_empty() && decimals.is_empty() {
+        return None;
     }
+    let whole: u32 = format!("0{whole}").parse().ok()?;
+    let thousandths: u32 = format!("{decimals:0<3}").get(..3)?.parse().ok()?;
+    whole.checked_mul(100)?.checked_add((thousandths + 5) / 10)
 }
 
 /// A ratio as it is typed.
 pub(super) fn ratio_text(hundredths: u32) -> String {
-    let digits = match (hundredths % 100, hundredths % 10) {
-        (0, _) => 0,
-        (_, 0) => 1,
-        _ => 2,
-    };
-    decimal(f64::from(hundredths) / 100.0, digits)
+    let text = decimal(hundredths.into(), 2);
+    let text = text.trim_end_matches('0');
+    text.trim_end_matches(['.', ',']).to_owned()
 }
 
 /// Addresses, one per line, that begin with one of these schemes.
@@ -112,9 +113,26 @@ mod tests {
     #[test]
     fn a_ratio_has_two_decimals_and_either_separator() {
         assert_eq!((ratio("1.5"), ratio("0,25")), (Ok(150), Ok(25)));
-        let texts = [100, 150, 1025].map(ratio_text);
-        assert_eq!(texts, ["1", "1.5", "10.25"]);
-        for bad in ["0", "-2", "", "x", "NaN", "inf", "1e99"] {
+        assert_eq!(
+            (ratio("2"), ratio(".5"), ratio("3.")),
+            (Ok(200), Ok(50), Ok(300))
+        );
+        assert_eq!((ratio("0.005"), ratio("10000")), (Ok(1), Ok(1_000_000)));
+        let texts = [150, 5, 200, 1_000_000].map(ratio_text);
+        assert_eq!(texts, ["1.5", "0.05", "2", "10000"].map(str::to_owned));
+        for bad in [
+            "0",
+            "-2",
+            "",
+            ".",
+            "x",
+            "NaN",
+            "inf",
+            "1e99",
+            "1.5.2",
+            "10000.01",
+            "99999999999",
+        ] {
             assert!(ratio(bad).is_err(), "{bad}");
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 
 use super::model::Model;
-use crate::format::rate;
+use crate::format::{fixed, rate};
 use crate::texts::opened as texts;
 
 /// Interval of the samples. In a hidden page, browsers make it longer.
@@ -60,7 +60,7 @@ impl History {
                 let x = WIDTH - (end - sample.at) / SHOWN_MS * WIDTH;
                 let y = HEIGHT - of(sample) as f64 / top * (HEIGHT - 2.0) - 1.0;
                 let verb = if data.is_empty() { 'M' } else { 'L' };
-                data += &format!("{verb}{x:.1} {y:.1}");
+                data += &format!("{verb}{} {}", tenths(x), tenths(y));
             }
             data
         };
@@ -74,6 +74,16 @@ impl History {
             rate(self.highest(|sample| sample.up)),
         )
     }
+}
+
+/// A coordinate with one decimal.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "no coordinate is negative, or larger than a plot"
+)]
+fn tenths(coordinate: f64) -> String {
+    fixed((coordinate * 10.0 + 0.5) as u64, 1, '.')
 }
 
 /// The histories of all torrents. Copies share them.

@@ -9,6 +9,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
+use super::crc32::Crc32;
 use super::stored::Folder;
 use super::zip::{Entry, Modified, Zip};
 use super::{download, present, unreadable};
@@ -72,7 +73,7 @@ async fn checksum(
     size: u64,
     proceed: impl Fn(u64) -> bool,
 ) -> Result<Option<u32>, JsValue> {
-    let mut sum = crc32fast::Hasher::new();
+    let mut sum = Crc32::new();
     let mut at = 0;
     while at < size {
         let end = size.min(at + CHUNK);
@@ -84,7 +85,7 @@ async fn checksum(
             return Ok(None);
         }
     }
-    Ok(Some(sum.finalize()))
+    Ok(Some(sum.value()))
 }
 
 /// The parts of an archive.

@@ -2,6 +2,7 @@
 //! passing through this page's memory.
 
 mod archive;
+mod crc32;
 mod folder;
 mod list;
 mod names;

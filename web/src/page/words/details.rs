@@ -92,8 +92,8 @@ pub(super) fn given(torrent: &Torrent) -> String {
     if base == 0 {
         return size(uploaded);
     }
-    let ratio = uploaded as f64 / base as f64;
-    texts::with_ratio(size(uploaded), decimal(ratio, 2))
+    let hundredths = (uploaded.saturating_mul(100).saturating_add(base / 2)) / base;
+    texts::with_ratio(size(uploaded), decimal(hundredths, 2))
 }
 
 /// What trackers, the DHT and the bridge have answered.
