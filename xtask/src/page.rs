@@ -45,6 +45,7 @@ fn stamp(profile: Profile, toolchain: &Toolchain) -> Result<String> {
     let mut stamp = Stamp::default();
     stamp.text(profile.name()).text(&toolchain.identity);
     for input in [
+        ".cargo/config.toml",
         "Cargo.toml",
         "Cargo.lock",
         "core/Cargo.toml",
