@@ -15,12 +15,11 @@ pub mod page;
 mod storage;
 pub mod texts;
 
-/// Starts the worker's program: as the storage worker if that is the worker's name, else as the
+/// Starts the worker's program: as the storage worker if the worker has such a name, else as the
 /// engine's.
 pub fn start_worker() {
-    if browser::global::scope().name() == storage::worker::WORKER_NAME {
-        storage::worker::start();
-    } else {
-        engine::start();
+    match storage::worker::language_in(&browser::global::scope().name()) {
+        Some(language) => storage::worker::start(language),
+        None => engine::start(),
     }
 }

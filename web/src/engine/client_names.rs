@@ -2,6 +2,8 @@
 
 use aqueduct_core::types::{PeerId, visible};
 
+use crate::texts::peers as texts;
+
 /// Two letters, and the client that uses them.
 const NAMES: [(&str, &str); 20] = [
     ("AG", "Ares"),
@@ -35,7 +37,7 @@ pub(super) fn client_name(id: PeerId) -> String {
             .take_while(char::is_ascii_graphic)
             .collect();
         if printable.len() < 3 {
-            "Unknown".to_owned()
+            texts::unknown_client().to_owned()
         } else {
             visible(&printable).into_owned()
         }

@@ -16,6 +16,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, Response};
 
+use super::errors::not_creatable;
 use super::torrents::{Amounts, Torrent};
 use crate::browser::callback::wait_for;
 use crate::browser::clock::unix_millis;
@@ -25,6 +26,7 @@ use crate::message::{SharedFile, Sharing};
 use crate::storage::client::{Place, Storage};
 use crate::storage::layout;
 use crate::storage::space::Need;
+use crate::texts::creating as texts;
 
 /// Called once for each creation that was started and not cancelled, with the torrent, or with the
 /// error as a sentence.
@@ -96,13 +98,9 @@ impl Creations {
         sharing: Sharing,
         others: u64,
     ) -> Result<(), String> {
-        let unreadable = |error: JsValue| {
-            format!(
-                "The files cannot be read: {}. Choose them again.",
-                reason(&error)
-            )
-        };
-        let invalid = |error: CreateError| format!("{} cannot be shared: {error}.", visible(name));
+        let unreadable = |error: JsValue| texts::unreadable(reason(&error));
+        let invalid =
+            |error: CreateError| texts::not_possible(visible(name), not_creatable(&error));
         let draft = Draft::new(name, content(files), None).map_err(invalid)?;
         // A torrent whose digests are zeros passes every check but that of the pieces, and provides
         // the layout of the storage.
@@ -249,7 +247,7 @@ impl Task {
             .draft
             .finish(&digests, details)
             .map(|metainfo| self.torrent(metainfo))
-            .map_err(|error| Stopped::Failed(format!("It cannot be shared: {error}.")))?;
+            .map_err(|error| Stopped::Failed(texts::it_is_not_possible(not_creatable(&error))))?;
         done(|done| {
             self.storage
                 .save(torrent.folder.clone(), &torrent.record(), done)
@@ -288,9 +286,7 @@ impl Task {
     }
 
     async fn read(&self, offset: u64, size: u32) -> Result<ArrayBuffer, Stopped> {
-        let changed = |_| {
-            Stopped::Failed("A file was changed, moved or deleted while it was read. Try again when it stays as it is.".to_owned())
-        };
+        let changed = |_| Stopped::Failed(texts::file_was_changed().to_owned());
         let part = self
             .data
             .slice_with_f64_and_f64(offset as f64, offset as f64 + f64::from(size))

@@ -2,11 +2,11 @@
 
 use aqueduct_core::CommandError;
 use aqueduct_core::bencode::BencodeFault;
-use aqueduct_core::meta::{MagnetError, MetainfoError};
+use aqueduct_core::meta::{CreateError, MagnetError, MetainfoError};
 use aqueduct_core::tunnel::{Refusal, TrackerFailure};
 use aqueduct_core::types::visible;
 
-use crate::texts::{bridge, trackers};
+use crate::texts::{bridge, creating, errors as texts, trackers};
 
 /// The format of a file that is not a torrent, detected from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,33 +42,14 @@ fn kind(bytes: &[u8]) -> Kind {
 pub(super) fn not_a_torrent(name: &str, bytes: &[u8], error: &MetainfoError) -> String {
     let name = visible(name);
     match kind(bytes) {
-        Kind::Empty => format!("{name} is empty. Download it again."),
-        Kind::WebPage => format!(
-            "{name} is a web page, not a torrent. The site that it came from may want you to sign in or to press another button first; \
-             download the torrent there again."
-        ),
-        Kind::Archive => format!(
-            "{name} is a compressed archive. Unpack it and choose the .torrent file that is in it."
-        ),
-        Kind::MagnetLink => format!(
-            "{name} holds a magnet link. Open it as text, copy the link and paste it into the field above."
-        ),
-        Kind::Other if is_cut_off(error) => {
-            format!("{name} is incomplete: its end is missing. Download it again.")
-        }
-        Kind::Other => format!(
-            "{name} is damaged, or it is not a torrent. Download it again, or look for it elsewhere.{}",
-            detail(error)
-        ),
-    }
-}
-
-/// The detail for the author of the torrent. It is omitted if the bytes are not bencode at all.
-fn detail(error: &MetainfoError) -> String {
-    if matches!(error, MetainfoError::Bencode(_)) {
-        String::new()
-    } else {
-        format!(" ({error})")
+        Kind::Empty => texts::empty_file(name),
+        Kind::WebPage => texts::web_page(name),
+        Kind::Archive => texts::archive(name),
+        Kind::MagnetLink => texts::file_with_link(name),
+        Kind::Other if is_cut_off(error) => texts::incomplete_file(name),
+        // A detail does not help if the bytes are not bencode at all.
+        Kind::Other if matches!(error, MetainfoError::Bencode(_)) => texts::damaged_file(name),
+        Kind::Other => texts::damaged_file_with_detail(name, error),
     }
 }
 
@@ -78,43 +59,47 @@ fn is_cut_off(error: &MetainfoError) -> bool {
 
 /// Why a text is refused as a link.
 pub(super) fn not_a_link(error: &MagnetError) -> String {
-    let text = match error {
-        MagnetError::NotMagnet => {
-            "This is neither a magnet link nor an info-hash. A magnet link begins with \u{201c}magnet:?\u{201d}; copy the whole link."
-        }
-        MagnetError::TooLong { .. } => {
-            "This is too long for a magnet link. Copy only the link itself."
-        }
+    match error {
+        MagnetError::NotMagnet => texts::no_link().to_owned(),
+        MagnetError::TooLong { .. } => texts::link_too_long().to_owned(),
         MagnetError::NoHash | MagnetError::Hash(_) | MagnetError::Multihash => {
-            return format!(
-                "This magnet link is damaged or incomplete. Copy the whole link again. ({error})"
-            );
+            texts::damaged_link(error)
         }
-        MagnetError::TwoTorrents => {
-            "This link names two different torrents. Paste them one by one."
-        }
-        other => return format!("This magnet link is invalid. Copy it again. ({other})"),
-    };
-    text.to_owned()
+        MagnetError::TwoTorrents => texts::two_torrents().to_owned(),
+        MagnetError::Select { .. } => texts::invalid_link(error),
+    }
 }
 
 /// Why the engine refuses a command.
 pub(super) fn not_done(error: &CommandError) -> String {
-    let text = match error {
-        CommandError::NoSuchTorrent(_) => "This torrent is not in the list any more.",
-        CommandError::Duplicate(_) => "This torrent is in the list already.",
-        CommandError::V2Only => {
-            "This torrent is of version 2 only, which this page cannot download yet. Look for one of version 1, or of both."
+    match error {
+        CommandError::NoSuchTorrent(_) => texts::not_listed().to_owned(),
+        CommandError::Duplicate(_) => texts::already_listed().to_owned(),
+        CommandError::V2Only => texts::only_v2().to_owned(),
+        CommandError::ShuttingDown => texts::closing().to_owned(),
+        CommandError::TooMany(limit) => texts::list_is_full(limit),
+        CommandError::Files { .. } => texts::not_possible(error),
+    }
+}
+
+/// Why no torrent can be made of the user's files, as a clause.
+pub(super) fn not_creatable(error: &CreateError) -> String {
+    match error {
+        CreateError::NoFiles => creating::no_files().to_owned(),
+        CreateError::OnlyEmptyFiles => creating::only_empty_files().to_owned(),
+        CreateError::Name { given, written } => {
+            creating::unsafe_name(visible(given), visible(written))
         }
-        CommandError::ShuttingDown => "This page is closing. Reload it.",
-        CommandError::TooMany(limit) => {
-            return format!(
-                "The list holds {limit} torrents, which is the maximum. Remove one first."
-            );
+        CreateError::DeepPath {
+            path,
+            received,
+            limit,
+        } => creating::deep_path(visible(path), received, limit),
+        CreateError::TotalSize => creating::too_large().to_owned(),
+        CreateError::PieceLength(_) | CreateError::Lengths(_) | CreateError::Invalid(_) => {
+            creating::invalid(error)
         }
-        other => return format!("That cannot be done ({other}). Reload the page."),
-    };
-    text.to_owned()
+    }
 }
 
 /// Why the bridge refuses this tab, and what to do.
@@ -148,6 +133,7 @@ mod tests {
     use aqueduct_core::meta::{Magnet, Metainfo};
 
     use super::*;
+    use crate::texts::Language;
 
     fn told(bytes: &[u8]) -> String {
         not_a_torrent("film.torrent", bytes, &Metainfo::parse(bytes).unwrap_err())
@@ -189,6 +175,43 @@ mod tests {
             &Metainfo::parse(b"").unwrap_err(),
         );
         assert_eq!(told, "a\\u{202e}b.torrent is empty. Download it again.");
+    }
+
+    #[test]
+    fn core_words_errors_of_creation_as_the_page_does_in_english() {
+        let path = || "a\u{202e}b".to_owned();
+        for error in [
+            CreateError::NoFiles,
+            CreateError::OnlyEmptyFiles,
+            CreateError::Name {
+                given: path(),
+                written: "a_b".to_owned(),
+            },
+            CreateError::DeepPath {
+                path: path(),
+                received: 200,
+                limit: 100,
+            },
+            CreateError::TotalSize,
+            CreateError::PieceLength(3),
+        ] {
+            assert_eq!(not_creatable(&error), error.to_string());
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_german_and_the_detail_for_the_author_stays() {
+        Language::German.during(|| {
+            assert_eq!(
+                told(b"PK\x03\x04"),
+                "film.torrent ist ein komprimiertes Archiv. Es entpacken und die Torrent-Datei auswählen, die darin liegt."
+            );
+            let damaged = not_a_link(&MagnetError::NoHash);
+            assert!(damaged.starts_with("Dieser Magnet-Link ist beschädigt"));
+            assert!(damaged.ends_with(&format!("({})", MagnetError::NoHash)));
+            let failure = tracker_failure(TrackerFailure::Refused);
+            assert_eq!(failure, "er hat die Anfrage abgelehnt");
+        });
     }
 
     #[test]

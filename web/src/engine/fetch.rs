@@ -2,6 +2,8 @@
 //! for tabs would be a proxy. A browser lets a page read another site only if the site permits it
 //! (CORS).
 
+use std::fmt;
+
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -9,6 +11,7 @@ use web_sys::Response;
 
 use crate::browser::clock::sleep;
 use crate::browser::global::scope;
+use crate::texts::errors as texts;
 
 /// The maximum size of a .torrent file in bytes; the parser has the same limit.
 const MAX_BYTES: usize = 10_000_000;
@@ -16,20 +19,13 @@ const MAX_BYTES: usize = 10_000_000;
 const TIMEOUT_MS: i32 = 30_000;
 
 /// Why a file could not be downloaded.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FetchError {
     /// The site refuses or does not answer; the browser does not reveal which.
-    #[error(
-        "{0} cannot be read from this page: its site does not allow that (CORS), or does not answer. {WAY_OUT}"
-    )]
     Refused(String),
     /// A page that was loaded over https must not read over http.
-    #[error(
-        "{0} cannot be read from this page, because the address begins with http: and not with https:. {WAY_OUT}"
-    )]
     Insecure(String),
     /// The status is not 200.
-    #[error("{address} answered with HTTP status {status} instead of a .torrent file. {WAY_OUT}")]
     Status {
         /// The address of the file.
         address: String,
@@ -37,14 +33,23 @@ pub(crate) enum FetchError {
         status: u16,
     },
     /// The file is too large for a .torrent file.
-    #[error("{0} has more than {MAX_BYTES} bytes, so it is not a .torrent file.")]
     TooLong(String),
     /// The deadline has passed.
-    #[error("{0} did not arrive within {within} seconds. {WAY_OUT}", within = TIMEOUT_MS / 1000)]
     TooSlow(String),
 }
 
-const WAY_OUT: &str = "Download the .torrent file in a tab of its own, then choose it here.";
+impl fmt::Display for FetchError {
+    /// Sentences for the user.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&match self {
+            Self::Refused(address) => texts::site_refuses(address),
+            Self::Insecure(address) => texts::insecure_address(address),
+            Self::Status { address, status } => texts::http_status(address, status),
+            Self::TooLong(address) => texts::too_many_bytes(address, MAX_BYTES),
+            Self::TooSlow(address) => texts::too_slow(address, TIMEOUT_MS / 1000),
+        })
+    }
+}
 
 /// The name of a file at this address.
 pub(crate) fn file_name(address: &str) -> &str {

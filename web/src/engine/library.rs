@@ -18,6 +18,7 @@ use crate::format::size;
 use crate::message::{Outcome, Priority, TorrentOptions, WhenComplete};
 use crate::storage::client::Storage;
 use crate::storage::restore::Restored;
+use crate::texts::{add, errors, storage};
 
 /// A piece is held in memory until it is verified, so a tab accepts none longer than 64 MiB.
 const MAX_PIECE: u32 = 64 << 20;
@@ -127,7 +128,7 @@ impl Library {
                 Ok(Outcome::AlreadyListed(name)) => name,
                 _ => torrent.name(),
             };
-            return Err(format!("{name} is in the list already."));
+            return Err(add::already_listed(name));
         }
         let pieces = torrent
             .info
@@ -150,10 +151,9 @@ impl Library {
         let (torrent, resumed) = Torrent::from_record(self.torrents.new_id(), restored);
         match admit(engine, now, &torrent, resumed) {
             Ok(()) => self.torrents.insert(torrent),
-            Err(error) => post_error(&format!(
-                "{} could not be restored. {}",
+            Err(error) => post_error(&storage::not_restored(
                 torrent.visible_name(),
-                not_done(&error)
+                not_done(&error),
             )),
         }
     }
@@ -316,7 +316,7 @@ impl Library {
         self.storage
             .delete(torrent.id, torrent.folder.clone(), move |result| {
                 if let Err(error) = result {
-                    post_error(&format!("The data of {name} could not be deleted. {error}"));
+                    post_error(&storage::not_deleted(name, error));
                 }
             });
     }
@@ -337,11 +337,7 @@ impl Library {
                 self.insert(torrent);
                 Ok(id)
             }
-            Err(error) => Err(format!(
-                "{} could not be restarted. {}",
-                torrent.name(),
-                not_done(&error)
-            )),
+            Err(error) => Err(storage::not_restarted(torrent.name(), not_done(&error))),
         }
     }
 
@@ -395,9 +391,7 @@ impl Library {
 /// Reports to the user if something that must survive a reload could not be stored.
 pub(super) fn report_failure(result: Result<(), OpError>) {
     if let Err(error) = result {
-        post_error(&format!(
-            "The change could not be stored, so a reload may undo it. {error}"
-        ));
+        post_error(&storage::change_not_stored(error));
     }
 }
 
@@ -429,9 +423,9 @@ fn check_piece_length(info: &Info) -> Result<(), String> {
     if length <= MAX_PIECE {
         return Ok(());
     }
-    let (is, limit) = (size(length.into()), size(MAX_PIECE.into()));
-    Err(format!(
-        "The pieces of this torrent are {is} long; a browser tab supports at most {limit}. Use the terminal program instead."
+    Err(errors::pieces_too_long(
+        size(length.into()),
+        size(MAX_PIECE.into()),
     ))
 }
 

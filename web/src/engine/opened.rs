@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use aqueduct_core::connection::{self, Transport};
 use aqueduct_core::meta::{File, Info};
-use aqueduct_core::types::visible;
+use aqueduct_core::types::{PeerAddr, TabId, visible};
 use aqueduct_core::{Engine, Instant, PeerSnapshot, TorrentSnapshot};
 
 use super::client_names::client_name;
@@ -15,6 +15,7 @@ use crate::message::{
 };
 use crate::storage::arrangement::Arrangement;
 use crate::storage::layout::amounts;
+use crate::texts::peers as texts;
 
 /// The sources of what is shown.
 pub(super) struct Content<'a> {
@@ -102,7 +103,10 @@ fn hash(value: &impl Hash) -> u64 {
 fn peer(peer: &PeerSnapshot) -> PeerRow {
     PeerRow {
         conn: hash(&peer.conn),
-        address: peer.addr.to_string(),
+        address: match peer.addr {
+            PeerAddr::Ip(address) => address.to_string(),
+            PeerAddr::Tab(TabId(number)) => texts::tab(number),
+        },
         client: client_name(peer.peer_id),
         route: match peer.line.transport {
             Transport::Tcp => Route::Tcp,

@@ -10,6 +10,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use crate::storage::client::{Place, Storage};
 use crate::storage::space::Need;
+use crate::texts::storage as texts;
 
 /// Called with the result of each request, never before the request has returned.
 pub(super) type OnDone = Rc<dyn Fn(RequestId, Result<OpResult, OpError>)>;
@@ -98,7 +99,7 @@ fn resumable(error: OpError) -> OpError {
     match error {
         OpError::Storage { full, message } => OpError::Storage {
             full,
-            message: format!("{message} To try again, press Resume."),
+            message: texts::press_resume(message),
         },
         OpError::Cancelled => OpError::Cancelled,
     }
@@ -106,9 +107,8 @@ fn resumable(error: OpError) -> OpError {
 
 /// The browser has deleted stored data that are missing now.
 fn expect_present(bytes: Option<Bytes>) -> Result<OpResult, OpError> {
-    let gone = "Data of this torrent are missing from the browser's storage. Remove the torrent and add it again.";
     bytes.map(OpResult::Bytes).ok_or_else(|| OpError::Storage {
         full: false,
-        message: gone.to_owned(),
+        message: texts::data_missing().to_owned(),
     })
 }

@@ -14,8 +14,8 @@ use crate::message::{
     self, BridgeLink, BridgeStatus, DhtSearch, Missing, PeerSearch, Peers, Phase, Progress,
     Removed, Search, State, TrackerSearch, Traffic, WaitReason,
 };
-use crate::storage::error::CLEARED;
 use crate::storage::layout::pieces_of;
+use crate::texts::{errors, storage};
 
 /// The sources of the state.
 pub(super) struct Sources<'a> {
@@ -78,7 +78,7 @@ fn torrent(torrent: &Torrent, snapshot: &TorrentSnapshot, search: Search) -> mes
             phase(snapshot)
         },
         failure: if is_cleared {
-            Some(format!("{CLEARED} Press Resume to fetch it again."))
+            Some(storage::cleared().to_owned())
         } else {
             snapshot.failure.as_ref().map(failure)
         },
@@ -151,9 +151,7 @@ fn creation(creation: &Creation) -> message::Torrent {
 fn failure(failure: &Failure) -> String {
     match failure {
         Failure::Storage(error) => error.to_string(),
-        Failure::Metadata(why) => format!(
-            "This torrent is damaged at its source, or of a kind that this page cannot read. Remove it. ({why})"
-        ),
+        Failure::Metadata(why) => errors::invalid_metadata(why),
     }
 }
 

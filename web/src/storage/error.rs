@@ -1,27 +1,23 @@
 //! Errors of the browser's file system, and their messages for the user.
 
+use std::fmt;
+
 use aqueduct_core::OpError;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::DomException;
 
 use crate::browser::error::reason;
 use crate::format::{apart, size};
-
-/// The explanation for data that are gone, as a sentence.
-pub(crate) const CLEARED: &str =
-    "This site's data were cleared in the browser, and what was stored of this torrent with them.";
+use crate::texts::{browser, storage as texts};
 
 /// An operation of the file system that failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FsError {
     /// No such file or folder.
-    #[error("it is not there")]
     Missing,
     /// The origin's quota is used up, or the disk is full.
-    #[error("no space is left")]
     Full,
     /// The browser grants less than needed. All numbers are in bytes.
-    #[error("{own} bytes are needed, and {others} for other torrents; {free} are free")]
     TooLittle {
         /// Needed by this torrent.
         own: u64,
@@ -31,10 +27,8 @@ pub(crate) enum FsError {
         free: u64,
     },
     /// The user has cleared the site's data.
-    #[error("it was cleared")]
     Cleared,
     /// A file contains fewer bytes than requested.
-    #[error("{expected} bytes were to be read, {received} are there")]
     Short {
         /// The number of bytes requested.
         expected: u32,
@@ -42,11 +36,25 @@ pub(crate) enum FsError {
         received: u32,
     },
     /// The engine's worker refers to a torrent that the storage worker does not know.
-    #[error("what stores its data does not know it")]
     Unknown,
     /// Any other failure, as a clause.
-    #[error("{0}")]
     Other(String),
+}
+
+impl fmt::Display for FsError {
+    /// A clause for the user.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => texts::missing(),
+            Self::Full | Self::TooLittle { .. } => browser::no_space(),
+            Self::Cleared => texts::was_cleared(),
+            Self::Short { expected, received } => {
+                return f.write_str(&texts::too_short(expected, received));
+            }
+            Self::Unknown => texts::unknown(),
+            Self::Other(why) => why,
+        })
+    }
 }
 
 impl From<JsValue> for FsError {
@@ -66,17 +74,12 @@ impl From<JsValue> for FsError {
 /// The failure and what to do about it, for the user.
 impl From<FsError> for OpError {
     fn from(error: FsError) -> Self {
-        let way_out = "Save and remove a torrent, or free space on this device.";
         let full = matches!(error, FsError::Full | FsError::TooLittle { .. });
         let message = match error {
-            FsError::Full => {
-                format!("The browser's storage for this page is full. {way_out}")
-            }
-            FsError::TooLittle { own, others, free } => {
-                format!("{}. {way_out}", too_little(own, others, free))
-            }
-            FsError::Cleared => format!("{CLEARED} Press Resume to fetch it again."),
-            other => format!("The browser's storage failed: {other}."),
+            FsError::Full => texts::full().to_owned(),
+            FsError::TooLittle { own, others, free } => too_little(own, others, free),
+            FsError::Cleared => texts::cleared().to_owned(),
+            other => texts::failed(other),
         };
         Self::Storage { full, message }
     }
@@ -85,17 +88,15 @@ impl From<FsError> for OpError {
 fn too_little(own: u64, others: u64, free: u64) -> String {
     let (free, own) = apart(free, own);
     match others {
-        0 => format!("This torrent needs {own} more; the browser grants this page {free}"),
-        others => format!(
-            "This torrent needs {own} more; the browser grants this page {free}, and other torrents still need {} of it",
-            size(others)
-        ),
+        0 => texts::too_little(own, free),
+        others => texts::too_little_beside_others(own, free, size(others)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::texts::Language;
 
     #[test]
     fn a_full_storage_is_told_from_other_failures_and_says_how_much_is_missing() {
@@ -104,7 +105,7 @@ mod tests {
             others: 1 << 20,
             free: 2 << 20,
         };
-        let OpError::Storage { full, message } = OpError::from(error) else {
+        let OpError::Storage { full, message } = OpError::from(error.clone()) else {
             panic!("not a storage error");
         };
         assert!(full);
@@ -112,6 +113,11 @@ mod tests {
             message,
             "This torrent needs 3.00 MiB more; the browser grants this page 2.00 MiB, and other torrents still need 1.00 MiB of it. \
              Save and remove a torrent, or free space on this device."
+        );
+        let german = Language::German.during(|| OpError::from(error).to_string());
+        assert!(
+            german.starts_with("Dieser Torrent braucht noch 3,00 MiB; der Browser gewährt"),
+            "{german}"
         );
         assert!(matches!(
             OpError::from(FsError::Missing),

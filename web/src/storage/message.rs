@@ -12,11 +12,24 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::space::Need;
+use crate::texts::Language;
 
-/// The name of the storage worker, by which the program knows what it is.
-pub(crate) const WORKER_NAME: &str = "storage";
+/// The name of the storage worker, before the tag of its language.
+const WORKER_NAME: &str = "storage-";
 /// The number of messages that answer no request.
 pub(super) const UNASKED: u64 = 0;
+
+/// The name of a storage worker that has texts in this language. The program knows by its name what
+/// it is.
+pub(super) fn worker_name(language: Language) -> String {
+    format!("{WORKER_NAME}{}", language.tag())
+}
+
+/// The language of the storage worker with this name; `None` if it is another worker.
+pub(crate) fn language_in(name: &str) -> Option<Language> {
+    let tag = name.strip_prefix(WORKER_NAME)?;
+    Some(Language::of_tag(tag).unwrap_or_default())
+}
 
 /// A range of a torrent's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,5 +166,18 @@ impl<T: Serialize + DeserializeOwned> Envelope<T> {
             message: serde_json::from_str(&value.get(1).as_string()?).ok()?,
             attachment: value.get(2).dyn_into().ok(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_storage_worker_tells_its_language() {
+        for (language, _) in Language::ALL {
+            assert_eq!(language_in(&worker_name(language)), Some(language));
+        }
+        assert_eq!(language_in(""), None);
     }
 }

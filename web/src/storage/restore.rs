@@ -1,5 +1,6 @@
 //! Restoring torrents at the start, and how much of their data is accepted without being read.
 
+use std::fmt;
 use std::sync::Arc;
 
 use aqueduct_core::Resumed;
@@ -12,6 +13,7 @@ use super::error::FsError;
 use super::layout::{CREATING, REMOVED, ends, is_created_here, pieces_of};
 use super::opfs::Folder;
 use super::records::{self, Found};
+use crate::texts::{creating, storage as texts};
 
 /// The maximum number of files whose size is compared with the record when a torrent is restored.
 /// It is a sample, so that a torrent with very many files starts as fast as others.
@@ -30,10 +32,9 @@ pub(crate) struct Restored {
 }
 
 /// A folder whose torrent could not be restored.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub(crate) enum Unreadable {
     /// Its data stay until the torrent is added again; correct data are used then.
-    #[error("A torrent of an earlier visit could not be restored ({why}). {}", way_out(.folder))]
     Kept {
         /// Its name: the torrent's info-hash unless the torrent was created here.
         folder: String,
@@ -42,20 +43,21 @@ pub(crate) enum Unreadable {
     },
     /// The page was closed while the user's own files were being copied. The partial copy is
     /// useless.
-    #[error(
-        "{name} was not shared: the page was closed before all of it was copied. Choose the files once more."
-    )]
     CutShort {
         /// The intended name of the torrent.
         name: String,
     },
 }
 
-fn way_out(folder: &str) -> String {
-    if is_created_here(folder) {
-        return "It was created here: share the files again.".to_owned();
+impl fmt::Display for Unreadable {
+    /// Sentences for the user.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&match self {
+            Self::Kept { folder, why } if is_created_here(folder) => texts::share_again(why),
+            Self::Kept { folder, why } => texts::data_kept(why, folder),
+            Self::CutShort { name } => creating::page_was_closed(name),
+        })
     }
-    format!("Its data are kept: add {folder} again to go on with what is there.")
 }
 
 /// The stored data of earlier runs.
@@ -148,9 +150,7 @@ async fn content(torrents: &Folder, name: &str) -> Result<Content, FsError> {
     }
     Ok(match records::read(&folder).await? {
         Found::Newest(_, record) => Content::Torrent(record),
-        Found::Damaged => {
-            Content::Unreadable(kept(name, "its record is damaged or from another version"))
-        }
+        Found::Damaged => Content::Unreadable(kept(name, texts::record_is_damaged())),
         Found::Nothing => content_without_record(&folder, name).await?,
     })
 }
@@ -160,7 +160,7 @@ async fn content_without_record(folder: &Folder, name: &str) -> Result<Content, 
         let name = String::from_utf8_lossy(&folder.read_if_there(CREATING).await?).into_owned();
         // The page may have been closed before the name was stored.
         let name = if name.is_empty() {
-            "What you chose".to_owned()
+            creating::unnamed().to_owned()
         } else {
             visible(&name).into_owned()
         };
@@ -168,7 +168,7 @@ async fn content_without_record(folder: &Folder, name: &str) -> Result<Content, 
     }
     for file in folder.names().await? {
         if folder.size_of(&file).await.unwrap_or(1) > 0 {
-            return Ok(Content::Unreadable(kept(name, "its record is gone")));
+            return Ok(Content::Unreadable(kept(name, texts::record_is_gone())));
         }
     }
     Ok(Content::Unwanted)

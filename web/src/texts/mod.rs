@@ -39,7 +39,9 @@ pub(crate) mod blocked;
 pub(crate) mod bridge;
 pub(crate) mod browser;
 pub(crate) mod common;
+pub(crate) mod creating;
 pub(crate) mod details;
+pub(crate) mod errors;
 pub(crate) mod fields;
 mod language;
 pub(crate) mod list;
@@ -54,6 +56,7 @@ pub(crate) mod sharing;
 #[cfg(test)]
 mod sources;
 pub(crate) mod status;
+pub(crate) mod storage;
 mod template;
 pub(crate) mod trackers;
 

@@ -3,6 +3,9 @@
 use super::texts;
 
 texts! {
+    /// Instead of an address: another tab of the bridge, by its number.
+    tab(number) { en: "tab {number}", de: "Tab {number}" }
+    unknown_client() { en: "Unknown", de: "Unbekannt" }
     state(theirs, ours) { en: "{theirs}, {ours}", de: "{theirs}, {ours}" }
     sends() { en: "sends", de: "sendet" }
     is_to_send() { en: "is to send", de: "soll senden" }

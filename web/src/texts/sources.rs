@@ -6,8 +6,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files and folders below `src` whose texts are all here.
-const COMPLETE: [&str; 5] = ["browser", "link.rs", "media.rs", "message", "page"];
+/// Files and folders below `src` whose texts are all here. What `format.rs` adds to numbers are
+/// symbols of units.
+const COMPLETE: [&str; 7] = [
+    "browser", "engine", "link.rs", "media.rs", "message", "page", "storage",
+];
 
 /// Names of attributes and properties of components that users read or hear.
 const SHOWN: [&str; 9] = [
@@ -21,10 +24,23 @@ const SHOWN: [&str; 9] = [
     "question",
     "title",
 ];
-/// The same in all languages: the name of the program, and how a magnet link begins.
-const NAMES: [&str; 2] = ["Aqueduct", "magnet:?xt=urn:btih:…"];
-/// What stands before a literal that has spaces and is not shown.
-const HIDDEN: [&str; 4] = ["class=", "class=format!(", "reason = ", "expect("];
+/// The same in all languages: names of programs, and how a magnet link begins.
+const NAMES: [&str; 4] = [
+    "Aqueduct",
+    "magnet:?xt=urn:btih:…",
+    "Free Download Manager",
+    r"\u{b5}Torrent for Mac",
+];
+/// What stands before a literal that has spaces and is not shown: reasons that only the engine or the
+/// service worker receives are for developers.
+const HIDDEN: [&str; 6] = [
+    "class=",
+    "class=format!(",
+    "reason = ",
+    "expect(",
+    "CloseReason::Unreachable(",
+    ".fail(",
+];
 
 /// A string literal, and the source around it.
 struct Literal<'a> {

@@ -8,8 +8,8 @@ texts! {
     being_asked_again() { en: "Being asked again.", de: "Wird erneut gefragt." }
     asked_again_in(time) { en: "Asked again in {time}.", de: "Nächste Anfrage in {time}." }
     failed(why) { en: "Failed: {why}.", de: "Fehlgeschlagen: {why}." }
-    says(text) { en: "It says: \u{201c}{text}\u{201d}.", de: "Er sagt: \u{201e}{text}\u{201c}." }
-    warns(text) { en: "It warns: \u{201c}{text}\u{201d}.", de: "Er warnt: \u{201e}{text}\u{201c}." }
+    says(text) { en: "It says: \u{201c}{text}\u{201d}.", de: "Er sagt: „{text}“." }
+    warns(text) { en: "It warns: \u{201c}{text}\u{201d}.", de: "Er warnt: „{text}“." }
     named_none() { en: "Named no peers.", de: "Hat keine Peers genannt." }
     named_none_and_counts(counted) {
         en: "Named no peers; counts {counted}.",

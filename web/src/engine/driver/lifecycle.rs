@@ -13,6 +13,7 @@ use crate::engine::tabs::post_error;
 use crate::engine::torrents::Torrent;
 use crate::message::{Outcome, SharedFile, Sharing};
 use crate::storage::restore::Restored;
+use crate::texts::creating;
 
 impl Driver {
     /// Adds a torrent of an earlier run.
@@ -64,7 +65,7 @@ impl Driver {
             return;
         };
         let added = created
-            .map_err(|why| format!("{} could not be shared. {why}", visible(&name)))
+            .map_err(|why| creating::failed(visible(&name), why))
             .and_then(|torrent| self.library.add_created(&mut self.engine, now(), torrent));
         if let Err(why) = added {
             post_error(&why);

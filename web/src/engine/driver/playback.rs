@@ -10,6 +10,7 @@ use super::{Driver, enter};
 use crate::browser::clock::now;
 use crate::engine::playback::{Port, Read, StreamEvent, StreamId};
 use crate::message::Priority;
+use crate::texts::storage;
 
 impl Driver {
     /// Answers a request for a file. `port` is the end of a channel to the service worker.
@@ -88,7 +89,7 @@ impl Driver {
     ) {
         let chunk = match &read {
             Ok(Some(bytes)) => Ok(&bytes[..]),
-            Ok(None) => Err("data are missing from the browser's storage".to_owned()),
+            Ok(None) => Err(storage::data_missing().to_owned()),
             Err(error) => Err(error.to_string()),
         };
         if self.playback.handle_read(id, chunk) {

@@ -12,6 +12,7 @@ use crate::engine::tabs::post_error;
 use crate::engine::torrents::Amounts;
 use crate::storage::client::Place;
 use crate::storage::space::Need;
+use crate::texts::creating;
 
 impl Driver {
     pub(super) fn start_request(&mut self, id: RequestId, torrent: TorrentId, op: Op) {
@@ -98,9 +99,7 @@ impl Driver {
     fn handle_storage_cleared(&mut self) {
         self.storage.reopen(report_failure);
         for name in self.creations.cancel_all() {
-            post_error(&format!(
-                "{name} was not shared: this site's data were cleared in the browser. Choose the files once more."
-            ));
+            post_error(&creating::cleared(name));
         }
         for torrent in self.library.torrents.ids() {
             self.start_over(torrent);

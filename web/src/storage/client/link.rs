@@ -12,7 +12,8 @@ use web_sys::{ErrorEvent, MessageEvent};
 
 use crate::browser::lock;
 use crate::browser::module_worker::{Ends, MAX_ENDS, ModuleWorker};
-use crate::storage::message::{Answer, Envelope, Request, UNASKED, WORKER_NAME};
+use crate::storage::message::{Answer, Envelope, Request, UNASKED, worker_name};
+use crate::texts::{Language, storage as texts};
 
 /// The script that loads the program once more, as the storage worker.
 const SCRIPT: &str = "/storage_worker.js";
@@ -69,7 +70,7 @@ impl Link {
             Ok(worker) => {
                 self.0.state.replace(State::Starting(worker, Vec::new()));
             }
-            Err(_) => self.report_start(Err("the browser does not start it".to_owned())),
+            Err(_) => self.report_start(Err(texts::worker_not_started().to_owned())),
         }
     }
 
@@ -86,7 +87,8 @@ impl Link {
             event.prevent_default();
             link.end_soon(number);
         };
-        let worker = ModuleWorker::start(SCRIPT, WORKER_NAME, on_message, on_error)?;
+        let name = worker_name(Language::current());
+        let worker = ModuleWorker::start(SCRIPT, &name, on_message, on_error)?;
         worker.post(&wasm_bindgen::module(), &Array::new())?;
         Ok(worker)
     }
@@ -148,7 +150,7 @@ impl Link {
             self.launch();
         } else {
             self.0.worker.set(number + 1);
-            self.report_start(Err("it breaks at every start".to_owned()));
+            self.report_start(Err(texts::worker_breaks_at_start().to_owned()));
         }
         self.report(LinkEvent::Ended(self.why()));
     }
@@ -191,15 +193,13 @@ impl Link {
 pub(super) fn broke() -> OpError {
     OpError::Storage {
         full: false,
-        message: "What stores this page's data broke and was started again.".to_owned(),
+        message: texts::worker_broke().to_owned(),
     }
 }
 
 fn broke_for_good() -> OpError {
     OpError::Storage {
         full: false,
-        message: format!(
-            "What stores this page's data broke {MAX_ENDS} times within a minute and was stopped. Reload the page."
-        ),
+        message: texts::worker_stopped(MAX_ENDS),
     }
 }

@@ -36,6 +36,7 @@ use super::error::FsError;
 use super::message::{Answer, Envelope, Request, Span};
 use super::space::Need;
 use crate::browser::callback::wait_for;
+use crate::texts::storage as texts;
 
 /// The origin's storage. Clones share it.
 #[derive(Clone)]
@@ -110,7 +111,7 @@ impl Storage {
         match started.await {
             Some(Ok(())) => Ok(storage),
             Some(Err(why)) => Err(FsError::Other(why)),
-            None => Err(FsError::Other("the browser does not start it".to_owned())),
+            None => Err(FsError::Other(texts::worker_not_started().to_owned())),
         }
     }
 

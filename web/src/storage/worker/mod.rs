@@ -27,15 +27,17 @@ use self::store::Store;
 use super::buffers::{Buffers, view};
 use super::error::FsError;
 use super::folders::is_present;
-pub(crate) use super::message::WORKER_NAME;
+pub(crate) use super::message::language_in;
 use super::message::{Answer, Envelope, Request, Span, UNASKED};
 use super::space::Need;
 use crate::browser::global::scope;
 use crate::browser::lock;
+use crate::texts::Language;
 
 /// Starts the worker. Returns immediately; everything else happens in callbacks.
-pub(crate) fn start() {
+pub(crate) fn start(language: Language) {
     console_error_panic_hook::set_once();
+    language.set_current();
     spawn_local(async {
         match open().await {
             Ok(worker) => worker.listen(),

@@ -25,6 +25,7 @@ use self::trials::Trials;
 use crate::browser::clock::now;
 use crate::browser::error::reason;
 use crate::browser::global::scope;
+use crate::texts::storage as texts;
 
 /// The minimum length of a piece on which both ways are measured, in bytes: the browser's costs as
 /// much as several KiB just for being called.
@@ -173,7 +174,7 @@ impl Digester {
 async fn by_browser(bytes: &Uint8Array) -> Result<Sha1Digest, OpError> {
     let failed = |error: JsValue| OpError::Storage {
         full: false,
-        message: format!("The browser could not check the data: {}.", reason(&error)),
+        message: texts::not_hashed(reason(&error)),
     };
     let subtle = scope().crypto().map_err(failed)?.subtle();
     let started = subtle.digest_with_str_and_js_u8_array("SHA-1", bytes);
