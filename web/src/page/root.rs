@@ -27,6 +27,7 @@ use super::screen::keep_screen_on;
 use super::streaming::Streaming;
 use crate::link::{begins_link, links_in};
 use crate::message::{ToWorker, View};
+use crate::texts::add;
 
 /// The whole page.
 #[component]
@@ -55,7 +56,7 @@ pub(crate) fn Page() -> impl IntoView {
     let is_open = Memo::new(move |_| list.opened().is_some());
     let is_chosen = Memo::new(move |_| list.is_chosen());
     view! {
-        <div class="page" class:dropping=move || over.get() class:several=move || has_several.get()>
+        <div class="page" class:several=move || has_several.get()>
             <Header/>
             <main>
                 <AddForm/>
@@ -75,6 +76,7 @@ pub(crate) fn Page() -> impl IntoView {
             <Savings/>
             <PlayerDialog/>
             <Toast/>
+            <Show when=move || over.get()><p class="drop-hint">{add::drop_here()}</p></Show>
         </div>
     }
 }

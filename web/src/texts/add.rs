@@ -32,6 +32,11 @@ texts! {
         en: "or drop files or a folder on this page",
         de: "oder Dateien oder einen Ordner auf dieser Seite ablegen",
     }
+    /// While something is dragged over the page.
+    drop_here() {
+        en: "Drop a .torrent to add it, anything else to share it",
+        de: "Eine Torrent-Datei wird hinzugefügt, anderes geteilt",
+    }
     empty_folder() {
         en: "There is no file in that folder.",
         de: "In diesem Ordner ist keine Datei.",

@@ -16,6 +16,8 @@ texts! {
     pause() { en: "Pause", de: "Anhalten" }
     resume() { en: "Resume", de: "Fortsetzen" }
     remove() { en: "Remove", de: "Entfernen" }
+    /// Follows the time that is left.
+    left() { en: "left", de: "übrig" }
     link_copied() {
         en: "Link copied. Send it to anyone who should have this torrent.",
         de: "Link kopiert. Er kann an alle geschickt werden, die diesen Torrent bekommen sollen.",

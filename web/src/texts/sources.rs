@@ -180,6 +180,16 @@ fn all_texts_for_users_stand_in_this_folder() {
 }
 
 #[test]
+fn the_style_sheet_has_no_texts() {
+    let sheet = include_str!("../../style.css");
+    let contents = sheet.split("content: \"").skip(1);
+    let texts = contents.filter_map(|rest| rest.split_once('"').map(|(text, _)| text));
+    let is_escape = |c: char| c.is_ascii_hexdigit() || c == '\\' || c == ' ';
+    let found: Vec<&str> = texts.filter(|text| !text.chars().all(is_escape)).collect();
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
 fn texts_are_told_from_keys_classes_and_comments() {
     let source = r##"
         // "A comment"

@@ -139,7 +139,7 @@ fn Numbers(entry: Entry) -> impl IntoView {
             <For each=move || shown.get() key=|number| *number as u8 let:number>
                 <div class=number.class()>
                     <dt>{number.label()}</dt>
-                    <dd>{move || text(number)}</dd>
+                    <dd data-after=(number == Number::TimeLeft).then(texts::left)>{move || text(number)}</dd>
                 </div>
             </For>
         </dl>
