@@ -3,7 +3,7 @@
 use super::texts;
 
 texts! {
-    share_what(name) { en: "Share {name}?", de: "{name} teilen?" }
+    share_what(name) { en: "Share {name}?", de: "„{name}“ teilen?" }
     name() { en: "Name", de: "Name" }
     /// The name of several files that were not chosen as a folder.
     default_name() { en: "Shared files", de: "Geteilte Dateien" }
