@@ -76,7 +76,7 @@ impl Engine {
                 self.with(now, torrent, |swarm, cx| swarm.want(cx, &flags))??;
             }
             Command::Prioritise(torrent, ranges) => {
-                self.with(now, torrent, |swarm, _| swarm.prioritise(&ranges))?;
+                self.with(now, torrent, |swarm, cx| swarm.prioritise(cx, &ranges))?;
             }
             Command::SeedOnly(torrent) => self.with(now, torrent, Swarm::set_seed_only)?,
             Command::Limits { download, upload } => {

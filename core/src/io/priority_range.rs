@@ -11,16 +11,18 @@ pub struct PriorityRange {
     /// The offset after the last byte. Bytes beyond the end of the torrent are ignored.
     pub end: u64,
     /// When the data are needed. Ranges with earlier deadlines come first; ranges with equal
-    /// deadlines keep their order.
+    /// deadlines keep their order. A range whose deadline has passed when it is set is awaited:
+    /// requests for data outside of such ranges are cancelled when the next awaited piece is not
+    /// requested yet.
     pub deadline: Instant,
 }
 
 impl PriorityRange {
-    /// The whole torrent, in order.
+    /// The whole torrent, in order. Nothing waits for it.
     pub const ALL: Self = Self {
         start: 0,
         end: u64::MAX,
-        deadline: Instant::ZERO,
+        deadline: Instant::from_micros(u64::MAX),
     };
 
     /// The first and the last piece of each file, which media players read first, then the whole

@@ -92,8 +92,10 @@ impl Content {
     }
 
     /// Sets the ranges that are downloaded first.
-    pub(super) fn prioritise(&mut self, ranges: &[PriorityRange]) {
-        self.download.prioritise(&self.pieces.lengths, ranges);
+    pub(super) fn prioritise(&mut self, cx: &mut Context, peers: &mut Peers, to: &[PriorityRange]) {
+        if self.download.prioritise(cx, &self.pieces, peers, to) {
+            self.fill_all(cx, peers);
+        }
     }
 
     /// Changes which files are wanted, one flag per file.
@@ -112,10 +114,9 @@ impl Content {
         conn: ConnId,
         message: Message,
     ) -> Result<Progress, CloseReason> {
-        let message = (conn, message);
         let (follow_up, progress) =
             self.download
-                .handle_message(cx, &self.pieces, peers, message)?;
+                .handle_message(cx, &self.pieces, peers, (conn, message))?;
         match follow_up {
             FollowUp::Nothing => {}
             FollowUp::Has => {
@@ -125,9 +126,7 @@ impl Content {
             FollowUp::Fill(conn) => self.fill(cx, peers, conn),
             FollowUp::FillAll => self.fill_all(cx, peers),
             FollowUp::Block(complete) => {
-                if let Some(piece) = complete {
-                    self.hash(cx, piece);
-                }
+                complete.into_iter().for_each(|piece| self.hash(cx, piece));
                 self.fill(cx, peers, conn);
             }
         }

@@ -178,9 +178,9 @@ impl Swarm {
     }
 
     /// Sets the ranges that are downloaded first, once the metadata are known.
-    pub(crate) fn prioritise(&mut self, ranges: &[PriorityRange]) {
+    pub(crate) fn prioritise(&mut self, cx: &mut Context, ranges: &[PriorityRange]) {
         self.transfer
-            .with_content(|content, _| content.prioritise(ranges));
+            .with_content(|content, peers| content.prioritise(cx, peers, ranges));
     }
 
     /// Downloads nothing more: only existing data are wanted.

@@ -6,6 +6,7 @@
     reason = "in a test a failure is a panic"
 )]
 
+mod awaited_data;
 mod harness;
 mod holepunching;
 mod idle_messages;

@@ -84,6 +84,12 @@ impl PieceInProgress {
         self.free
     }
 
+    /// Whether no block was received or is requested.
+    pub(crate) fn is_untouched(&self) -> bool {
+        let untouched = |slot: &Slot| slot.from.is_none() && slot.requesters == 0;
+        self.slots.iter().all(untouched)
+    }
+
     /// Fills in a block that is known without a request: padding.
     pub(crate) fn fill(&mut self, block: u32, data: Bytes) {
         let slot = self.slots.get_mut(block as usize);

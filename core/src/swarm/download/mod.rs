@@ -1,5 +1,6 @@
 //! Downloading: which blocks to request from which peers, and handling what they send.
 
+mod awaited;
 mod blame;
 mod in_progress;
 mod order;
@@ -19,8 +20,8 @@ pub(crate) use self::peer::PeerDownload;
 use self::piece_picker::PiecePicker;
 pub(crate) use self::receive::FollowUp;
 use crate::context::{Context, Shared};
-use crate::io::{PriorityRange, Rope};
-use crate::net::Rate;
+use crate::io::Rope;
+use crate::net::{KeyedLimiter, Rate};
 use crate::swarm::peers::{Peer, Peers};
 use crate::swarm::storage::Pieces;
 use crate::types::{ConnId, Instant, Lengths, PeerIdentity, Piece};
@@ -43,6 +44,8 @@ pub(crate) struct Download {
     picker: PiecePicker,
     peers: BTreeMap<ConnId, PeerDownload>,
     pub(crate) totals: Totals,
+    /// Requests of each peer that are cancelled for awaited data.
+    cancels: KeyedLimiter<ConnId>,
 }
 
 impl Download {
@@ -52,12 +55,8 @@ impl Download {
             picker: PiecePicker::new(lengths),
             peers: BTreeMap::new(),
             totals: Totals::default(),
+            cancels: awaited::limit_on_cancels(),
         }
-    }
-
-    /// Sets the ranges that are downloaded first.
-    pub(crate) fn prioritise(&mut self, lengths: &Lengths, ranges: &[PriorityRange]) {
-        self.picker.prioritise(lengths, ranges);
     }
 
     /// Whether pieces are needed for which there is no memory.

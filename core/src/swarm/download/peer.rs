@@ -226,7 +226,8 @@ impl PeerDownload {
         self.received = [0, self.received[0]];
     }
 
-    fn take_released(&mut self, block: Block) -> bool {
+    /// Forgets a block that is no longer requested. Returns whether it was remembered.
+    pub(super) fn take_released(&mut self, block: Block) -> bool {
         let at = self.released.iter().position(|other| *other == block);
         at.and_then(|at| self.released.remove(at)).is_some()
     }

@@ -57,8 +57,35 @@ impl PiecePicker {
     }
 
     /// Sets the ranges that are downloaded first.
-    pub(super) fn prioritise(&mut self, lengths: &Lengths, ranges: &[PriorityRange]) {
-        self.order.set(lengths, ranges);
+    pub(super) fn prioritise(&mut self, now: Instant, lengths: &Lengths, ranges: &[PriorityRange]) {
+        self.order.set(now, lengths, ranges);
+    }
+
+    /// Whether a piece is in a range that is awaited.
+    pub(super) fn awaits(&self, piece: Piece) -> bool {
+        self.order.awaits(piece)
+    }
+
+    /// A piece that an awaited range needs next and that is not requested yet.
+    pub(super) fn next_awaited(&self, pieces: &Pieces) -> Option<Piece> {
+        let needed = |piece: &Piece| pieces.lacks(*piece) && !pieces.storing().has(*piece);
+        self.order.awaited().iter().find_map(|range| {
+            let mut range = range
+                .clone()
+                .filter_map(|index| pieces.lengths.piece(index));
+            range.find(needed).filter(|piece| self.is_open(*piece))
+        })
+    }
+
+    /// Stops pieces of which nothing has arrived and nothing is requested, and releases their memory.
+    /// They have yet to be opened again.
+    pub(super) fn stop_untouched(&mut self, cx: &mut Context, pieces: &Pieces) -> Vec<Piece> {
+        let stopped = self.in_progress.take_untouched();
+        for piece in &stopped {
+            let reserved = u64::from(pieces.lengths.size(*piece));
+            cx.shared.memory.release(reserved);
+        }
+        stopped
     }
 
     /// Records that one more peer has the piece.
@@ -185,7 +212,7 @@ impl PiecePicker {
     }
 
     /// Whether there is memory for another piece.
-    fn has_room(&self, shared: &Shared, pieces: &Pieces) -> bool {
+    pub(super) fn has_room(&self, shared: &Shared, pieces: &Pieces) -> bool {
         let length = u64::from(pieces.lengths.piece_length());
         shared.memory.has_room(length, self.limit(shared, pieces))
     }
@@ -206,8 +233,8 @@ impl PiecePicker {
         self.open.open_count() == 0
     }
 
-    /// The next block to request from this peer, in this order: from its own piece, from an
-    /// abandoned one, from a new one, from another peer's piece, from blocks requested from others.
+    /// The next block to request from this peer, in this order: from an awaited piece, from its own
+    /// one, from an abandoned one, from a new one, from another peer's piece, from blocks requested from others.
     pub(super) fn next_block(
         &mut self,
         cx: &mut Context,
@@ -221,11 +248,55 @@ impl PiecePicker {
         }
         let ours = Source::Peer(search.conn);
         let left = |p: &PieceInProgress| p.owner.is_none_or(|owner| owner == ours);
-        self.of_current(pieces, search, known)
+        self.of_awaited(cx, pieces, search, known, opened)
+            .or_else(|| self.of_current(pieces, search, known))
             .or_else(|| self.of_in_progress(pieces, search, known, left))
             .or_else(|| self.of_new(cx, pieces, search, known, opened))
             .or_else(|| self.of_in_progress(pieces, search, known, |p| !p.alone))
             .or_else(|| self.of_requested(pieces, search, known))
+    }
+
+    /// From an awaited piece: its own one, an abandoned one, or a new one.
+    fn of_awaited(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        search: &Search<'_>,
+        known: &mut PeerDownload,
+        opened: &mut Opened,
+    ) -> Option<Block> {
+        if self.order.awaited().is_empty() {
+            return None;
+        }
+        if known.current.is_some_and(|piece| self.awaits(piece)) {
+            let block = self.of_current(pieces, search, known);
+            if block.is_some() {
+                return block;
+            }
+        }
+        if let Some(piece) = self.awaited_in_progress(search, known) {
+            known.current = Some(piece);
+            return self.take_free(pieces, search, piece);
+        }
+        let have = &search.peer.have;
+        let next = self
+            .order
+            .first_awaited(&pieces.lengths, &self.open, have)
+            .filter(|piece| known.may_ask(search.now, search.peer, *piece));
+        next.and_then(|_| self.of_new(cx, pieces, search, known, opened))
+    }
+
+    /// An awaited piece in progress with blocks for this peer, which no other one downloads.
+    fn awaited_in_progress(&self, search: &Search<'_>, known: &PeerDownload) -> Option<Piece> {
+        let ours = Source::Peer(search.conn);
+        let fits = |piece: Piece, progress: &PieceInProgress| {
+            progress.owner.is_none_or(|owner| owner == ours)
+                && self.awaits(piece)
+                && known.may_ask(search.now, search.peer, piece)
+        };
+        let mut free = self.in_progress.with_free();
+        let found = free.find(|(piece, progress)| fits(*piece, progress));
+        found.map(|(piece, _)| piece)
     }
 
     fn of_current(

@@ -50,6 +50,15 @@ impl PiecesInProgress {
         pieces.map(|(piece, progress)| (piece, progress.received()))
     }
 
+    /// Removes and returns the pieces of which nothing has arrived and nothing is requested.
+    pub(super) fn take_untouched(&mut self) -> Vec<Piece> {
+        let untouched = |_: &Piece, progress: &mut PieceInProgress| progress.is_untouched();
+        let removed = self.pieces.extract_if(.., untouched);
+        let removed: Vec<Piece> = removed.map(|(piece, _)| piece).collect();
+        removed.iter().for_each(|piece| self.update(*piece));
+        removed
+    }
+
     /// Whether a piece is assigned to this source.
     pub(super) fn owns(&self, source: Source, piece: Piece) -> bool {
         let progress = self.pieces.get(&piece);

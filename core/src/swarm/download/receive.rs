@@ -293,6 +293,10 @@ impl Download {
             return (FollowUp::Nothing, Progress::None);
         };
         let block = pieces.lengths.block(raw.index, raw.begin, raw.length);
+        if block.is_some_and(|block| known.take_released(block)) {
+            // The answer to a cancel. The block may have been requested again since.
+            return (FollowUp::Nothing, Progress::Made);
+        }
         let taken = block.and_then(|block| Some((block, known.take_request(block)?)));
         let Some((block, request)) = taken else {
             return (FollowUp::Nothing, Progress::None);

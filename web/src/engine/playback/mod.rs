@@ -25,7 +25,8 @@ use self::stream::Stream;
 pub(super) use self::stream::{Port, StreamEvent};
 use crate::media::{Kind, kind};
 
-/// The bytes after the position of each stream that are needed before anything else.
+/// The bytes after the position of each stream that are needed before anything else. Requests for
+/// others are cancelled after a seek.
 const AHEAD: u64 = 8 << 20;
 /// The number of bytes by which a stream moves on before the engine is told.
 const STEP: u64 = 1 << 20;
@@ -188,17 +189,20 @@ impl Playback {
             .filter(|stream| stream.torrent == torrent)
             .map(Stream::rest)
             .collect();
-        let urgent = streams
-            .iter()
-            .map(|rest| rest.start..rest.end.min(rest.start.saturating_add(AHEAD)));
-        let ranges = urgent.chain(streams.clone()).chain(media_ends(info));
-        ranges
-            .filter(|range| !range.is_empty())
-            .map(|range| PriorityRange {
-                start: range.start,
-                end: range.end,
-                deadline: Instant::ZERO,
-            })
+        let awaited = streams.iter().map(|rest| PriorityRange {
+            start: rest.start,
+            end: rest.end.min(rest.start.saturating_add(AHEAD)),
+            deadline: Instant::ZERO,
+        });
+        let others = streams.iter().cloned().chain(media_ends(info));
+        let others = others.map(|range| PriorityRange {
+            start: range.start,
+            end: range.end,
+            ..PriorityRange::ALL
+        });
+        awaited
+            .chain(others)
+            .filter(|range| range.start < range.end)
             .collect()
     }
 }
