@@ -102,7 +102,9 @@ async fn bind_peer_port(config: &Config) -> Result<TcpListener> {
         }),
         None => match bind(config.peer_bind, DEFAULT_PEER_PORT).await {
             Ok(listener) => Ok(listener),
-            Err(_taken) => bind(config.peer_bind, 0).await.context("no peer port can be opened"),
+            Err(_taken) => bind(config.peer_bind, 0).await.with_context(|| {
+                format!("peers cannot be listened for at {}; choose another address with --peer-bind", config.peer_bind)
+            }),
         },
     }
 }

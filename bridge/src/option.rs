@@ -164,8 +164,33 @@ macro_rules! number_options {
     };
 }
 
-text_options!(SocketAddr, IpAddr, String, Encryption);
+text_options!(String, Encryption);
 number_options!(u16, u32, u64, usize);
+
+/// An address and a port. What the bridge listens on and asks is not looked up.
+impl Scalar for SocketAddr {
+    fn parse(text: &OsStr) -> Result<Self, String> {
+        parse_text(text).map_err(|_: String| {
+            "write an address, not a name, and a port, like 127.0.0.1:8080 or [::1]:8080".to_owned()
+        })
+    }
+
+    fn to_toml(&self) -> String {
+        quote(self)
+    }
+}
+
+impl Scalar for IpAddr {
+    fn parse(text: &OsStr) -> Result<Self, String> {
+        parse_text(text).map_err(|_: String| {
+            "write an address without a port, like 192.0.2.1 or 2001:db8::1".to_owned()
+        })
+    }
+
+    fn to_toml(&self) -> String {
+        quote(self)
+    }
+}
 
 /// The system's own spelling, which need not be UTF-8.
 impl Scalar for PathBuf {

@@ -1,6 +1,7 @@
 //! What makes a configuration unusable.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::config::error::ConfigError;
 use crate::config::settings::{Config, DEFAULT_PEER_PORT};
@@ -41,70 +42,111 @@ impl Config {
     }
 }
 
+/// The values that a limit may have.
+struct Bound {
+    key: &'static str,
+    received: u64,
+    least: u64,
+    most: u64,
+    unit: Unit,
+}
+
+/// What a [`Bound`] counts.
+#[derive(Clone, Copy)]
+enum Unit {
+    One,
+    /// Written in the file in seconds.
+    Milliseconds,
+}
+
+impl Unit {
+    /// A value as it is written in the file.
+    fn written(self, value: u64) -> String {
+        match self {
+            Self::One => value.to_string(),
+            Self::Milliseconds => Duration::from_millis(value).as_secs_f64().to_string(),
+        }
+    }
+}
+
+impl Bound {
+    /// A number.
+    const fn count(key: &'static str, received: u64, least: u64, most: u64) -> Self {
+        Self {
+            key,
+            received,
+            least,
+            most,
+            unit: Unit::One,
+        }
+    }
+
+    /// A time from `least` milliseconds to one day.
+    fn time(key: &'static str, received: Seconds, least: u64) -> Self {
+        Self {
+            key,
+            received: millis(received),
+            least,
+            most: DAY_IN_MILLIS,
+            unit: Unit::Milliseconds,
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if (self.least..=self.most).contains(&self.received) {
+            return Ok(());
+        }
+        Err(ConfigError::Bounds {
+            key: self.key,
+            received: self.unit.written(self.received),
+            least: self.unit.written(self.least),
+            most: self.unit.written(self.most),
+        })
+    }
+}
+
+fn millis(span: Seconds) -> u64 {
+    u64::try_from(span.0.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Limits {
     /// Checks that each number is one with which the bridge can run.
     fn check(&self) -> Result<(), ConfigError> {
-        let outside = self
-            .bounds()
-            .into_iter()
-            .find(|(_, received, least, most)| !(least..=most).contains(&received));
-        outside.map_or(Ok(()), |(key, received, least, most)| {
-            Err(ConfigError::Bounds {
-                key,
-                received,
-                least,
-                most,
-            })
-        })
+        self.bounds().iter().try_for_each(Bound::check)
     }
 
-    /// Key, value, minimum and maximum.
-    fn bounds(&self) -> [(&'static str, u64, u64, u64); 17] {
+    fn bounds(&self) -> [Bound; 17] {
         let (stream, session) = (self.stream_window.into(), self.session_window.into());
-        let millis = |span: Seconds| u64::try_from(span.0.as_millis()).unwrap_or(u64::MAX);
-        let time = |key, span| (key, millis(span), 10, DAY_IN_MILLIS);
-        let count = |key, value: usize, least| (key, value as u64, least, 65_535);
+        let count = |key, value: usize, least| Bound::count(key, value as u64, least, 65_535);
+        let time = |key, span| Bound::time(key, span, 10);
         [
-            ("stream-window", stream, 16 * 1024, session),
-            ("session-window", session, 16 * 1024, 64 * 1024 * 1024),
-            ("peers-per-session", self.peers_per_session.into(), 1, 1000),
+            Bound::count("stream-window", stream, 16 * 1024, session),
+            Bound::count("session-window", session, 16 * 1024, 64 * 1024 * 1024),
+            Bound::count("peers-per-session", self.peers_per_session.into(), 1, 1000),
             count("incoming-half-open", self.incoming_half_open, 0),
-            (
-                "tracker-interval",
-                self.tracker_interval.0.as_secs(),
-                1,
-                86_400,
-            ),
+            Bound::time("tracker-interval", self.tracker_interval, 1000),
             count("announces", self.announces, 1),
             count("announces-per-session", self.announces_per_session, 1),
             count("utp-connections", self.utp_connections, 1),
-            time("handshake-timeout in milliseconds", self.handshake_timeout),
+            time("handshake-timeout", self.handshake_timeout),
             time(
-                "encrypted-handshake-timeout in milliseconds",
+                "encrypted-handshake-timeout",
                 self.encrypted_handshake_timeout,
             ),
-            time(
-                "failed-dials-told-after in milliseconds",
-                self.failed_dials_told_after,
-            ),
-            time("upgrade-timeout in milliseconds", self.upgrade_timeout),
+            time("failed-dials-told-after", self.failed_dials_told_after),
+            time("upgrade-timeout", self.upgrade_timeout),
             // A session from which nothing is read could do nothing.
-            (
+            Bound::count(
                 "frames-per-session",
                 self.frames_per_session.into(),
                 1,
                 1_000_000,
             ),
-            time("message-timeout in milliseconds", self.message_timeout),
-            time("hello-timeout in milliseconds", self.hello_timeout),
+            time("message-timeout", self.message_timeout),
+            time("hello-timeout", self.hello_timeout),
             // Without a pause between pings, a session would do nothing but send them.
-            time("ping-interval in milliseconds", self.ping_interval),
-            (
-                "silence in milliseconds",
-                millis(self.silence),
-                millis(self.ping_interval),
-                DAY_IN_MILLIS,
-            ),
+            time("ping-interval", self.ping_interval),
+            Bound::time("silence", self.silence, millis(self.ping_interval)),
         ]
     }
 }
@@ -269,15 +311,15 @@ mod tests {
         );
         assert_eq!(
             check("ping-interval = 0"),
-            "ping-interval in milliseconds is 0; it must be from 10 to 86400000"
+            "ping-interval is 0; it must be from 0.01 to 86400"
         );
         assert_eq!(
             check("upgrade-timeout = 0"),
-            "upgrade-timeout in milliseconds is 0; it must be from 10 to 86400000"
+            "upgrade-timeout is 0; it must be from 0.01 to 86400"
         );
         assert_eq!(
             check("silence = 29"),
-            "silence in milliseconds is 29000; it must be from 30000 to 86400000"
+            "silence is 29; it must be from 30 to 86400"
         );
         for bad in ["target-rest = 1e18", "drain = -1", "silence = nan"] {
             assert!(

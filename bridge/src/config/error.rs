@@ -57,11 +57,11 @@ pub enum ConfigError {
     Bounds {
         /// The key.
         key: &'static str,
-        /// The configured value.
-        received: u64,
+        /// The configured value, as it is written in the file.
+        received: String,
         /// Lower bound.
-        least: u64,
+        least: String,
         /// Upper bound.
-        most: u64,
+        most: String,
     },
 }

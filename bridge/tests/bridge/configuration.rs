@@ -81,6 +81,45 @@ async fn a_mistake_in_the_configuration_is_reported_with_its_line() {
 }
 
 #[tokio::test]
+async fn an_address_that_cannot_be_used_is_reported_with_what_to_write() {
+    let nowhere = [
+        "--listen",
+        "127.0.0.1:0",
+        "--no-dht",
+        "--peer-bind",
+        "192.0.2.1",
+    ];
+    for (flags, code, expected) in [
+        (
+            &["--listen", "localhost:8080"][..],
+            2,
+            "not a name, and a port, like 127.0.0.1:8080",
+        ),
+        (
+            &["--listen", "127.0.0.1"],
+            2,
+            "and a port, like 127.0.0.1:8080",
+        ),
+        (
+            &["--public-address", "9.9.9.9:80"],
+            2,
+            "without a port, like 192.0.2.1",
+        ),
+        (
+            &nowhere,
+            1,
+            "at 192.0.2.1; choose another address with --peer-bind",
+        ),
+    ] {
+        let output = Command::new(PATH).args(flags).output();
+        let output = soon("the end", output).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_second_bridge_at_a_used_port_fails_and_says_what_to_do() {
     let first = program::start(&[]);
     let listen = first.addr.to_string();
