@@ -33,13 +33,10 @@ impl Choice<'_> {
         let selected = Patterns::read("--select", select, info)?;
         let excluded = Patterns::read("--exclude", exclude, info)?;
         let is_open = select.is_empty() && linked.is_none();
-        let is_linked = |index: usize| {
-            linked.is_some_and(|linked| {
-                u32::try_from(index).is_ok_and(|index| linked.contains(&index))
-            })
-        };
+        let by_link = by_number(linked.unwrap_or_default(), info.files.len());
         let is_wanted = |(index, file): (usize, &File)| {
-            (is_open || is_linked(index) || selected.any_match(index, file))
+            let is_linked = by_link.get(index) == Some(&true);
+            (is_open || is_linked || selected.any_match(index, file))
                 && !excluded.any_match(index, file)
         };
         let wanted: Vec<bool> = info.files.iter().enumerate().map(is_wanted).collect();
@@ -51,12 +48,32 @@ impl Choice<'_> {
         {
             return Ok(Some(wanted));
         }
-        let message = format!(
-            "of the {} files of this torrent none is left to download; --list shows them with their numbers",
-            info.files.len()
-        );
+        let files = info.files.len();
+        let message = if by_link.contains(&true) || linked.is_none() || !select.is_empty() {
+            format!(
+                "of the {files} files of this torrent none is left to download; --list shows them with their numbers"
+            )
+        } else {
+            format!(
+                "`so` in the magnet link selects none of the {files} files of this torrent; remove it from the link, or add files with --select"
+            )
+        };
         Err(Failure::new(Class::Usage, message))
     }
+}
+
+/// For each of a torrent's files whether its number is listed. A link may list a million numbers.
+fn by_number(listed: &[u32], files: usize) -> Vec<bool> {
+    let mut flags = vec![false; files];
+    for number in listed {
+        let flag = usize::try_from(*number)
+            .ok()
+            .and_then(|index| flags.get_mut(index));
+        if let Some(flag) = flag {
+            *flag = true;
+        }
+    }
+    flags
 }
 
 /// The patterns of one flag, parsed for one torrent.
@@ -326,9 +343,9 @@ mod tests {
                 .contains("none is left to download")
         );
         assert!(
-            wanted(&info, &[], &[], Some(&[9]))
+            wanted(&info, &[], &[], Some(&[9, u32::MAX]))
                 .unwrap_err()
-                .contains("none is left to download")
+                .contains("`so` in the magnet link selects none")
         );
     }
 

@@ -51,7 +51,7 @@ fn a_link_that_selects_no_file_of_the_torrent_is_a_usage_error() {
     let (_seed, peer) = world.seed("data.torrent");
     let said = world.fails(2, &World::from(&peer, &[&link, "-o", "out"]));
     assert!(
-        said.contains("of the 5 files of this torrent none is left"),
+        said.contains("`so` in the magnet link selects none of the 5 files of this torrent"),
         "{said}"
     );
     assert!(!world.path("out/data").exists());
