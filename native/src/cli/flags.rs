@@ -23,7 +23,7 @@ With --json, get and seed print one object per line. About trackers and peers: \
 {\"event\":\"tracker\",\"info_hash\",\"url\",\"result\":\"ok|warning|failed\",\"seeders\",\"leechers\",\"peers\",\"message\"} \
 after each announce, where message is the warning or why it failed; \
 {\"event\":\"peer\",\"info_hash\",\"address\",\"result\":\"failed\",\"reason\",\"message\",\"omitted\"}, where reason is connection_refused, \
-timed_out, unreachable, closed_in_handshake, silent, wrong_info_hash, protocol, ourselves, banned or closed, and omitted counts the peers that \
+timed_out, unreachable, closed_in_handshake, closed_in_encrypted_handshake, silent, wrong_info_hash, protocol, ourselves, banned or closed, and omitted counts the peers that \
 failed since the last such line and got none, because more than 20 per second did. About a blocklist: {\"event\":\"blocklist\",\"ranges\",\"malformed\",\"first_malformed\"} \
 at the start, and {\"event\":\"blocked\",\"peers\",\"connections\"} at the end, if peers were not dialled or connections were refused. \
 {\"event\":\"reachability\",\"reachable\",\"incoming\",\"port\",\"external_port\",\"protocol\",\"message\"} says whether peers on the internet can \
@@ -272,7 +272,7 @@ pub(crate) struct CreateFlags {
     #[arg(long, value_name = "URL", value_parser = values::url)]
     pub(crate) tracker: Vec<String>,
     /// An address that serves the data over HTTP (BEP 19)
-    #[arg(long, value_name = "URL", value_parser = values::url)]
+    #[arg(long, value_name = "URL", value_parser = values::web_seed)]
     pub(crate) web_seed: Vec<String>,
     /// Length of a piece: a power of two from 16K to 512M [default: by size]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]

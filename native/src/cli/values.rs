@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use aqueduct_core::discovery::url::{Scheme, Url, UrlError};
 use aqueduct_native::net::{Bind, Device, DeviceNameError};
 
 /// The text of `--proxy`, which may contain a password: `Debug` does not show it.
@@ -171,10 +172,19 @@ pub(crate) fn gateway(text: &str) -> Result<IpAddr, String> {
     Ok(addr)
 }
 
-/// A tracker's or web seed's URL.
+/// A tracker's URL.
 pub(crate) fn url(text: &str) -> Result<String, String> {
-    match aqueduct_core::discovery::url::Url::parse(text) {
+    match Url::parse(text) {
         Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A web seed's URL (BEP 19).
+pub(crate) fn web_seed(text: &str) -> Result<String, String> {
+    match Url::parse(text) {
+        Ok(url) if url.scheme != Scheme::Udp => Ok(text.to_owned()),
+        Ok(_) | Err(UrlError::Scheme) => Err("only http and https are understood".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -277,6 +287,18 @@ mod tests {
             "router",
         ] {
             assert!(gateway(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn web_seeds_are_reached_over_http() {
+        assert!(web_seed("https://seed.example/f").is_ok() && url("udp://t.example:80").is_ok());
+        for bad in ["udp://seed.example:80/f", "ftp://seed.example/f", "seed"] {
+            assert_eq!(
+                web_seed(bad),
+                Err("only http and https are understood".to_owned()),
+                "{bad}"
+            );
         }
     }
 
