@@ -4,14 +4,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aqueduct_core::OpError;
-use aqueduct_core::types::InfoHash;
+use aqueduct_core::types::{InfoHash, visible};
 use rustix::io::Errno;
 
 /// A storage call failed. The text names the file, the cause and the next step.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// A call to the system failed.
-    #[error("could not {action} {}: {source}{}", path.display(), advice(action, source))]
+    #[error(
+        "could not {action} {}: {source}{}",
+        shown(path),
+        advice(action, source)
+    )]
     Io {
         /// The action that failed, as a verb: `open`, `write`.
         action: &'static str,
@@ -21,7 +25,10 @@ pub enum StorageError {
         source: io::Error,
     },
     /// The file system takes no file of that size.
-    #[error("{} has {size} bytes, which is more than its file system takes in one file (FAT32: 4,294,967,295); choose a folder on another disk with --output, or leave the file out with --exclude", path.display())]
+    #[error(
+        "{} has {size} bytes, which is more than its file system takes in one file (FAT32: 4,294,967,295); choose a folder on another disk with --output, or leave the file out with --exclude",
+        shown(path)
+    )]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -29,7 +36,7 @@ pub enum StorageError {
         size: u64,
     },
     /// There is less room than the wanted files still need. Returned before the first write.
-    #[error("{} needs {needed} bytes more, only {free} are free{}; free some space or choose another folder with --output", folder.display(), reserved_by_others(*reserved))]
+    #[error("{} needs {needed} bytes more, only {free} are free{}; free some space or choose another folder with --output", shown(folder), reserved_by_others(*reserved))]
     Space {
         /// The download folder.
         folder: PathBuf,
@@ -41,7 +48,11 @@ pub enum StorageError {
         reserved: u64,
     },
     /// The record of a download cannot be saved.
-    #[error("could not {action} {}, where the progress of downloads is recorded: {source}; {}", path.display(), state_advice(source))]
+    #[error(
+        "could not {action} {}, where the progress of downloads is recorded: {source}; {}",
+        shown(path),
+        state_advice(source)
+    )]
     State {
         /// The action that failed, as a verb.
         action: &'static str,
@@ -51,7 +62,7 @@ pub enum StorageError {
         source: io::Error,
     },
     /// A file that would be written to is not this torrent's.
-    #[error("{} is there already and {}; move it away, choose another folder with --output, or replace it with --overwrite", path.display(), whose(*holder))]
+    #[error("{} is there already and {}; move it away, choose another folder with --output, or replace it with --overwrite", shown(path), whose(*holder))]
     InTheWay {
         /// The file.
         path: PathBuf,
@@ -59,17 +70,28 @@ pub enum StorageError {
         holder: Option<InfoHash>,
     },
     /// Another program wrote to a file while it was read, or after it was last checked.
-    #[error("{} was changed by another program meanwhile; start again when nothing writes to it", path.display())]
+    #[error(
+        "{} was changed by another program meanwhile; start again when nothing writes to it",
+        shown(path)
+    )]
     Changed {
         /// The file, or the folder that it is in.
         path: PathBuf,
     },
     /// Another process downloads or seeds the same torrent into the same folder.
-    #[error("another aqueduct is working on this torrent in {}; stop it first, or choose another folder with --output", folder.display())]
+    #[error(
+        "another aqueduct is working on this torrent in {}; stop it first, or choose another folder with --output",
+        shown(folder)
+    )]
     Busy {
         /// The download folder.
         folder: PathBuf,
     },
+}
+
+/// A path as a message shows it: it may hold a torrent's names.
+fn shown(path: &Path) -> String {
+    visible(&path.to_string_lossy()).into_owned()
 }
 
 impl StorageError {

@@ -62,7 +62,7 @@ impl Plain {
         line(&format!(
             "{name}: finished in {}, saved to {}",
             text::span(took),
-            path.display()
+            visible(&path.to_string_lossy())
         ));
     }
 }

@@ -146,6 +146,23 @@ fn foreign_text_cannot_control_the_terminal() {
 }
 
 #[test]
+fn invisible_characters_in_paths_are_shown() {
+    let world = World::new();
+    world.file("a\u{200b}b", 20_000);
+    world.ok(&["create", "a\u{200b}b", "-o", "t.torrent"]);
+    let (_seed, peer) = world.seed("t.torrent");
+    let got = world.ok(&World::from(&peer, &["t.torrent", "-o", "out"]));
+    world.file("other/a\u{200b}b", 20);
+    let refused = world.fails(5, &World::from(&peer, &["t.torrent", "-o", "other"]));
+    for (said, path) in [
+        (got, r"out/a\u{200b}b"),
+        (refused, r"other/a\u{200b}b is there"),
+    ] {
+        assert!(said.contains(path) && !said.contains('\u{200b}'), "{said}");
+    }
+}
+
+#[test]
 fn usage_errors_are_reported_in_text_and_json() {
     let world = World::new();
     for bad in [
