@@ -267,7 +267,11 @@ fn write(flags: &CreateFlags, bytes: &[u8]) -> Result<(), Failure> {
         output::write(&flags.output, bytes, existing)
     };
     written.map_err(|error| {
-        let shown = flags.output.to_string_lossy();
+        let shown = if flags.output.as_os_str() == "-" {
+            "standard output".into()
+        } else {
+            flags.output.to_string_lossy()
+        };
         let message = match error.kind() {
             io::ErrorKind::AlreadyExists => format!("--output {} {TAKEN}", visible(&shown)),
             _ => format!(

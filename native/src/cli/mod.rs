@@ -32,6 +32,7 @@ use tokio::task::LocalSet;
 use tracing_subscriber::EnvFilter;
 
 use self::flags::{Command, Flags};
+use self::signals::{interruptible, on_a_thread};
 use crate::ui;
 use crate::ui::failure::{Class, Failure};
 
@@ -74,9 +75,9 @@ fn carry_out(command: Command) -> Result<(), Failure> {
     match command {
         Command::Get(flags) => block_on(swarm::get(flags)),
         Command::Seed(flags) => block_on(swarm::seed(flags)),
-        Command::Create(flags) => create::run(flags),
-        Command::Show(flags) => block_on(show::run(flags)),
-        Command::Verify(flags) => block_on(verify::run(flags)),
+        Command::Create(flags) => block_on(interruptible(on_a_thread(|| create::run(flags)))),
+        Command::Show(flags) => block_on(interruptible(show::run(flags))),
+        Command::Verify(flags) => block_on(interruptible(verify::run(flags))),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Flags::command(), "aqueduct", &mut script);
@@ -98,7 +99,7 @@ fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failu
     let runtime = runtime
         .map_err(|error| Failure::new(Class::Failure, format!("could not start: {error}")))?;
     let outcome = LocalSet::new().block_on(&runtime, work);
-    // Does not wait for names that the system's resolver is still looking up.
+    // Does not wait for what is still being read or looked up.
     runtime.shutdown_background();
     outcome
 }

@@ -13,10 +13,14 @@ use aqueduct_native::net::http::{Client, Fetch};
 use aqueduct_native::net::{NetError, Outbound, OwnUser};
 use percent_encoding::percent_decode_str;
 
+use super::signals::on_a_thread;
 use crate::ui::failure::{Class, Failure};
 
 /// The maximum size of a .torrent file in bytes.
 const MAX_TORRENT: u64 = 10_000_000;
+
+/// The SOURCE that is read from standard input.
+const STANDARD_INPUT: &str = "-";
 
 /// What a SOURCE contains.
 #[derive(Clone, Debug)]
@@ -45,7 +49,7 @@ pub(crate) async fn load(source: &OsStr, outbound: &Outbound) -> Result<Source, 
         Loaded::Magnet(magnet) => Ok(Source::Magnet(magnet)),
         Loaded::Bytes(bytes) => {
             let metainfo = Metainfo::parse(&bytes)
-                .map_err(|error| Failure::from(error).about(&source.to_string_lossy()))?;
+                .map_err(|error| Failure::from(error).about(&shown(source)))?;
             Ok(Source::Torrent(Box::new(metainfo)))
         }
     }
@@ -69,24 +73,26 @@ enum Loaded {
 
 async fn load_bytes(source: &OsStr, outbound: &Outbound) -> Result<Loaded, Failure> {
     match source.to_str() {
-        Some("-") => bounded(io::stdin())
-            .map(Loaded::Bytes)
-            .map_err(|error| unreadable("standard input", &error)),
+        Some(STANDARD_INPUT) => {
+            let read =
+                || bounded(io::stdin()).map_err(|error| unreadable(&shown(STANDARD_INPUT), &error));
+            on_a_thread(read).await.map(Loaded::Bytes)
+        }
         Some(text) if Magnet::is_link(text) => Ok(Loaded::Magnet(Magnet::parse(text)?)),
         Some(text) if has_prefix(text, "http://") || has_prefix(text, "https://") => {
             fetch(text, outbound).await
         }
         Some(text) if has_prefix(text, "file:") && !Path::new(text).exists() => {
-            read(&file_url(text)?)
+            read(file_url(text)?).await
         }
         Some(text) if !Path::new(text).exists() => {
             match (Magnet::from_hash_text(text), scheme(text)) {
                 (Ok(magnet), _) => Ok(Loaded::Magnet(magnet)),
                 (_, Some(scheme)) => Err(unknown_scheme(text, scheme)),
-                _ => read(Path::new(source)),
+                _ => read(source.into()).await,
             }
         }
-        _ => read(Path::new(source)),
+        _ => read(source.into()).await,
     }
 }
 
@@ -103,11 +109,13 @@ async fn fetch(url: &str, outbound: &Outbound) -> Result<Loaded, Failure> {
     }
 }
 
-fn read(path: &Path) -> Result<Loaded, Failure> {
-    File::open(path)
-        .and_then(bounded)
-        .map(Loaded::Bytes)
-        .map_err(|error| unreadable(&path.to_string_lossy(), &error))
+async fn read(path: PathBuf) -> Result<Loaded, Failure> {
+    let read = move || {
+        File::open(&path)
+            .and_then(bounded)
+            .map_err(|error| unreadable(&path.to_string_lossy(), &error))
+    };
+    on_a_thread(read).await.map(Loaded::Bytes)
 }
 
 /// The path that a `file:` URL names on this machine (RFC 8089).
@@ -153,8 +161,18 @@ fn unknown_scheme(text: &str, scheme: &str) -> Failure {
     Failure::new(Class::Failure, message)
 }
 
+/// A SOURCE as messages name it.
+fn shown(source: impl AsRef<OsStr>) -> String {
+    let source = source.as_ref();
+    if source == STANDARD_INPUT {
+        "standard input".to_owned()
+    } else {
+        source.to_string_lossy().into_owned()
+    }
+}
+
 /// Reads everything, up to one byte more than the limit, which the parser reports.
-fn bounded(from: impl Read) -> io::Result<Vec<u8>> {
+pub(super) fn bounded(from: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(MAX_TORRENT + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -19,6 +19,7 @@ use super::reports::Reports;
 use super::save;
 use super::session::{Parts, Session};
 use super::settings::{Torrents, settings};
+use super::signals::Signals;
 use super::source::{self, Source};
 use super::torrent_failures::TorrentFailures;
 use crate::ui::Screen;
@@ -32,10 +33,15 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
     } = flags;
     let (screen, json) = (screen(flags.output), flags.output.json);
     let network = Network::new(&flags.network, |note| screen.note(note))?;
+    let mut signals = Signals::listen()?;
     let mut failures = TorrentFailures::new(texts.len(), json);
     let mut sources = Sources::default();
     for text in &texts {
-        match source::load(text, &network.outbound).await {
+        let loaded = signals
+            .interrupt(source::load(text, &network.outbound))
+            .await;
+        match loaded {
+            Err(failure) if failure.class == Class::Interrupted => return Err(failure),
             Ok(source) => sources
                 .add(&text.to_string_lossy(), source)
                 .into_iter()
@@ -55,7 +61,8 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
         count: sources.len(),
         private: sources.iter().all(Source::is_private),
     };
-    let (mut session, peers) = start(&flags, network, Purpose::Get, (screen, failures), torrents)?;
+    let shown = (screen, failures);
+    let (mut session, peers) = start(&flags, network, Purpose::Get, shown, torrents, signals)?;
     if overwrite {
         session.overwrite();
     }
@@ -71,7 +78,10 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
 pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
     let screen = screen(flags.swarm.output);
     let network = Network::new(&flags.swarm.network, |note| screen.note(note))?;
-    let metainfo = source::load_torrent(&flags.torrent, &network.outbound).await?;
+    let mut signals = Signals::listen()?;
+    let metainfo = signals
+        .interrupt(source::load_torrent(&flags.torrent, &network.outbound))
+        .await?;
     let SwarmFlags {
         storage, output, ..
     } = &flags.swarm;
@@ -91,7 +101,14 @@ pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
         private: info.private,
     };
     let shown = (screen, TorrentFailures::new(1, output.json));
-    let (mut session, peers) = start(&flags.swarm, network, Purpose::Seed, shown, torrents)?;
+    let (mut session, peers) = start(
+        &flags.swarm,
+        network,
+        Purpose::Seed,
+        shown,
+        torrents,
+        signals,
+    )?;
     session.add(Metainfo { info, ..metainfo }, Some(root), &peers)?;
     session.run().await
 }
@@ -166,6 +183,7 @@ fn start(
     purpose: Purpose,
     (screen, failures): (Screen, TorrentFailures),
     torrents: Torrents,
+    signals: Signals,
 ) -> Result<(Session, Vec<SocketAddr>), Failure> {
     let output = &flags.storage.output;
     let state = StateFolder::find(output)?;
@@ -192,7 +210,8 @@ fn start(
         outbound: network.outbound,
         reports: Reports::new(&screen, flags.output.verbose),
         screen,
-    })?;
+        signals,
+    });
     Ok((session, peers))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use aqueduct_core::meta::{File, Info};
+use aqueduct_core::meta::{File, Info, Metainfo};
 use aqueduct_core::resume::FileStamp;
 use aqueduct_core::types::{InfoHash, PieceDigest};
 use aqueduct_native::net::Outbound;
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::flags::VerifyFlags;
 use super::place::{self, Root};
+use super::signals::on_a_thread;
 use super::source;
 use crate::ui::failure::{Class, Failure};
 use crate::ui::read_progress::ReadProgress;
@@ -21,6 +22,10 @@ use crate::ui::{self, text};
 
 pub(crate) async fn run(flags: VerifyFlags) -> Result<(), Failure> {
     let metainfo = source::load_torrent(&flags.torrent, &Outbound::default()).await?;
+    on_a_thread(move || verify(&flags, &metainfo)).await
+}
+
+fn verify(flags: &VerifyFlags, metainfo: &Metainfo) -> Result<(), Failure> {
     if let InfoHash::V2(_) = metainfo.info.info_hash {
         return Err(Failure::new(
             Class::Failure,
@@ -48,7 +53,7 @@ pub(crate) async fn run(flags: VerifyFlags) -> Result<(), Failure> {
             ui::line(&finding.sentence())
         }
     });
-    conclude(&flags, storage.info(), &folder, &wrong, findings.len())
+    conclude(flags, storage.info(), &folder, &wrong, findings.len())
 }
 
 fn wrong_pieces(storage: &Storage, reading: &ReadProgress) -> Result<BTreeSet<u32>, Failure> {

@@ -11,6 +11,8 @@ mod screen;
 pub(crate) mod text;
 mod view;
 
-pub(crate) use self::print::{failure, line, note, object, print};
+pub(crate) use self::print::{
+    end_line, failure, is_lost, line, note, object, print, save_when_lost,
+};
 pub(crate) use self::screen::Screen;
 pub(crate) use self::view::View;

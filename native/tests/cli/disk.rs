@@ -234,6 +234,30 @@ fn an_interrupted_download_reports_that_and_resumes() {
 }
 
 #[test]
+fn a_limit_on_the_size_of_files_is_a_failure_of_the_storage() {
+    let world = World::new();
+    world.large(1 << 20);
+    let (_seed, peer) = world.seed("large.torrent");
+    let get = World::from(&peer, &["large.torrent", "-o", "out", "--json"]);
+    let limited = "ulimit -f 100; exec \"$0\" \"$@\"";
+    let aqueduct = env!("CARGO_BIN_EXE_aqueduct");
+    let ended = world
+        .command("sh", &[&["-c", limited, aqueduct], &get[..]].concat())
+        .output()
+        .unwrap();
+    assert_eq!(ended.status.code(), Some(5), "{:?}", ended.status);
+    let error = event(&text(&ended.stdout), "error");
+    assert_eq!(error["class"], "storage");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("File too large"),
+        "{error}"
+    );
+}
+
+#[test]
 fn losing_the_terminal_interrupts_unless_hangups_are_ignored() {
     let world = World::new();
     world.large(8 << 20);

@@ -17,6 +17,7 @@ mod encryption;
 mod environment;
 mod external_changes;
 mod failure_reports;
+mod interruptions;
 mod links;
 mod names;
 mod port_mapping;

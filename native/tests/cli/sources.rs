@@ -52,6 +52,40 @@ fn a_source_that_cannot_be_read_ends_with_the_code_of_storage() {
 }
 
 #[test]
+fn standard_input_and_output_are_called_so() {
+    let world = World::new();
+    world.shared();
+    let said = world.fails(3, &["show", "-"]);
+    assert!(
+        said.contains("standard input: this file is empty"),
+        "{said}"
+    );
+    let full = fs::File::create("/dev/full").unwrap();
+    let mut create = world.aqueduct(&["create", "data", "-o", "-"]);
+    let ended = create.stdout(full).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(ended.status.code(), Some(5));
+    let said = text(&ended.stderr);
+    assert!(said.contains("could not write standard output: "), "{said}");
+}
+
+#[test]
+fn a_torrent_is_saved_to_a_device_without_reading_it() {
+    let world = World::new();
+    let magnet = world.shared();
+    let (_seed, peer) = world.seed("data.torrent");
+    // Reading it would never end.
+    let save = ["--save-torrent", "/dev/full", "-o", "out"];
+    let said = world.fails(
+        5,
+        &World::from(&peer, &[&[magnet.trim()], &save[..]].concat()),
+    );
+    assert!(
+        said.contains("could not write /dev/full: No space left"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_file_url_and_an_escaped_link_are_sources() {
     let world = World::new();
     let magnet = world.shared();

@@ -174,6 +174,10 @@ const fn isolated_with_timeout(timeout: &str) -> [&str; 9] {
 pub(crate) struct Running(Program);
 
 impl Running {
+    pub(crate) const fn of(program: Program) -> Self {
+        Self(program)
+    }
+
     /// Waits for the next event that fulfils `wanted`. Events before it are skipped.
     pub(crate) fn wait_for(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         self.0.wait_for("the event", START, |line| {

@@ -36,7 +36,7 @@ use super::reports::Reports;
 use super::signals::Signals;
 use super::torrent_failures::TorrentFailures;
 use crate::ui::failure::{Class, Failure};
-use crate::ui::{Screen, text};
+use crate::ui::{self, Screen, text};
 
 /// The interval at which goals and deadlines are checked. Screens have their own interval.
 const TICK: Duration = Duration::from_millis(250);
@@ -72,18 +72,13 @@ pub(crate) struct Parts {
     pub(crate) lookups: Lookups,
     pub(crate) outbound: Outbound,
     pub(crate) reports: Reports,
+    pub(crate) signals: Signals,
 }
 
 impl Session {
     /// A session without torrents.
-    ///
-    /// # Errors
-    /// The system provides no signals.
-    pub(crate) fn new(parts: Parts) -> Result<Self, Failure> {
-        let signals = Signals::new().map_err(|error| {
-            let message = format!("could not listen for interrupts: {error}");
-            Failure::new(Class::Failure, message)
-        })?;
+    pub(crate) fn new(parts: Parts) -> Self {
+        ui::save_when_lost();
         let Parts {
             driver,
             screen,
@@ -93,8 +88,9 @@ impl Session {
             lookups,
             outbound,
             reports,
+            signals,
         } = parts;
-        Ok(Self {
+        Self {
             trouble: Trouble::new(outbound),
             stall: Stall::new(plan.timeout, Instant::now()),
             torrents: Torrents::new(driver, files, plan),
@@ -105,7 +101,7 @@ impl Session {
             signals,
             reach: Reach::default(),
             shown: None,
-        })
+        }
     }
 
     /// Permits replacing existing files that do not belong to their torrent.
@@ -152,6 +148,9 @@ impl Session {
             self.screen.note("saving; interrupt again to leave at once");
         }
         self.save().await?;
+        if outcome.is_ok() && ui::is_lost() {
+            process::exit(Class::Failure as i32);
+        }
         outcome
     }
 
@@ -410,6 +409,9 @@ impl Session {
     }
 
     fn handle_tick(&mut self) -> Result<bool, Failure> {
+        if ui::is_lost() {
+            return Ok(true);
+        }
         self.report_renamed();
         if let Some(trouble) = self.trouble.check(Instant::now()) {
             self.screen.note(&trouble);
