@@ -1,6 +1,6 @@
 //! `--save-torrent`: writes the .torrent file for a magnet link.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::types::{InfoHash, visible};
 
 use super::output::{self, Existing};
+use super::source;
 use crate::ui::failure::{Class, Failure};
 
 /// Checks that the file may be written, before anything is downloaded. A file that already contains
@@ -24,7 +25,7 @@ pub(crate) fn check(path: &Path, info_hash: &InfoHash) -> Result<(), Failure> {
             Class::Storage,
             format!("could not look at {shown}: {error}; choose another place with --save-torrent"),
         )),
-        Ok(_) if is_saved(path, info_hash) => Ok(()),
+        Ok(_) if !output::is_taken(path) || is_saved(path, info_hash) => Ok(()),
         Ok(_) => Err(Failure::new(
             Class::Storage,
             format!(
@@ -59,8 +60,13 @@ pub(crate) fn save(path: &Path, info: &Arc<Info>, link: &Magnet) -> Result<(), F
     })
 }
 
+/// Whether a file contains this torrent. Devices and pipes are not read, which could take for ever.
 fn is_saved(path: &Path, info_hash: &InfoHash) -> bool {
-    let saved = fs::read(path)
+    if !path.is_file() {
+        return false;
+    }
+    let saved = File::open(path)
+        .and_then(source::bounded)
         .ok()
         .and_then(|bytes| Metainfo::parse(&bytes).ok());
     saved.is_some_and(|saved| saved.info.info_hash.wire() == info_hash.wire())
