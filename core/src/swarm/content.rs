@@ -27,7 +27,7 @@ enum Stage {
 pub(crate) struct Content {
     pub(super) pieces: Pieces,
     pub(super) download: Download,
-    store: Store,
+    pub(super) store: Store,
     stage: Stage,
     /// The storage failure, if any. Nothing is requested until storage works again.
     failure: Option<OpError>,

@@ -119,6 +119,7 @@ impl Swarm {
         }
         self.transfer.with_content(|content, _| {
             content.clear_failure();
+            content.store.hasten_flush();
             content.retry(cx, true);
         });
         self.check_more(cx);
@@ -141,6 +142,7 @@ impl Swarm {
         self.transfer.with_content(|content, _| {
             content.drop_in_progress(cx);
             content.abandon_checks();
+            content.store.hasten_flush();
             content.flush_if_due(cx);
         });
     }

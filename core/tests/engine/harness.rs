@@ -10,8 +10,8 @@ use aqueduct_core::meta::Info;
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, PeerId, PieceDigest, RequestId};
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
 use aqueduct_core::{
-    CloseReason, Command, Config, DialKind, Engine, FileChange, Handshaken, Input, Instant,
-    NewTorrent, Op, OpResult, Output, Resumed, TorrentId, TorrentSnapshot, TorrentSource,
+    CloseReason, Command, Config, DialKind, Engine, Event, FileChange, Handshaken, Input, Instant,
+    NewTorrent, Op, OpError, OpResult, Output, Resumed, TorrentId, TorrentSnapshot, TorrentSource,
 };
 use aqueduct_testkit::torrent::{Computed, Recipe};
 use bytes::Bytes;
@@ -37,6 +37,10 @@ pub(crate) struct Harness {
     requests: VecDeque<(RequestId, Op)>,
     /// How many more requests the disk answers, and whether the newest one first.
     answers: (usize, bool),
+    /// The resume records that the engine has had saved, and whether the disk refuses them.
+    pub(crate) records: usize,
+    refuses_records: bool,
+    pub(crate) is_shut_down: bool,
 }
 
 impl Harness {
@@ -52,6 +56,12 @@ impl Harness {
         let size = u64::from(PIECE * PIECES);
         let torrent = Recipe::single("twelve", 1, size, PIECE).build();
         Self::sharing(&torrent, config, resumed)
+    }
+
+    /// From now on the disk saves resume records or refuses them, and answers a thousand requests.
+    pub(crate) fn refuse_records(&mut self, refuses: bool) {
+        self.refuses_records = refuses;
+        self.let_disk_answer(1000);
     }
 
     /// From now on the disk answers this many requests.
@@ -124,6 +134,9 @@ impl Harness {
             answered: BTreeMap::new(),
             requests: VecDeque::new(),
             answers: (usize::MAX, false),
+            records: 0,
+            refuses_records: false,
+            is_shut_down: false,
         }
     }
 
@@ -154,7 +167,16 @@ impl Harness {
                 return;
             };
             self.answers.0 -= 1;
-            let result = Ok(self.perform(op));
+            let is_record = matches!(op, Op::Save { .. });
+            self.records += usize::from(is_record);
+            let result = if is_record && self.refuses_records {
+                Err(OpError::Storage {
+                    full: true,
+                    message: "no space".to_owned(),
+                })
+            } else {
+                Ok(self.perform(op))
+            };
             self.engine.handle(self.now, Input::Done { id, result });
             self.take_outputs();
         }
@@ -164,6 +186,7 @@ impl Harness {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Request { id, op, .. } => self.requests.push_back((id, op)),
+                Output::Event(Event::ShutDown) => self.is_shut_down = true,
                 Output::Send { conn, message } => self.sent.push((conn, message)),
                 Output::Close { conn, reason } => self.closed.push((conn, reason)),
                 Output::Dial {

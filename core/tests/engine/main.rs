@@ -15,5 +15,6 @@ mod memory;
 mod peer_limits;
 mod rate_limits;
 mod rechecks;
+mod records;
 mod requests;
 mod slots;

@@ -7,7 +7,7 @@ use crate::context::{Context, Pending};
 use crate::io::{Op, OpError, OpResult, Rope};
 use crate::types::{Bitfield, Instant, Piece};
 
-/// The delay before a failed write is retried, since space may have become available.
+/// The delay before what failed is retried, since space may have become available.
 const RETRY: Duration = Duration::from_secs(10);
 
 /// The result of a write.
@@ -34,6 +34,8 @@ pub(crate) struct Store {
     unflushed: u64,
     unflushed_since: Option<Instant>,
     flushing: bool,
+    /// Nothing is flushed earlier, because a resume record could not be saved.
+    flush_at: Instant,
 }
 
 impl Store {
@@ -46,6 +48,7 @@ impl Store {
             unflushed: 0,
             unflushed_since: None,
             flushing: false,
+            flush_at: Instant::ZERO,
         }
     }
 
@@ -111,10 +114,16 @@ impl Store {
         }
     }
 
+    /// The next flush need not wait until a resume record that could not be saved is retried.
+    pub(crate) const fn hasten_flush(&mut self) {
+        self.flush_at = Instant::ZERO;
+    }
+
     /// Starts a flush if enough was written, if a write is old enough, after the last write, or if
     /// a pause means that nothing follows.
     pub(crate) fn flush_if_due(&mut self, cx: &mut Context, pieces: &Pieces) {
-        let Some(since) = self.unflushed_since.filter(|_| !self.flushing) else {
+        let is_free = !self.flushing && cx.now >= self.flush_at;
+        let Some(since) = self.unflushed_since.filter(|_| is_free) else {
             return;
         };
         let old = cx.now.since(since) >= cx.config().flush_interval;
@@ -167,11 +176,13 @@ impl Store {
         pieces.unflushed()
     }
 
-    /// Handles the result of saving the resume record.
+    /// Handles the result of saving the resume record. After a failure it is saved again later, so
+    /// that a folder without space is not written to without pause.
     pub(crate) fn handle_saved(&mut self, now: Instant, ok: bool) {
         self.flushing = false;
         if !ok {
             self.unflushed_since = Some(now);
+            self.flush_at = now + RETRY;
         }
     }
 

@@ -148,10 +148,21 @@ impl Session {
             self.screen.note("saving; interrupt again to leave at once");
         }
         self.save().await?;
+        if interrupted && let Some(failure) = self.unsaved() {
+            return Err(failure);
+        }
         if outcome.is_ok() && ui::is_lost() {
             process::exit(Class::Failure as i32);
         }
         outcome
+    }
+
+    /// Why not everything was saved, if so.
+    fn unsaved(&self) -> Option<Failure> {
+        let torrents = self.torrents.driver.snapshot().torrents;
+        let failure = torrents.iter().find_map(|torrent| torrent.failure.as_ref());
+        let message = format!("interrupted; not everything is saved: {}", failure?);
+        Some(Failure::new(Class::Interrupted, message))
     }
 
     /// Tells how many peers the blocklist kept away.
