@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use aqueduct_core::discovery::url::Host;
 use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
+use hickory_resolver::net::NetError as LookupError;
 use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::system_conf::{parse_resolv_conf, read_system_conf};
@@ -178,7 +179,7 @@ impl Resolver {
         match (v4, v6) {
             _ if !found.is_empty() => Ok(found),
             (Err(_), _) | (_, Err(_)) => Err(lookup_error(host, "its name servers do not answer")),
-            (Ok(Err(error)), _) | (_, Ok(Err(error))) => Err(lookup_error(host, error)),
+            (Ok(Err(error)), _) | (_, Ok(Err(error))) => Err(lookup_error(host, reason(&error))),
             (Ok(Ok(_)), Ok(Ok(_))) => Ok(found),
         }
     }
@@ -238,7 +239,7 @@ enum ConfigError {
     Local(IpAddr),
     /// The resolver refuses its configuration.
     #[error(transparent)]
-    Resolver(#[from] hickory_resolver::net::NetError),
+    Resolver(#[from] LookupError),
 }
 
 /// The system's name servers that may be asked from our addresses.
@@ -292,6 +293,17 @@ fn addresses(lookup: &hickory_resolver::lookup::Lookup) -> Vec<IpAddr> {
         .iter()
         .filter_map(|record| record.data.ip_addr())
         .collect()
+}
+
+/// What the resolver describes by names of its own types, in words.
+fn reason(error: &LookupError) -> String {
+    match error {
+        error if error.is_nx_domain() => "it does not exist".to_owned(),
+        error if error.is_no_records_found() => "its name servers know no address of it".to_owned(),
+        LookupError::NoConnections => "no name server can be reached".to_owned(),
+        LookupError::Timeout => "its name servers do not answer".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 fn lookup_error(host: impl ToString, message: impl ToString) -> NetError {

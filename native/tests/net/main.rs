@@ -10,6 +10,7 @@ mod discovery;
 mod hostile_gateway;
 mod http;
 mod leaving;
+mod lookups;
 mod pinholes;
 mod port_mapping;
 
