@@ -24,9 +24,9 @@ pub enum StorageError {
         /// The system's error.
         source: io::Error,
     },
-    /// The file system takes no file of that size.
+    /// The file system, or the limit of this process, permits no file of that size.
     #[error(
-        "{} has {size} bytes, which is more than its file system takes in one file (FAT32: 4,294,967,295); choose a folder on another disk with --output, or leave the file out with --exclude",
+        "{} has {size} bytes, which is more than one file may have there (4,294,967,295 on FAT32, or the limit of `ulimit -f`); choose a folder on another disk with --output, or leave the file out with --exclude",
         shown(path)
     )]
     TooLarge {
@@ -78,6 +78,15 @@ pub enum StorageError {
         /// The file, or the folder that it is in.
         path: PathBuf,
     },
+    /// The download folder does not lie where it did when the download began.
+    #[error(
+        "the download folder {} was moved, removed or replaced meanwhile; start again, with --output where it is now",
+        shown(folder)
+    )]
+    Moved {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Another process downloads or seeds the same torrent into the same folder.
     #[error(
         "another aqueduct is working on this torrent in {}; stop it first, or choose another folder with --output",
@@ -122,6 +131,7 @@ impl StorageError {
             Self::Busy { .. }
             | Self::TooLarge { .. }
             | Self::InTheWay { .. }
+            | Self::Moved { .. }
             | Self::Changed { .. } => false,
         }
     }

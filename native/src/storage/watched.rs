@@ -366,15 +366,30 @@ impl<D: Disk> WatchedFiles<D> {
     /// exists.
     ///
     /// # Errors
-    /// A file or folder cannot be flushed; the next call tries all of them again.
+    /// A file or folder cannot be flushed, and the next call tries all of them again; or the folder
+    /// of the download was moved.
     pub(super) fn flush(&self) -> Result<(), StorageError> {
         let batch = lock(&self.unflushed).take();
         let looked = batch.data.iter().try_for_each(|&index| self.look_at(index));
-        let result = looked.and_then(|()| self.sync(&batch));
+        let result = looked
+            .and_then(|()| self.confirm_place())
+            .and_then(|()| self.sync(&batch));
         if result.is_err() {
             lock(&self.unflushed).put_back(batch);
         }
         result
+    }
+
+    /// Whether what was written lies where the user looks for it.
+    fn confirm_place(&self) -> Result<(), StorageError> {
+        let folder = &self.files.folder;
+        let is_in_place = self.files.disk.is_in_place();
+        if is_in_place.map_err(StorageError::io("look at the folder", folder))? {
+            return Ok(());
+        }
+        Err(StorageError::Moved {
+            folder: folder.clone(),
+        })
     }
 
     fn sync(&self, batch: &Batch) -> Result<(), StorageError> {

@@ -252,7 +252,7 @@ fn a_limit_on_the_size_of_files_is_a_failure_of_the_storage() {
         error["message"]
             .as_str()
             .unwrap()
-            .contains("File too large"),
+            .contains("1048576 bytes, which is more than one file may have there"),
         "{error}"
     );
 }

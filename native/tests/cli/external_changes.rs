@@ -105,6 +105,36 @@ fn a_file_changed_during_its_download_is_complete_when_reported_finished() {
 }
 
 #[test]
+fn a_download_whose_folder_was_moved_is_not_reported_finished() {
+    let world = World::new();
+    let (_, seed) = half_a_seed(&world);
+    let mut get = start(&world, &seed, "out");
+    wait_for_half(&mut get);
+    fs::rename(world.path("out"), world.path("elsewhere")).unwrap();
+    seed.complete();
+    let error = get.wait_for(|event| {
+        ["error", "finished"]
+            .map(Value::from)
+            .contains(&event["event"])
+    });
+    assert_eq!(error["class"], "storage", "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("folder out was moved, removed or replaced"),
+        "{message}"
+    );
+    assert_eq!(get.exit_code(), Some(5));
+    // What arrived is where the folder is now, and is downloaded to its end there.
+    let peer = seed.addr.to_string();
+    let moved = World::from(&peer, &["large.torrent", "-o", "elsewhere", "--json"]);
+    let said = world.ok(&moved);
+    assert!(
+        event(&said, "checked")["have"].as_u64() > Some(40),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_file_that_replaces_a_download_is_reported_and_left_alone() {
     let world = World::new();
     let (_, seed) = half_a_seed(&world);

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom};
@@ -17,6 +17,8 @@ use super::interface::{Access, Disk, Stat};
 #[derive(Debug)]
 pub struct FolderDisk {
     root: OwnedFd,
+    /// By which it was opened.
+    path: PathBuf,
     /// The name of the first component of every path, if that is not in UTF-8.
     top: Option<OsString>,
 }
@@ -31,6 +33,7 @@ impl FolderDisk {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self {
             root: rustix::fs::open(root, flags, Mode::empty())?,
+            path: root.to_owned(),
             top: None,
         })
     }
@@ -207,6 +210,16 @@ impl Disk for FolderDisk {
         Ok(rustix::fs::fstat(&self.root)?.st_dev)
     }
 
+    fn is_in_place(&self) -> io::Result<bool> {
+        let then = rustix::fs::fstat(&self.root)?;
+        Ok(match rustix::fs::stat(&self.path) {
+            Ok(now) => (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => false,
+            // A folder on the way to it that may no longer be searched does not say where it is.
+            Err(_) => true,
+        })
+    }
+
     fn free(&self) -> io::Result<u64> {
         let stat = rustix::fs::fstatvfs(&self.root)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
@@ -280,6 +293,24 @@ mod tests {
         disk.open(&path(&["caf\u{fffd}", "a"]), Access::Write)
             .unwrap();
         assert!(root.path().join(top).join("a").exists());
+    }
+
+    #[test]
+    fn a_folder_that_was_moved_removed_or_replaced_is_not_in_its_place() {
+        let above = tempfile::tempdir().unwrap();
+        let (path, elsewhere) = (above.path().join("out"), above.path().join("elsewhere"));
+        std::fs::create_dir(&path).unwrap();
+        let disk = FolderDisk::open(&path).unwrap();
+        assert!(disk.is_in_place().unwrap());
+        std::fs::rename(&path, &elsewhere).unwrap();
+        assert!(!disk.is_in_place().unwrap());
+        std::fs::create_dir(&path).unwrap();
+        assert!(!disk.is_in_place().unwrap());
+        std::fs::remove_dir(&path).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        assert!(disk.is_in_place().unwrap());
+        std::fs::remove_dir(&elsewhere).unwrap();
+        assert!(!disk.is_in_place().unwrap());
     }
 
     #[test]

@@ -120,6 +120,12 @@ pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The system's error.
     fn device(&self) -> io::Result<u64>;
+    /// Whether the root still lies at the path by which it was opened. It remains usable when it was
+    /// moved, but its user looks for the files at that path.
+    ///
+    /// # Errors
+    /// The system's error.
+    fn is_in_place(&self) -> io::Result<bool>;
     /// Bytes that this user may still allocate.
     ///
     /// # Errors

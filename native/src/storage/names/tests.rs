@@ -121,6 +121,9 @@ impl Disk for Fat {
     fn device(&self) -> io::Result<u64> {
         self.inner.device()
     }
+    fn is_in_place(&self) -> io::Result<bool> {
+        self.inner.is_in_place()
+    }
     fn free(&self) -> io::Result<u64> {
         self.inner.free()
     }
@@ -458,7 +461,7 @@ fn a_file_that_is_too_large_for_its_file_system_is_told_as_that() {
     assert!(
         error
             .to_string()
-            .contains("t/a has 40 bytes, which is more than its file system takes")
+            .contains("t/a has 40 bytes, which is more than one file may have there")
             && !error.is_full(),
         "{error}"
     );

@@ -124,6 +124,9 @@ impl Disk for Faulty {
     fn device(&self) -> io::Result<u64> {
         self.call()?.device()
     }
+    fn is_in_place(&self) -> io::Result<bool> {
+        self.call()?.is_in_place()
+    }
     fn free(&self) -> io::Result<u64> {
         self.call()?;
         Ok(self.free)
