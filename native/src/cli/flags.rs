@@ -122,7 +122,7 @@ pub(crate) struct StorageFlags {
     /// List the torrent's files with their numbers, and download nothing
     #[arg(long)]
     pub(crate) list: bool,
-    /// Fetch pieces in order instead of rarest first
+    /// Fetch the first and the last piece of each file, then all in order, instead of rarest first
     #[arg(long)]
     pub(crate) sequential: bool,
 }
