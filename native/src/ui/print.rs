@@ -25,7 +25,7 @@ pub(crate) fn is_lost() -> bool {
     IS_LOST.load(Ordering::Relaxed)
 }
 
-/// Prints one line on standard output, as [`print`].
+/// Prints one line on standard output, as [`print()`].
 pub(crate) fn line(text: &str) {
     print(format!("{text}\n").as_bytes());
 }
