@@ -56,7 +56,7 @@ fn found(search: &Search) -> String {
 
 /// What became of addresses that are not connected; empty if nothing is known.
 fn fates(peers: &PeerSearch) -> String {
-    list([
+    counted([
         (peers.dialling, texts::being_dialled),
         (peers.unreachable, texts::unreachable),
         (peers.refused, texts::never_dialled),
@@ -64,6 +64,7 @@ fn fates(peers: &PeerSearch) -> String {
         (peers.misbehaved, texts::broke_protocol),
         (peers.banned, texts::banned),
     ])
+    .join(SEPARATOR)
 }
 
 /// Shown beside the results, since the tracker that fails may be the one that knows more peers.
@@ -104,15 +105,13 @@ fn answers(search: &Search) -> String {
         (n, None) => Some(texts::failed(n)),
         (n, Some(why)) => Some(texts::failed_because(n, why)),
     };
-    let others = list([
+    let mut answers: Vec<String> = failed.into_iter().collect();
+    answers.extend(counted([
         (trackers.empty, texts::know_no_peers as fn(u32) -> String),
         (trackers.answered, texts::named_peers),
         (trackers.asking, texts::are_silent),
-    ]);
-    let parts = failed
-        .into_iter()
-        .chain(Some(others).filter(|others| !others.is_empty()));
-    parts.collect::<Vec<_>>().join(SEPARATOR)
+    ]));
+    answers.join(SEPARATOR)
 }
 
 /// The results from the DHT, as a clause.
@@ -147,13 +146,10 @@ const SEPARATOR: &str = ", ";
 /// A number, and the text for it.
 type Counted = (u32, fn(u32) -> String);
 
-/// A list of the numbers that are not 0, each in its own words.
-fn list<const N: usize>(parts: [Counted; N]) -> String {
+/// The texts for the numbers that are not 0.
+fn counted<const N: usize>(parts: [Counted; N]) -> Vec<String> {
     let known = parts.into_iter().filter(|(n, _)| *n > 0);
-    known
-        .map(|(n, text)| text(n))
-        .collect::<Vec<_>>()
-        .join(SEPARATOR)
+    known.map(|(n, text)| text(n)).collect()
 }
 
 #[cfg(test)]
