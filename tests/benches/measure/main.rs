@@ -38,6 +38,12 @@ struct Arguments {
     /// The payload's size in MiB
     #[arg(long, default_value = "1024")]
     size: NonZeroU32,
+    /// The number of files of what `tab` downloads
+    #[arg(long, default_value = "1")]
+    files: NonZeroU32,
+    /// The piece length, in KiB, of what `tab` downloads
+    #[arg(long, default_value = "1024")]
+    piece_length: NonZeroU32,
     /// Idle tabs of one bridge
     #[arg(long, default_value = "10000")]
     tabs: NonZeroU32,
@@ -140,7 +146,11 @@ fn run() -> Result<()> {
         )?;
     }
     if wanted(What::Tab) {
-        tab::measure(arguments.size, arguments.runs)?;
+        let layout = payload::Layout {
+            files: arguments.files,
+            piece_length: arguments.piece_length,
+        };
+        tab::measure(arguments.size, layout, arguments.runs)?;
     }
     if wanted(What::Sessions) {
         sessions::measure(arguments.tabs, arguments.joins)?;

@@ -1,4 +1,4 @@
-//! The payload: a file with random bytes in memory, and its torrent.
+//! The payload: a file with random bytes in memory, or a folder of several, and its torrent.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
@@ -14,9 +14,20 @@ use tempfile::TempDir;
 
 use crate::{clients, process};
 
-/// The name of the file in its torrent.
+/// The name of the file, or of the folder, in its torrent.
 pub(crate) const NAME: &str = "payload.bin";
 const MEBIBYTE: usize = 1 << 20;
+/// The number of files per folder of a payload with several.
+const FILES_PER_FOLDER: u32 = 100;
+
+/// How the payload is divided.
+#[derive(Clone, Copy)]
+pub(crate) struct Layout {
+    /// 1: a single file, and no folder.
+    pub(crate) files: NonZeroU32,
+    /// The piece length in KiB.
+    pub(crate) piece_length: NonZeroU32,
+}
 
 /// A file and its torrent in a temporary folder, which is removed when this is dropped.
 pub(crate) struct Payload {
@@ -31,15 +42,30 @@ impl Payload {
         let folder = in_memory()?;
         let digest = fill(&folder.path().join(NAME), size)?;
         let payload = Self { folder, digest };
-        let mut create = Command::new(clients::aqueduct()?);
-        create
-            .arg("create")
-            .arg(payload.file())
-            .arg("-o")
-            .arg(payload.torrent())
-            .args(["--piece-length", "1M", "--tracker", tracker]);
-        process::measure(&mut create)?;
+        payload.create_torrent("1M", tracker)?;
         Ok(payload)
+    }
+
+    /// As [`Self::create`], with this layout. If it has several files, [`Self::file`] is their folder.
+    pub(crate) fn laid_out(size: NonZeroU32, layout: Layout, tracker: &str) -> Result<Self> {
+        let folder = in_memory()?;
+        let path = folder.path().join(NAME);
+        let digest = match layout.files.get() {
+            1 => fill(&path, size)?,
+            files => fill_folder(&path, u64::from(size.get()) * MEBIBYTE as u64, files)?,
+        };
+        let payload = Self { folder, digest };
+        payload.create_torrent(&format!("{}K", layout.piece_length), tracker)?;
+        Ok(payload)
+    }
+
+    fn create_torrent(&self, piece_length: &str, tracker: &str) -> Result<()> {
+        let mut create = Command::new(clients::aqueduct()?);
+        create.arg("create").arg(self.file());
+        create.arg("-o").arg(self.torrent());
+        create.args(["--piece-length", piece_length, "--tracker", tracker]);
+        process::measure(&mut create)?;
+        Ok(())
     }
 
     /// The folder that contains the file.
@@ -98,5 +124,21 @@ fn fill(path: &Path, size: NonZeroU32) -> Result<[u8; 20]> {
             .context("writing the payload: is there room for it in memory?")?;
     }
     file.flush()?;
+    Ok(hash.finalize().into())
+}
+
+/// Fills this many files of equal sizes, and returns the digest of all one after the other.
+fn fill_folder(folder: &Path, bytes: u64, files: u32) -> Result<[u8; 20]> {
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let mut buffer = vec![0; usize::try_from(bytes / u64::from(files))?];
+    let mut hash = Sha1::new();
+    for file in 0..files {
+        let parent = folder.join((file / FILES_PER_FOLDER).to_string());
+        fs::create_dir_all(&parent)?;
+        random.fill_bytes(&mut buffer);
+        hash.update(&buffer);
+        fs::write(parent.join(file.to_string()), &buffer)
+            .context("writing the payload: is there room for it in memory?")?;
+    }
     Ok(hash.finalize().into())
 }

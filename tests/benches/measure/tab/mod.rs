@@ -17,20 +17,25 @@ use self::bare::{Bare, Workers};
 use self::browser::{Browser, Watched};
 use crate::clients::{self, Line, Seed};
 use crate::download::wait_for;
-use crate::payload::Payload;
+use crate::payload::{Layout, Payload};
 use crate::process::Background;
 
 /// Prints a row per bare worker or pair, and one per seed, in each run.
-pub(crate) fn measure(size: NonZeroU32, runs: u32) -> Result<()> {
+pub(crate) fn measure(size: NonZeroU32, layout: Layout, runs: u32) -> Result<()> {
     let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
     let tracker = Tracker::naming(&[seed.into()]);
-    let payload = Payload::create(size, &tracker.http())?;
+    let payload = Payload::laid_out(size, layout, &tracker.http())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let measured = Measurement { size, payload };
     println!(
-        "\nA tab downloads {size} MiB through the bridge, Chromium with plain chromedriver, ordinary profile; CPU-s per GiB"
+        "\nA tab downloads {size} MiB in {} of {} KiB through the bridge, Chromium with plain chromedriver, ordinary profile; CPU-s per GiB",
+        match layout.files.get() {
+            1 => "one file, pieces".to_owned(),
+            files => format!("{files} files, pieces"),
+        },
+        layout.piece_length,
     );
     println!(
         "{:<24} {:>8} {:>8} {:>9} {:>9} {:>9} {:>8} {:>8}   threads of the renderer",
