@@ -1,5 +1,7 @@
 //! The engine's requests, carried out by the tab's storage.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use aqueduct_core::io::{CheckRange, Rope};
@@ -12,24 +14,43 @@ use crate::storage::client::{Place, Storage};
 use crate::storage::space::Need;
 use crate::texts::storage as texts;
 
-/// Called with the result of each request, never before the request has returned.
-pub(super) type OnDone = Rc<dyn Fn(RequestId, Result<OpResult, OpError>)>;
+type OnDone = Rc<dyn Fn()>;
+type Results = Rc<RefCell<VecDeque<(RequestId, Result<OpResult, OpError>)>>>;
 
 /// Carries out requests.
 pub(super) struct Requests {
     storage: Storage,
+    results: Results,
     on_done: OnDone,
 }
 
 impl Requests {
-    pub(super) fn new(storage: Storage, on_done: OnDone) -> Self {
-        Self { storage, on_done }
+    /// `on_done` is called when there are results, never before the request has returned, and once
+    /// for all those of a callback of the browser.
+    pub(super) fn new(storage: Storage, on_done: impl Fn() + 'static) -> Self {
+        let (results, on_done) = (Results::default(), Rc::new(on_done) as OnDone);
+        let (waiting, listener) = (Rc::clone(&results), Rc::clone(&on_done));
+        storage.on_answers(move || report(&waiting, &listener));
+        Self {
+            storage,
+            results,
+            on_done,
+        }
+    }
+
+    /// The next result.
+    pub(super) fn poll(&self) -> Option<(RequestId, Result<OpResult, OpError>)> {
+        self.results.borrow_mut().pop_front()
     }
 
     /// The callback of a request.
     fn done(&self, id: RequestId) -> impl FnOnce(Result<OpResult, OpError>) + use<> {
-        let on_done = Rc::clone(&self.on_done);
-        move |result| on_done(id, result)
+        let (results, on_done) = (Rc::clone(&self.results), Rc::clone(&self.on_done));
+        move |result| {
+            results.borrow_mut().push_back((id, result));
+            // Usually `Storage::on_answers` has reported it by then.
+            spawn_local(async move { report(&results, &on_done) });
+        }
     }
 
     /// The callback of a request whose only result is that it succeeded.
@@ -86,6 +107,12 @@ impl Requests {
     pub(super) fn cancel(&self, id: RequestId) {
         let done = self.done(id);
         spawn_local(async move { done(Err(OpError::Cancelled)) });
+    }
+}
+
+fn report(results: &Results, on_done: &OnDone) {
+    if !results.borrow().is_empty() {
+        on_done();
     }
 }
 

@@ -1,9 +1,12 @@
 //! The messages between the engine's worker and the storage worker.
 //!
-//! Each is an array: a number, the message as JSON, and an attachment, which is transferred. Every
-//! [`Request`] is answered once, under its number: with [`Answer::Done`], unless it says otherwise,
-//! or with [`Answer::Failed`]. Writes, flushes and everything else that touches files are carried
+//! Those of one callback of the browser leave together ([`Outbox`]): an array of the messages with
+//! their numbers, as JSON, and of their attachments, which are transferred. Every [`Request`] is
+//! answered once, under its number: with [`Answer::Done`], unless it says otherwise, or with
+//! [`Answer::Failed`]. Writes, flushes and everything else that touches files are carried
 //! out in the order in which they were requested.
+
+use std::cell::RefCell;
 
 use aqueduct_core::OpError;
 use aqueduct_core::types::TorrentId;
@@ -136,36 +139,67 @@ pub(super) struct Envelope<T> {
     pub(super) attachment: Option<ArrayBuffer>,
 }
 
-impl<T: Serialize + DeserializeOwned> Envelope<T> {
-    /// The value to post, and what is transferred with it.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "numbers are counted up from 1 and stay below 2^53"
-    )]
-    pub(super) fn pack(&self) -> (Array, Array) {
-        let text = serde_json::to_string(&self.message).unwrap_or_default();
-        let attachment = self.attachment.as_ref();
-        let value = Array::of3(
-            &(self.number as f64).into(),
-            &text.into(),
-            attachment.map_or(&JsValue::UNDEFINED, AsRef::as_ref),
-        );
-        (value, attachment.into_iter().collect())
+impl<T: DeserializeOwned> Envelope<T> {
+    /// Unpacks a received value; empty if it does not consist of such messages.
+    pub(super) fn unpack(value: JsValue) -> Vec<Self> {
+        let unpacked = || {
+            let value: Array = value.dyn_into().ok()?;
+            let text = value.get(0).as_string()?;
+            let messages: Vec<(u64, T)> = serde_json::from_str(&text).ok()?;
+            let attachments: Array = value.get(1).dyn_into().ok()?;
+            let received = messages.into_iter().zip(attachments);
+            let envelopes = received.map(|((number, message), attachment)| Self {
+                number,
+                message,
+                attachment: attachment.dyn_into().ok(),
+            });
+            Some(envelopes.collect())
+        };
+        unpacked().unwrap_or_default()
+    }
+}
+
+/// Messages that leave together. Posting one costs a browser some ten microseconds on each side, and
+/// what it causes there as much again: too much for each of a torrent's smallest pieces.
+pub(super) struct Outbox<T>(RefCell<Vec<Envelope<T>>>);
+
+impl<T> Default for Outbox<T> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<T: Serialize> Outbox<T> {
+    /// Adds a message. Returns whether it is the first one since [`Outbox::take`].
+    pub(super) fn push(&self, envelope: Envelope<T>) -> bool {
+        let mut waiting = self.0.borrow_mut();
+        waiting.push(envelope);
+        waiting.len() == 1
     }
 
-    /// Unpacks a received value; `None` if it is not such a message.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the numbers of our own messages"
-    )]
-    pub(super) fn unpack(value: JsValue) -> Option<Self> {
-        let value: Array = value.dyn_into().ok()?;
-        Some(Self {
-            number: value.get(0).as_f64()? as u64,
-            message: serde_json::from_str(&value.get(1).as_string()?).ok()?,
-            attachment: value.get(2).dyn_into().ok(),
-        })
+    /// The value to post, and what is transferred with it; `None` if there is no message.
+    pub(super) fn take(&self) -> Option<(Array, Array)> {
+        let waiting = self.0.take();
+        if waiting.is_empty() {
+            return None;
+        }
+        let messages: Vec<_> = waiting.iter().map(|e| (e.number, &e.message)).collect();
+        let text = serde_json::to_string(&messages).unwrap_or_default();
+        let attachments = waiting.iter().map(|e| e.attachment.as_ref());
+        let none = JsValue::UNDEFINED;
+        let all: Array = attachments
+            .clone()
+            .map(|attachment| attachment.map_or(&none, AsRef::as_ref))
+            .collect();
+        Some((
+            Array::of2(&text.into(), &all),
+            attachments.flatten().collect(),
+        ))
+    }
+
+    /// Removes all messages.
+    pub(super) fn clear(&self) {
+        self.0.take();
     }
 }
 

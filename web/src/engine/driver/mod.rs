@@ -111,12 +111,9 @@ impl Driver {
                         enter(&on_created, |driver| driver.handle_created(id, created));
                     }),
                 ),
-                requests: Requests::new(
-                    storage.clone(),
-                    Rc::new(move |id, result| {
-                        enter(&on_done, |driver| driver.handle_done(id, result));
-                    }),
-                ),
+                requests: Requests::new(storage.clone(), move || {
+                    enter(&on_done, Self::handle_results);
+                }),
                 storage,
                 space: SpaceClaims::default(),
                 playback: Playback::default(),

@@ -2,7 +2,7 @@
 //! the page is open: writes are then lost, although open files still return them.
 
 use aqueduct_core::types::{RequestId, TorrentId};
-use aqueduct_core::{Input, Op, OpError, OpResult};
+use aqueduct_core::{Input, Op};
 
 use super::{Driver, enter};
 use crate::browser::clock::now;
@@ -75,9 +75,11 @@ impl Driver {
             .fold(self.creations.outstanding(), u64::saturating_add)
     }
 
-    pub(super) fn handle_done(&mut self, id: RequestId, result: Result<OpResult, OpError>) {
-        self.network.bridge.request_finished(id);
-        self.engine.handle(now(), Input::Done { id, result });
+    pub(super) fn handle_results(&mut self) {
+        while let Some((id, result)) = self.requests.poll() {
+            self.network.bridge.request_finished(id);
+            self.engine.handle(now(), Input::Done { id, result });
+        }
     }
 
     /// Checks whether the storage still exists, and deletes what could not be deleted before.

@@ -8,10 +8,14 @@ use aqueduct_core::io::Rope;
 #[derive(Default)]
 pub(super) struct KeptPieces {
     pieces: BTreeMap<u64, Rope>,
-    /// The piece whose digest is being reported. The engine writes a piece while it is told its
+    /// Those whose digests are being reported. The engine writes a piece as soon as it is told its
     /// digest, or not at all.
-    reported: Option<u64>,
+    reported: BTreeMap<Places, u64>,
 }
+
+/// The slices of a piece by their place in memory: address and length. Two pieces may begin with the
+/// same one, which is padding.
+type Places = Vec<(usize, usize)>;
 
 impl KeptPieces {
     /// Adds a piece.
@@ -21,42 +25,39 @@ impl KeptPieces {
 
     /// Records that the digest of a piece is reported from now on.
     pub(super) fn begin_report(&mut self, number: u64) {
-        self.reported = Some(number);
+        if let Some(data) = self.pieces.get(&number) {
+            self.reported.insert(places(data), number);
+        }
     }
 
-    /// Removes the piece whose digest is being reported if it consists of these slices, and returns
-    /// its number. Slices are compared by their place in memory: two pieces may begin with the same
-    /// one, which is padding.
+    /// Removes the piece of these slices if its digest is being reported, and returns its number.
     pub(super) fn take_reported(&mut self, data: &Rope) -> Option<u64> {
-        let number = self.reported?;
-        let kept = self.pieces.get(&number)?;
-        is_same(kept, data).then(|| {
-            self.pieces.remove(&number);
-            number
-        })
+        let number = self.reported.remove(&places(data))?;
+        self.pieces.remove(&number).map(|_| number)
     }
 
-    /// Ends the report of a piece. Returns its length in bytes if it is still kept, and removes it.
-    pub(super) fn end_report(&mut self, number: u64) -> Option<u64> {
-        self.reported = None;
-        self.pieces.remove(&number).map(|data| data.len() as u64)
+    /// Ends all reports. Removes the pieces that are still kept, and returns their numbers and
+    /// lengths in bytes.
+    pub(super) fn end_reports(&mut self) -> Vec<(u64, u64)> {
+        let reported = std::mem::take(&mut self.reported).into_values();
+        let kept = reported.filter_map(|number| Some((number, self.pieces.remove(&number)?)));
+        kept.map(|(number, data)| (number, data.len() as u64))
+            .collect()
     }
 
     /// Removes all pieces, and returns how many bytes they were.
     pub(super) fn clear(&mut self) -> u64 {
+        self.reported.clear();
         let removed = std::mem::take(&mut self.pieces).into_values();
         removed.map(|data| data.len() as u64).sum()
     }
 }
 
-fn is_same(one: &Rope, other: &Rope) -> bool {
-    let places = |rope: &Rope| {
-        let slices = rope.0.iter();
-        slices
-            .map(|slice| (slice.as_ptr().addr(), slice.len()))
-            .collect::<Vec<_>>()
-    };
-    places(one) == places(other)
+fn places(data: &Rope) -> Places {
+    let slices = data.0.iter();
+    slices
+        .map(|slice| (slice.as_ptr().addr(), slice.len()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -82,7 +83,7 @@ mod tests {
         assert_eq!(kept.take_reported(&shorter), None, "a part of it");
         assert_eq!(kept.take_reported(&one), Some(7));
         assert_eq!(kept.take_reported(&one), None);
-        assert_eq!(kept.end_report(7), None);
+        assert_eq!(kept.end_reports(), []);
     }
 
     #[test]
@@ -95,10 +96,9 @@ mod tests {
         kept.insert(2, other.clone());
         kept.begin_report(1);
         assert_eq!(kept.take_reported(&other), None);
-        assert_eq!(kept.take_reported(&one), Some(1));
-        assert_eq!(kept.end_report(1), None);
         kept.begin_report(2);
-        assert_eq!(kept.end_report(2), Some(5), "it was not written");
+        assert_eq!(kept.take_reported(&one), Some(1));
+        assert_eq!(kept.end_reports(), [(2, 5)], "it was not written");
         assert_eq!(kept.clear(), 0);
     }
 }

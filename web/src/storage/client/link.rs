@@ -12,7 +12,7 @@ use web_sys::{ErrorEvent, MessageEvent};
 
 use crate::browser::lock;
 use crate::browser::module_worker::{Ends, MAX_ENDS, ModuleWorker};
-use crate::storage::message::{Answer, Envelope, Request, UNASKED, worker_name};
+use crate::storage::message::{Answer, Envelope, Outbox, Request, UNASKED, worker_name};
 use crate::texts::{Language, storage as texts};
 
 /// The script that loads the program once more, as the storage worker.
@@ -20,7 +20,8 @@ const SCRIPT: &str = "/storage_worker.js";
 
 /// An event of the storage worker.
 pub(super) enum LinkEvent {
-    Answer(Envelope<Answer>),
+    /// At least one, in their order.
+    Answers(Vec<Envelope<Answer>>),
     /// It ended, and a new one has been started unless this happened too often. Contains the error
     /// for the requests that it has not answered.
     Ended(OpError),
@@ -43,6 +44,7 @@ struct Inner {
     ends: RefCell<Ends>,
     on_start: RefCell<Option<OnStart>>,
     on_event: RefCell<Option<OnEvent>>,
+    requests: Outbox<Request>,
 }
 
 #[derive(Default)]
@@ -50,8 +52,8 @@ enum State {
     /// None was started, or no more are.
     #[default]
     Without,
-    /// A worker that does not take requests yet, and those that wait.
-    Starting(ModuleWorker, Vec<(Array, Array)>),
+    /// A worker that does not take requests yet.
+    Starting(ModuleWorker),
     Ready(ModuleWorker),
 }
 
@@ -68,7 +70,7 @@ impl Link {
         self.0.worker.set(number);
         match self.spawn(number) {
             Ok(worker) => {
-                self.0.state.replace(State::Starting(worker, Vec::new()));
+                self.0.state.replace(State::Starting(worker));
             }
             Err(_) => self.report_start(Err(texts::worker_not_started().to_owned())),
         }
@@ -77,9 +79,7 @@ impl Link {
     fn spawn(&self, number: u64) -> Result<ModuleWorker, JsValue> {
         let link = self.clone();
         let on_message = move |event: MessageEvent| {
-            if let Some(answer) = Envelope::unpack(event.data()) {
-                link.handle_answer(number, answer);
-            }
+            link.handle_answers(number, Envelope::unpack(event.data()));
         };
         let link = self.clone();
         let on_error = move |event: ErrorEvent| {
@@ -93,35 +93,33 @@ impl Link {
         Ok(worker)
     }
 
-    fn handle_answer(&self, number: u64, answer: Envelope<Answer>) {
+    fn handle_answers(&self, number: u64, answers: Vec<Envelope<Answer>>) {
         if number != self.0.worker.get() {
             return;
         }
-        match answer {
-            Envelope {
-                message: Answer::Ready,
-                ..
-            } => self.handle_ready(number),
-            Envelope {
-                number: UNASKED,
-                message: Answer::Failed { message, .. },
-                ..
-            } => {
-                self.report_start(Err(message));
-                self.end_soon(number);
+        let (unasked, answers): (Vec<_>, Vec<_>) = answers
+            .into_iter()
+            .partition(|answer| answer.number == UNASKED);
+        for answer in unasked {
+            match answer.message {
+                Answer::Ready => self.handle_ready(number),
+                Answer::Failed { message, .. } => {
+                    self.report_start(Err(message));
+                    self.end_soon(number);
+                }
+                _ => {}
             }
-            answer => self.report(LinkEvent::Answer(answer)),
+        }
+        if !answers.is_empty() {
+            self.report(LinkEvent::Answers(answers));
         }
     }
 
     fn handle_ready(&self, number: u64) {
         let state = self.0.state.take();
-        if let State::Starting(worker, waiting) = state {
-            for (value, transferred) in waiting {
-                // Fails only for buffers that were transferred before.
-                drop(worker.post(&value, &transferred));
-            }
+        if let State::Starting(worker) = state {
             self.0.state.replace(State::Ready(worker));
+            self.send();
         }
         let link = self.clone();
         // It holds the lock from now on: this learns even of an end that the browser does not
@@ -145,6 +143,7 @@ impl Link {
             return;
         }
         drop(self.0.state.take());
+        self.0.requests.clear();
         let may_start = self.0.ends.borrow_mut().record();
         if may_start {
             self.launch();
@@ -158,7 +157,7 @@ impl Link {
     fn why(&self) -> OpError {
         match *self.0.state.borrow() {
             State::Without => broke_for_good(),
-            State::Starting(..) | State::Ready(_) => broke(),
+            State::Starting(_) | State::Ready(_) => broke(),
         }
     }
 
@@ -175,16 +174,30 @@ impl Link {
         }
     }
 
-    /// Sends a request, or keeps it until the worker takes requests.
-    pub(super) fn post(&self, request: &Envelope<Request>) -> Result<(), OpError> {
-        let (value, transferred) = request.pack();
-        match &mut *self.0.state.borrow_mut() {
-            State::Without => Err(broke_for_good()),
-            State::Starting(_, waiting) => {
-                waiting.push((value, transferred));
-                Ok(())
-            }
-            State::Ready(worker) => worker.post(&value, &transferred).map_err(|_| broke()),
+    /// Sends a request, together with the others of this callback of the browser, or keeps it until
+    /// the worker takes requests.
+    pub(super) fn post(&self, request: Envelope<Request>) -> Result<(), OpError> {
+        if matches!(*self.0.state.borrow(), State::Without) {
+            return Err(broke_for_good());
+        }
+        if self.0.requests.push(request) {
+            let link = self.clone();
+            spawn_local(async move { link.send() });
+        }
+        Ok(())
+    }
+
+    fn send(&self) {
+        let State::Ready(worker) = &*self.0.state.borrow() else {
+            return;
+        };
+        let Some((value, transferred)) = self.0.requests.take() else {
+            return;
+        };
+        // Fails only for buffers that were transferred before. All its requests fail then, instead of
+        // waiting for answers.
+        if worker.post(&value, &transferred).is_err() {
+            self.end_soon(self.0.worker.get());
         }
     }
 }

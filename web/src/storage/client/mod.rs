@@ -54,6 +54,7 @@ struct Inner {
     buffers: RefCell<Buffers>,
     /// Folders that belong to no torrent, and whether they must be deleted.
     leftovers: RefCell<BTreeMap<String, bool>>,
+    on_answers: RefCell<Option<Rc<dyn Fn()>>>,
 }
 
 type Callback = Box<dyn FnOnce(Reply)>;
@@ -100,6 +101,7 @@ impl Storage {
             unflushed: RefCell::default(),
             buffers: RefCell::new(Buffers::new()?),
             leftovers: RefCell::default(),
+            on_answers: RefCell::default(),
         }));
         let handle = storage.clone();
         let started = wait_for(|ready| {
@@ -115,9 +117,19 @@ impl Storage {
         }
     }
 
+    /// Sets what is called after the callbacks of all answers that have arrived together.
+    pub(crate) fn on_answers(&self, on_answers: impl Fn() + 'static) {
+        self.0.on_answers.replace(Some(Rc::new(on_answers)));
+    }
+
     fn handle_event(&self, event: LinkEvent) {
         match event {
-            LinkEvent::Answer(answer) => self.handle_answer(answer),
+            LinkEvent::Answers(answers) => {
+                answers
+                    .into_iter()
+                    .for_each(|answer| self.handle_answer(answer));
+                self.end_reports();
+            }
             LinkEvent::Ended(why) => self.handle_end(&why),
         }
     }
@@ -184,7 +196,7 @@ impl Storage {
             message: request,
             attachment,
         };
-        match self.0.link.post(&envelope) {
+        match self.0.link.post(envelope) {
             Ok(()) => {
                 let callback: Callback = Box::new(done);
                 self.0.unanswered.borrow_mut().insert(number, callback);
@@ -231,8 +243,8 @@ impl Storage {
     }
 
     /// Digests a piece, as soon as the storage worker holds few enough others. It keeps the piece
-    /// until the callback has returned, so that [`Storage::write`] of the same slices need not pass
-    /// it on again.
+    /// until the callback and that of [`Storage::on_answers`] have returned, so that
+    /// [`Storage::write`] of the same slices need not pass it on again.
     pub(crate) fn digest(
         &self,
         data: Rope,
@@ -284,10 +296,19 @@ impl Storage {
     ) {
         self.0.kept.borrow_mut().begin_report(number);
         done(digest);
-        let kept = self.0.kept.borrow_mut().end_report(number);
-        if let Some(bytes) = kept {
+    }
+
+    /// Lets the engine act on the answers that have arrived together. What it does not write then of
+    /// the pieces is not kept any longer.
+    fn end_reports(&self) {
+        let on_answers = self.0.on_answers.borrow().clone();
+        if let Some(on_answers) = on_answers {
+            on_answers();
+        }
+        let kept = self.0.kept.borrow_mut().end_reports();
+        for (piece, bytes) in kept {
             let storage = self.clone();
-            let request = Request::Release { piece: number };
+            let request = Request::Release { piece };
             self.request(request, None, move |_| storage.take_back(bytes));
         }
     }

@@ -28,7 +28,7 @@ use super::buffers::{Buffers, view};
 use super::error::FsError;
 use super::folders::is_present;
 pub(crate) use super::message::language_in;
-use super::message::{Answer, Envelope, Request, Span, UNASKED};
+use super::message::{Answer, Envelope, Outbox, Request, Span, UNASKED};
 use super::space::Need;
 use crate::browser::global::scope;
 use crate::browser::lock;
@@ -41,7 +41,7 @@ pub(crate) fn start(language: Language) {
     spawn_local(async {
         match open().await {
             Ok(worker) => worker.listen(),
-            Err(error) => post(UNASKED, OpError::from(error).into(), None),
+            Err(error) => Answers::default().post(UNASKED, OpError::from(error).into(), None),
         }
     });
 }
@@ -53,6 +53,7 @@ async fn open() -> Result<Rc<Worker>, FsError> {
         digester: Digester::new()?,
         buffers: RefCell::new(Buffers::new()?),
         pieces: RefCell::default(),
+        answers: Answers::default(),
     }))
 }
 
@@ -63,18 +64,20 @@ struct Worker {
     /// Digested pieces by the number of the request, until they are written or released. The
     /// engine's worker bounds them.
     pieces: RefCell<BTreeMap<u64, ArrayBuffer>>,
+    answers: Answers,
 }
 
 impl Worker {
     /// Takes requests from now on. The handler owns the worker's state.
     fn listen(self: Rc<Self>) {
+        let answers = self.answers.clone();
         let handle = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            if let Some(request) = Envelope::unpack(event.data()) {
+            for request in Envelope::unpack(event.data()) {
                 self.handle(request);
             }
         });
         scope().set_onmessage(Some(handle.into_js_value().unchecked_ref()));
-        post(UNASKED, Answer::Ready, None);
+        answers.post(UNASKED, Answer::Ready, None);
     }
 
     fn handle(self: &Rc<Self>, request: Envelope<Request>) {
@@ -87,13 +90,13 @@ impl Worker {
             (Request::Digest { length }, Some(piece)) => self.digest(number, piece, length),
             (Request::Release { piece }, _) => {
                 let piece = self.pieces.borrow_mut().remove(&piece);
-                post(number, Answer::Done, piece);
+                self.answers.post(number, Answer::Done, piece);
             }
             (Request::Write { span, need, piece }, attached) => {
                 let kept = piece.and_then(|piece| self.pieces.borrow_mut().remove(&piece));
                 match kept.or(attached) {
                     Some(piece) => self.write(number, (span, need), piece, Answer::Done),
-                    None => post(number, failed(FsError::Unknown), None),
+                    None => self.answers.post(number, failed(FsError::Unknown), None),
                 }
             }
             (Request::Add { span, need }, Some(piece)) => self.add(number, (span, need), piece),
@@ -101,9 +104,10 @@ impl Worker {
             (Request::Check { span }, _) => self.check(number, span),
             (Request::Torrent { torrent, folder }, Some(info)) => {
                 let info = Uint8Array::new(&info).to_vec();
+                let answers = self.answers.clone();
                 self.queue.push(async move |store| {
                     store.add(TorrentId(torrent), folder, info);
-                    post(number, Answer::Done, None);
+                    answers.post(number, Answer::Done, None);
                 });
             }
             (other, attached) => self.change(number, other, attached),
@@ -114,7 +118,7 @@ impl Worker {
         let worker = Rc::clone(self);
         self.digester.digest(view(&piece, length), move |digest| {
             worker.pieces.borrow_mut().insert(number, piece);
-            post(number, digested(digest), None);
+            worker.answers.post(number, digested(digest), None);
         });
     }
 
@@ -126,11 +130,12 @@ impl Worker {
         piece: ArrayBuffer,
         answer: Answer,
     ) {
+        let answers = self.answers.clone();
         self.queue.push(async move |store| {
             let bytes = view(&piece, span.length);
             let written = store.write((span.id(), span.offset), need, &bytes).await;
             let answer = written.map_or_else(failed, |()| answer);
-            post(number, answer, Some(piece));
+            answers.post(number, answer, Some(piece));
         });
     }
 
@@ -139,18 +144,19 @@ impl Worker {
         let bytes = view(&piece, what.0.length);
         self.digester.digest(bytes, move |digest| match digest {
             Ok(digest) => worker.write(number, what, piece, Answer::Digest(digest)),
-            Err(error) => post(number, error.into(), Some(piece)),
+            Err(error) => worker.answers.post(number, error.into(), Some(piece)),
         });
     }
 
     fn read(&self, number: u64, span: Span) {
+        let answers = self.answers.clone();
         self.queue.push(async move |store| {
             let buffer = ArrayBuffer::new(span.length);
             let bytes = view(&buffer, span.length);
             match store.read((span.id(), span.offset), &bytes).await {
-                Ok(true) => post(number, Answer::Bytes, Some(buffer)),
-                Ok(false) => post(number, Answer::Missing, None),
-                Err(error) => post(number, failed(error), None),
+                Ok(true) => answers.post(number, Answer::Bytes, Some(buffer)),
+                Ok(false) => answers.post(number, Answer::Missing, None),
+                Err(error) => answers.post(number, failed(error), None),
             }
         });
     }
@@ -166,7 +172,7 @@ impl Worker {
                 Err(error) => failed(error),
             };
             worker.buffers.borrow_mut().give_back(buffer);
-            post(number, answer, None);
+            worker.answers.post(number, answer, None);
         });
     }
 
@@ -174,15 +180,16 @@ impl Worker {
         let worker = Rc::clone(&self);
         self.digester.digest(bytes, move |digest| {
             worker.buffers.borrow_mut().give_back(buffer);
-            post(number, digested(digest), None);
+            worker.answers.post(number, digested(digest), None);
         });
     }
 
     /// Carries out a request without an attached piece.
     fn change(&self, number: u64, request: Request, attached: Option<ArrayBuffer>) {
+        let answers = self.answers.clone();
         self.queue.push(async move |store| {
             let answer = change(store, request, attached).await;
-            post(number, answer.unwrap_or_else(failed), None);
+            answers.post(number, answer.unwrap_or_else(failed), None);
         });
     }
 }
@@ -233,14 +240,29 @@ fn failed(error: FsError) -> Answer {
     OpError::from(error).into()
 }
 
-/// Sends an answer. The attachment is transferred.
-fn post(number: u64, message: Answer, attachment: Option<ArrayBuffer>) {
-    let (value, transferred) = Envelope {
-        number,
-        message,
-        attachment,
+/// The answers that leave when the current callback of the browser has returned. Clones share them.
+#[derive(Clone, Default)]
+struct Answers(Rc<Outbox<Answer>>);
+
+impl Answers {
+    /// Sends an answer. The attachment is transferred.
+    fn post(&self, number: u64, message: Answer, attachment: Option<ArrayBuffer>) {
+        let is_first = self.0.push(Envelope {
+            number,
+            message,
+            attachment,
+        });
+        if is_first {
+            let answers = self.clone();
+            spawn_local(async move { answers.send() });
+        }
     }
-    .pack();
-    // Fails only for values that cannot be cloned, and for buffers that were transferred before.
-    drop(scope().post_message_with_transfer(&value, &transferred));
+
+    fn send(&self) {
+        if let Some((value, transferred)) = self.0.take() {
+            // Fails only for values that cannot be cloned, and for buffers that were transferred
+            // before.
+            drop(scope().post_message_with_transfer(&value, &transferred));
+        }
+    }
 }

@@ -27,9 +27,11 @@ use crate::browser::error::reason;
 use crate::browser::global::scope;
 use crate::texts::storage as texts;
 
-/// The minimum length of a piece on which both ways are measured, in bytes: the browser's costs as
-/// much as several KiB just for being called.
+/// The minimum length of a piece on which both ways are measured, in bytes. The program digests
+/// shorter ones: a call of the browser's takes longer than they do.
 const MEASURED_LENGTH: u32 = 64 << 10;
+/// How much is digested before the digests are reported, in bytes, unless a single batch is more.
+const REPORTED: u32 = 256 << 10;
 /// Bytes per piece that the program digests at a time, a multiple of [`BLOCK`]: all of them stay in
 /// the processor's cache.
 const CHUNK: u32 = 8 << 10;
@@ -92,10 +94,27 @@ impl Digester {
     }
 
     async fn run(&self) {
-        let batch = self.next_batch();
+        let mut digested: u32 = 0;
+        while digested < REPORTED && !self.0.waiting.borrow().is_empty() {
+            let batch = self.next_batch();
+            let lengths = batch.iter().map(|(bytes, _)| bytes.length());
+            digested = lengths.fold(digested, u32::saturating_add);
+            self.digest_batch(batch).await;
+        }
+        if self.0.waiting.borrow().is_empty() {
+            self.0.is_busy.set(false);
+        } else {
+            self.run_soon();
+        }
+    }
+
+    async fn digest_batch(&self, batch: Vec<(Uint8Array, Done)>) {
         let length = batch.first().map_or(0, |(bytes, _)| bytes.length());
+        if length < MEASURED_LENGTH {
+            return self.by_lanes(batch, length);
+        }
         let mut trials = self.0.trials.get();
-        if trials.are_open() && length >= MEASURED_LENGTH {
+        if trials.are_open() {
             self.measure(&mut trials, &batch).await;
             self.0.trials.set(trials);
         }
@@ -106,11 +125,6 @@ impl Digester {
             for (bytes, done) in batch {
                 done(by_browser(&bytes).await);
             }
-        }
-        if self.0.waiting.borrow().is_empty() {
-            self.0.is_busy.set(false);
-        } else {
-            self.run_soon();
         }
     }
 
