@@ -1,6 +1,6 @@
 //! Creating torrents of the user's own files.
 //!
-//! The files are read once, piece by piece. Each piece is hashed and copied into storage. The
+//! The files are read once, a few pieces at a time. Each piece is hashed and copied into storage. The
 //! torrent is then like any other, and is restored after a reload, when the browser no longer lets
 //! the page read the user's files.
 
@@ -11,6 +11,7 @@ use std::rc::Rc;
 use aqueduct_core::OpError;
 use aqueduct_core::meta::{Content, CreateError, Details, Draft, Metainfo, NewFile};
 use aqueduct_core::types::{Bitfield, Piece, Sha1Digest, TorrentId, visible};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use js_sys::ArrayBuffer;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -27,6 +28,10 @@ use crate::storage::client::{Place, Storage};
 use crate::storage::layout;
 use crate::storage::space::Need;
 use crate::texts::creating as texts;
+
+/// The maximum number of bytes that are read and not stored, apart from two pieces of any length. Of
+/// the smallest pieces there are fewer.
+const MAX_HELD: u64 = 8 << 20;
 
 /// Called once for each creation that was started and not cancelled, with the torrent, or with the
 /// error as a sentence.
@@ -191,6 +196,13 @@ fn content(files: &[SharedFile]) -> Content {
     }
 }
 
+/// The number of pieces of this length that are read, hashed and stored at the same time: the browser
+/// reads some while the storage worker has others, of which it digests several together.
+fn concurrent(piece_length: u32) -> usize {
+    let count = MAX_HELD / u64::from(piece_length.max(1));
+    usize::try_from(count).unwrap_or(usize::MAX).clamp(2, 32)
+}
+
 /// The task that creates one torrent.
 struct Task {
     creation: Rc<Creation>,
@@ -230,10 +242,12 @@ impl Task {
                 .mark_creating(self.place.folder.clone(), name, done)
         })
         .await?;
-        let mut digests = Vec::new();
-        for piece in self.draft.lengths().iter() {
-            digests.push(self.copy(piece).await?);
-        }
+        let lengths = self.draft.lengths();
+        let copies = stream::iter(lengths.iter()).map(|piece| self.copy(piece));
+        let digests: Vec<_> = copies
+            .buffered(concurrent(lengths.piece_length()))
+            .try_collect()
+            .await?;
         done(|done| self.storage.flush(self.place.torrent, done)).await?;
         let own = self.tracker().await.into_iter();
         let details = Details {
@@ -277,7 +291,8 @@ impl Task {
         let data = self.read(offset, size).await?;
         let need = (offset == 0).then_some(self.need);
         let digest = done(|done| self.storage.add(&self.place, need, offset, data, done)).await?;
-        self.creation.done.set(offset + u64::from(size));
+        let done = &self.creation.done;
+        done.set(done.get() + u64::from(size));
         if self.creation.cancelled.get() {
             Err(Stopped::Cancelled)
         } else {
