@@ -5,12 +5,13 @@ use std::io::Read as _;
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
-use aqueduct_testkit::programs::Program;
+use aqueduct_testkit::programs::{Program, START};
 
 use crate::world::{Running, World, event, events, text};
 
-/// Starts a slow download of a file of 8 MiB, by `program` with these arguments before it.
+/// The command of a slow download of a file of 8 MiB.
 fn slow_download(world: &World, peer: &str) -> Command {
     let mut command = world.aqueduct(&World::from(
         peer,
@@ -139,7 +140,9 @@ fn wait_until_signals_are_caught(child: &Child) {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
         u64::from_str_radix(mask.unwrap().trim(), 16).unwrap() & 2 != 0
     };
+    let deadline = Instant::now() + START;
     while !catches() {
+        assert!(Instant::now() < deadline, "it has no handler for SIGINT");
         std::thread::yield_now();
     }
 }
