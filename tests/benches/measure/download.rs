@@ -1,11 +1,17 @@
 //! Downloads of one torrent from one seed by each client in turn.
 
+use std::fs;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use aqueduct_core::meta::Metainfo;
+use aqueduct_core::types::PeerId;
 use aqueduct_core::utp::{Header, Kind};
+use aqueduct_tests::peer::handshake;
 use aqueduct_tests::tracker::{Options, ReturnedPeers, Tracker};
 
 use crate::Arguments;
@@ -87,6 +93,35 @@ pub(crate) fn wait_for(address: std::net::SocketAddrV4) -> Result<()> {
         thread::sleep(Duration::from_millis(50));
     }
     Ok(())
+}
+
+/// Waits until a peer at this address answers a handshake for a torrent. While it still checks its
+/// data, it refuses; whoever dials it then tries again many seconds later.
+pub(crate) fn wait_for_peer(address: std::net::SocketAddrV4, torrent: &Path) -> Result<()> {
+    let metainfo = Metainfo::parse(&fs::read(torrent)?)?;
+    let hello = handshake(
+        PeerId(*b"-XX0001-asks.if.open"),
+        metainfo.info.info_hash.wire(),
+    );
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !answers(address, &hello.encode()) {
+        if Instant::now() > deadline {
+            bail!("the peer at {address} does not answer handshakes after 60 s");
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+fn answers(address: std::net::SocketAddrV4, hello: &[u8]) -> bool {
+    let limit = Duration::from_secs(1);
+    let ask = || {
+        let mut stream = TcpStream::connect_timeout(&address.into(), limit)?;
+        stream.set_read_timeout(Some(limit))?;
+        stream.write_all(hello)?;
+        stream.read_exact(&mut vec![0; hello.len()])
+    };
+    ask().is_ok()
 }
 
 /// Waits until this address answers attempts to connect over uTP.

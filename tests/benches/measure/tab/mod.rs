@@ -16,7 +16,7 @@ use aqueduct_tests::tracker::Tracker;
 use self::bare::{Bare, Workers};
 use self::browser::{Browser, Watched};
 use crate::clients::{self, Line, Seed};
-use crate::download::wait_for;
+use crate::download::{wait_for, wait_for_peer};
 use crate::payload::{Layout, Payload};
 use crate::process::Background;
 
@@ -86,7 +86,8 @@ impl Measurement {
         bridge.args(["--listen", &page.to_string(), "--no-dht"]);
         bridge.args(["--allow", "127.0.0.0/8", "--peer-port", "0"]);
         let bridge = Background::start(&mut bridge)?;
-        [at, page].into_iter().try_for_each(wait_for)?;
+        wait_for(page)?;
+        wait_for_peer(at, &self.payload.torrent())?;
         let browser = Browser::start()?;
         let others = [("bridge", bridge.id()), ("seed", seed.id())];
         let url = format!("http://{page}/");
