@@ -1,15 +1,14 @@
 //! The user's rate limits in one direction: of all torrents together, and of single torrents.
 
-use std::collections::BTreeMap;
-
 use crate::net::Throttle;
+use crate::types::SortedMap;
 use crate::types::{Instant, TorrentId};
 
 /// The limits on payload in one direction. A torrent that has its own limit observes both.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimit {
     all: Throttle,
-    own: BTreeMap<TorrentId, Throttle>,
+    own: SortedMap<TorrentId, Throttle>,
 }
 
 impl RateLimit {
@@ -21,7 +20,10 @@ impl RateLimit {
     /// Sets a torrent's own limit in bytes per second; `None`: no limit.
     pub(crate) fn set_own(&mut self, now: Instant, torrent: TorrentId, limit: Option<u64>) {
         match limit {
-            Some(_) => self.own.entry(torrent).or_default().set(now, limit),
+            Some(_) => self
+                .own
+                .get_or_insert_with(torrent, Default::default)
+                .set(now, limit),
             None => drop(self.own.remove(&torrent)),
         }
     }

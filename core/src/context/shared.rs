@@ -1,6 +1,6 @@
 //! State shared by all torrents of an engine: outputs, pending requests and budgets.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
@@ -10,6 +10,7 @@ use super::unasked::Unasked;
 use crate::config::Config;
 use crate::io::{Op, Output, Rope};
 use crate::net::{ExternalAddress, Ranking};
+use crate::types::SortedSet;
 use crate::types::{
     BLOCK_SIZE, Bitfield, Block, ConnId, InfoHashV1, Instant, PeerId, PeerIdentity, Piece,
     RequestId, TorrentId,
@@ -192,7 +193,7 @@ pub(crate) struct Shared {
     /// Our own address as reported by others.
     pub(crate) external: ExternalAddress,
     /// Torrents whose peers could have been asked for more if memory had been available.
-    pub(crate) starved: BTreeSet<TorrentId>,
+    pub(crate) starved: SortedSet<TorrentId>,
     pub(crate) outbox: Outbox,
     /// Connections opened (with their torrent) or closed (`None`) since the engine last updated its
     /// map from connections to torrents.
@@ -215,7 +216,7 @@ impl Shared {
             download_limit: RateLimit::default(),
             upload_limit: RateLimit::default(),
             external: ExternalAddress::default(),
-            starved: BTreeSet::new(),
+            starved: SortedSet::new(),
             outbox: Outbox::default(),
             routes: Vec::new(),
             learnt_names: Vec::new(),

@@ -1,6 +1,5 @@
 //! The engine: all swarms of a program, as a state machine.
 
-use std::collections::BTreeMap;
 use std::mem;
 
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +14,7 @@ use crate::io::{
 };
 use crate::meta::Info;
 use crate::swarm::{Swarm, TICK};
+use crate::types::SortedMap;
 use crate::types::{
     ConnId, InfoHash, InfoHashV1, Instant, PeerAddr, PeerId, PeerSource, RequestId, TorrentId,
 };
@@ -24,9 +24,9 @@ use crate::wire::Reserved;
 #[derive(Debug)]
 pub struct Engine {
     shared: Shared,
-    swarms: BTreeMap<TorrentId, Swarm>,
-    by_hash: BTreeMap<InfoHashV1, TorrentId>,
-    routes: BTreeMap<ConnId, TorrentId>,
+    swarms: SortedMap<TorrentId, Swarm>,
+    by_hash: SortedMap<InfoHashV1, TorrentId>,
+    routes: SortedMap<ConnId, TorrentId>,
     tick_at: Option<Instant>,
     dial_at: Option<Instant>,
     rate_at: Option<Instant>,
@@ -42,9 +42,9 @@ impl Engine {
     pub fn new(config: Config, peer_id: PeerId, seed: [u8; 32], now: Instant) -> Self {
         Self {
             shared: Shared::new(config, peer_id, ChaCha8Rng::from_seed(seed)),
-            swarms: BTreeMap::new(),
-            by_hash: BTreeMap::new(),
-            routes: BTreeMap::new(),
+            swarms: SortedMap::new(),
+            by_hash: SortedMap::new(),
+            routes: SortedMap::new(),
             tick_at: None,
             dial_at: None,
             rate_at: None,
@@ -456,7 +456,7 @@ impl Engine {
             };
         }
         for (name, torrent) in self.shared.learnt_names.drain(..) {
-            self.by_hash.entry(name).or_insert(torrent);
+            self.by_hash.get_or_insert_with(name, || torrent);
         }
         let limits = [
             self.shared.download_limit.ready_at(),

@@ -1,6 +1,6 @@
 //! The tab's side of the tunnel.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use super::status::{PeerCounts, TrackerCounts, read_dht};
 use super::stream::{Opened, StreamClose};
 use super::tracker_report::TrackerReport;
 use crate::io::Handshaken;
+use crate::types::SortedMap;
 use crate::types::{InfoHashV1, Instant};
 
 /// The time without messages after a suspension of the tab after which the bridge counts as gone. A
@@ -77,7 +78,7 @@ pub struct Client {
     config: ClientConfig,
     out: Outbox,
     flow: Option<Flow>,
-    joins: BTreeMap<u32, InfoHashV1>,
+    joins: SortedMap<u32, InfoHashV1>,
     newest_join: u32,
     queues: SendQueues,
     events: VecDeque<Event>,
@@ -107,7 +108,7 @@ impl Client {
             config,
             out,
             flow: None,
-            joins: BTreeMap::new(),
+            joins: SortedMap::new(),
             newest_join: 0,
             queues,
             events: VecDeque::new(),

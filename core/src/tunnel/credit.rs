@@ -1,11 +1,10 @@
 //! Credit: how many bytes may be in flight, per stream and in total.
 
-use std::collections::BTreeMap;
-
 use bytes::{BufMut, BytesMut};
 
 use super::error::Fault;
 use super::reader::Reader;
+use crate::types::SortedMap;
 
 /// How many bytes one side accepts before it has consumed any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +71,7 @@ pub(super) struct Ledger {
     share: u64,
     pool: u64,
     pool_used: u64,
-    streams: BTreeMap<u32, InFlight>,
+    streams: SortedMap<u32, InFlight>,
 }
 
 /// One stream.
@@ -91,7 +90,7 @@ impl Ledger {
             share,
             pool: half,
             pool_used: 0,
-            streams: BTreeMap::new(),
+            streams: SortedMap::new(),
         }
     }
 

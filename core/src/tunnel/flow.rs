@@ -1,8 +1,6 @@
 //! The streams of a session, as both sides track them: which are open, bytes in flight, and credit
 //! to return.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use bytes::BufMut;
 
 use super::credit::{Ledger, Windows};
@@ -11,6 +9,7 @@ use super::frame::Kind;
 use super::hello::Limits;
 use super::outbox::Outbox;
 use super::reader::Reader;
+use crate::types::{SortedMap, SortedSet};
 
 /// The maximum number of consumed bytes of a stream that are not returned as credit: 1 MiB. On a path
 /// with a large window the sender would otherwise wait for half of it to be consumed.
@@ -22,11 +21,11 @@ pub(super) struct Flow {
     outgoing: Ledger,
     incoming: Ledger,
     /// Bytes consumed and not yet returned as credit.
-    consumed: BTreeMap<u32, u64>,
+    consumed: SortedMap<u32, u64>,
     /// Streams whose window we have exhausted since we last said so.
-    exhausted: BTreeSet<u32>,
+    exhausted: SortedSet<u32>,
     /// Bytes by which we widen windows of the remote side.
-    widened: BTreeMap<u32, u64>,
+    widened: SortedMap<u32, u64>,
     /// The limit to which a window grows.
     widest: u64,
     max_streams: u16,
@@ -42,9 +41,9 @@ impl Flow {
         Self {
             outgoing: Ledger::new(theirs, streams),
             incoming: Ledger::new(ours, streams),
-            consumed: BTreeMap::new(),
-            exhausted: BTreeSet::new(),
-            widened: BTreeMap::new(),
+            consumed: SortedMap::new(),
+            exhausted: SortedSet::new(),
+            widened: SortedMap::new(),
             widest: widest.min(ours.session).into(),
             max_streams: streams,
             open: 0,
@@ -164,7 +163,7 @@ impl Flow {
         let is_path = held <= window / 2 && !self.incoming.is_scarce();
         if self.is_open(stream)? && is_path && wider > window {
             self.incoming.widen(stream, wider - window);
-            *self.widened.entry(stream).or_default() += wider - window;
+            *self.widened.get_or_insert_with(stream, || 0) += wider - window;
         }
         Ok(())
     }

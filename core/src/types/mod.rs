@@ -6,6 +6,7 @@ mod bitfield;
 mod hash;
 mod ids;
 mod lengths;
+mod sorted;
 mod text;
 mod time;
 
@@ -14,5 +15,6 @@ pub use bitfield::{Bitfield, BitfieldError};
 pub use hash::{InfoHash, InfoHashV1, InfoHashV2, ParseHashError, PeerId, PieceDigest, Sha1Digest};
 pub use ids::{ConnId, RequestId, TorrentId};
 pub use lengths::{BLOCK_SIZE, Block, Lengths, LengthsError, MAX_PIECE_LENGTH, MAX_PIECES, Piece};
+pub use sorted::{SortedMap, SortedSet};
 pub use text::{is_hidden, is_reordering, visible};
 pub use time::Instant;

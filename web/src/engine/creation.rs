@@ -5,11 +5,11 @@
 //! the page read the user's files.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use aqueduct_core::OpError;
 use aqueduct_core::meta::{Content, CreateError, Details, Draft, Metainfo, NewFile};
+use aqueduct_core::types::SortedMap;
 use aqueduct_core::types::{Bitfield, Piece, Sha1Digest, TorrentId, visible};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use js_sys::ArrayBuffer;
@@ -39,7 +39,7 @@ pub(super) type OnFinished = Rc<dyn Fn(TorrentId, Result<Torrent, String>)>;
 
 /// Torrents that are being created.
 pub(super) struct Creations {
-    running: BTreeMap<TorrentId, Rc<Creation>>,
+    running: SortedMap<TorrentId, Rc<Creation>>,
     storage: Storage,
     /// The URL of the bridge's own tracker, through which other clients find this tab.
     tracker: String,
@@ -83,7 +83,7 @@ impl From<OpError> for Stopped {
 impl Creations {
     pub(super) fn new(storage: Storage, tracker: String, on_finished: OnFinished) -> Self {
         Self {
-            running: BTreeMap::new(),
+            running: SortedMap::new(),
             storage,
             tracker,
             on_finished,

@@ -4,14 +4,13 @@
 //! store. Torrents that check later include it; it does not include them, since both would be
 //! refused otherwise.
 
-use std::collections::BTreeMap;
-
+use aqueduct_core::types::SortedMap;
 use aqueduct_core::types::TorrentId;
 
 /// The result of each torrent's check. A torrent without an entry checks at its next write.
 #[derive(Default)]
 pub(super) struct SpaceClaims {
-    claims: BTreeMap<TorrentId, Claim>,
+    claims: SortedMap<TorrentId, Claim>,
     newest_turn: u64,
 }
 

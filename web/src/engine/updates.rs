@@ -1,10 +1,10 @@
 //! When parts of the state are sent to the pages: at most four times per second, only what they
 //! show, and only changes.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aqueduct_core::Instant;
+use aqueduct_core::types::{SortedMap, SortedSet};
 
 use super::opened::files;
 use super::tabs::{Tab, post_all, post_to};
@@ -18,11 +18,11 @@ const HIDDEN_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What was sent to the pages, and when the next update is due.
 pub(super) struct PageUpdates {
-    tabs: BTreeSet<Tab>,
-    hidden: BTreeSet<Tab>,
+    tabs: SortedSet<Tab>,
+    hidden: SortedSet<Tab>,
     next: Instant,
     sent: Option<State>,
-    views: BTreeMap<Tab, Shown>,
+    views: SortedMap<Tab, Shown>,
 }
 
 /// What the page of a tab shows of an opened torrent.
@@ -35,11 +35,11 @@ struct Shown {
 impl Default for PageUpdates {
     fn default() -> Self {
         Self {
-            tabs: BTreeSet::from([Tab::OWN]),
-            hidden: BTreeSet::new(),
+            tabs: SortedSet::from_iter([Tab::OWN]),
+            hidden: SortedSet::new(),
             next: Instant::ZERO,
             sent: None,
-            views: BTreeMap::new(),
+            views: SortedMap::new(),
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Resume records in the tab's storage, two generations per torrent. A reloaded tab knows its
 //! torrents only from them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use aqueduct_core::resume::{self, Record};
+use aqueduct_core::types::{SortedMap, SortedSet};
 
 use super::error::FsError;
 use super::layout::RECORDS;
@@ -15,17 +14,17 @@ use super::opfs::Folder;
 /// not count, and the next one is written to the same slot.
 #[derive(Debug, Default)]
 pub(super) struct Generations {
-    newest: BTreeMap<String, u64>,
+    newest: SortedMap<String, u64>,
     /// Folders that existed at the start. Only they can contain records of an earlier run, so that
     /// the first record of a new torrent is written without looking for others.
-    earlier: BTreeSet<String>,
+    earlier: SortedSet<String>,
 }
 
 impl Generations {
     /// The generations in a storage that contains these folders.
     pub(super) fn new(folders: Vec<String>) -> Self {
         Self {
-            newest: BTreeMap::new(),
+            newest: SortedMap::new(),
             earlier: folders.into_iter().collect(),
         }
     }

@@ -14,8 +14,6 @@ mod refusals;
 mod request;
 mod source;
 
-use std::collections::BTreeMap;
-
 pub(crate) use self::peer::PeerDownload;
 use self::piece_picker::PiecePicker;
 pub(crate) use self::receive::FollowUp;
@@ -24,6 +22,7 @@ use crate::io::Rope;
 use crate::net::{KeyedLimiter, Rate};
 use crate::swarm::peers::{Peer, Peers};
 use crate::swarm::storage::Pieces;
+use crate::types::SortedMap;
 use crate::types::{ConnId, Instant, Lengths, PeerIdentity, Piece};
 use crate::wire::Message;
 
@@ -42,7 +41,7 @@ pub(crate) struct Totals {
 #[derive(Debug)]
 pub(crate) struct Download {
     picker: PiecePicker,
-    peers: BTreeMap<ConnId, PeerDownload>,
+    peers: SortedMap<ConnId, PeerDownload>,
     pub(crate) totals: Totals,
     /// Requests of each peer that are cancelled for awaited data.
     cancels: KeyedLimiter<ConnId>,
@@ -53,7 +52,7 @@ impl Download {
     pub(crate) fn new(lengths: Lengths) -> Self {
         Self {
             picker: PiecePicker::new(lengths),
-            peers: BTreeMap::new(),
+            peers: SortedMap::new(),
             totals: Totals::default(),
             cancels: awaited::limit_on_cancels(),
         }

@@ -6,7 +6,6 @@
 
 mod copy;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +16,7 @@ use crate::extensions::Extension;
 use crate::extensions::metadata::MetadataMessage;
 use crate::swarm::peers::Peers;
 use crate::types::ConnId;
+use crate::types::{SortedMap, SortedSet};
 
 /// The maximum number of copies that are downloaded at the same time.
 const COPIES: usize = 4;
@@ -26,9 +26,9 @@ const STALL: Duration = Duration::from_secs(5);
 /// Copies of the metadata in progress.
 #[derive(Debug, Default)]
 pub(crate) struct MetadataFetch {
-    copies: BTreeMap<ConnId, Copy>,
+    copies: SortedMap<ConnId, Copy>,
     /// Peers whose copy failed.
-    tried: BTreeSet<ConnId>,
+    tried: SortedSet<ConnId>,
 }
 
 impl MetadataFetch {

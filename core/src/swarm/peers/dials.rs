@@ -1,9 +1,9 @@
 //! The dials in progress of one torrent.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::io::DialKind;
+use crate::types::SortedMap;
 use crate::types::{ConnId, Instant, PeerAddr};
 
 /// A dial.
@@ -20,7 +20,7 @@ pub(crate) struct Dial {
 
 /// All dials in progress.
 #[derive(Debug, Default)]
-pub(super) struct Dials(BTreeMap<ConnId, Dial>);
+pub(super) struct Dials(SortedMap<ConnId, Dial>);
 
 impl Dials {
     pub(super) fn insert(&mut self, conn: ConnId, dial: Dial) {

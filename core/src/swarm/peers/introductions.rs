@@ -1,8 +1,8 @@
 //! The introductions that we have requested (BEP 55), until they are made or fail.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::types::SortedMap;
 use crate::types::{ConnId, Instant, PeerAddr};
 
 /// The time after which a request without an answer counts as failed.
@@ -23,7 +23,7 @@ struct Sought {
 /// All introductions that are sought, by the address that could not be dialled.
 #[derive(Debug, Default)]
 pub(crate) struct Introductions {
-    sought: BTreeMap<PeerAddr, Sought>,
+    sought: SortedMap<PeerAddr, Sought>,
 }
 
 impl Introductions {
@@ -42,7 +42,9 @@ impl Introductions {
     pub(crate) fn ask(&mut self, now: Instant, target: PeerAddr, relay: ConnId) {
         let until = now + ANSWER;
         let asked = Vec::new();
-        let sought = self.sought.entry(target).or_insert(Sought { asked, until });
+        let sought = self
+            .sought
+            .get_or_insert_with(target, || Sought { asked, until });
         sought.asked.push(relay);
         sought.until = until;
     }

@@ -9,7 +9,6 @@ mod outgoing;
 mod peer;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +24,7 @@ use crate::context::Context;
 use crate::io::{CloseReason, DialKind, Output};
 use crate::net::{Network, is_shared, network};
 use crate::types::{ConnId, InfoHashV1, Instant, PeerAddr, PeerIdentity, Piece};
+use crate::types::{SortedMap, SortedSet};
 use crate::wire::Message;
 
 /// The delay before a peer that left is dialled again.
@@ -39,8 +39,8 @@ const SUPERSEDED_AFTER: Duration = Duration::from_secs(10);
 /// Addresses that are connected or being dialled.
 #[derive(Default)]
 struct Taken {
-    addrs: BTreeSet<PeerAddr>,
-    networks: BTreeSet<Network>,
+    addrs: SortedSet<PeerAddr>,
+    networks: SortedSet<Network>,
 }
 
 impl Taken {
@@ -59,7 +59,7 @@ impl Taken {
 
 #[derive(Debug)]
 pub(crate) struct Peers {
-    connected: BTreeMap<ConnId, Peer>,
+    connected: SortedMap<ConnId, Peer>,
     dials: Dials,
     pub(crate) candidates: Candidates,
     pub(crate) introductions: Introductions,
@@ -70,7 +70,7 @@ impl Peers {
     pub(crate) fn new(config: &Config) -> Self {
         let candidates = Candidates::new(config.max_candidates, Arc::clone(&config.blocklist));
         Self {
-            connected: BTreeMap::new(),
+            connected: SortedMap::new(),
             dials: Dials::default(),
             candidates,
             introductions: Introductions::default(),
@@ -357,7 +357,7 @@ impl Peers {
     }
 
     /// The connections of each peer id but its oldest.
-    fn seconds(&self) -> BTreeSet<ConnId> {
+    fn seconds(&self) -> SortedSet<ConnId> {
         let all = self.iter();
         let mut all: Vec<_> = all
             .map(|(conn, p)| (p.peer_id, p.connected_at, conn))

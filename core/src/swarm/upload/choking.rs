@@ -128,7 +128,9 @@ impl Upload {
         };
         peer.am_choking = false;
         peer.send(cx, conn, Message::Unchoke);
-        self.peers.entry(conn).or_default().unchoked_at = Some(cx.now);
+        self.peers
+            .get_or_insert_with(conn, Default::default)
+            .unchoked_at = Some(cx.now);
     }
 
     /// Chokes a peer. BEP 6: its pending requests are rejected, except for allowed-fast pieces.

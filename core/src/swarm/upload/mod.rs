@@ -6,19 +6,18 @@ mod choking;
 mod peer;
 mod serve;
 
-use std::collections::BTreeMap;
-
 use self::choker::Choker;
 pub(crate) use self::choker::Contribution;
 use self::peer::PeerUpload;
 use crate::net::Rate;
+use crate::types::SortedMap;
 use crate::types::{ConnId, Instant};
 
 /// The upload state of one torrent.
 #[derive(Debug, Default)]
 pub(crate) struct Upload {
     choker: Choker,
-    peers: BTreeMap<ConnId, PeerUpload>,
+    peers: SortedMap<ConnId, PeerUpload>,
     /// Payload bytes uploaded in all runs.
     uploaded: u64,
     rate: Rate,

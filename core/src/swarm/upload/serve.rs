@@ -31,7 +31,7 @@ impl Upload {
         (conn, peer): (ConnId, &mut Peer),
         raw: RawBlock,
     ) -> Result<Progress, CloseReason> {
-        let known = self.peers.entry(conn).or_default();
+        let known = self.peers.get_or_insert_with(conn, Default::default);
         let valid = |pieces: &Pieces| {
             let block = pieces.lengths.block(raw.index, raw.begin, raw.length);
             block.filter(|block| pieces.have().has(block.piece()) && block.length() <= MAX_BLOCK)

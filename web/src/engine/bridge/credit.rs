@@ -1,9 +1,8 @@
 //! Credit for streams: a peer's bytes are credited immediately, unless so many bytes wait for
 //! digests and the disk that more would only fill memory.
 
-use std::collections::BTreeMap;
-
 use aqueduct_core::types::RequestId;
+use aqueduct_core::types::SortedMap;
 
 /// The number of bytes waiting for digests and the disk above which streams get no more credit. The
 /// engine requests at most half as much; the rest is for peers that send unrequested data, and for
@@ -14,7 +13,7 @@ const MAX_WAITING: u64 = 32 << 20;
 #[derive(Default)]
 pub(super) struct Credit {
     waiting: u64,
-    sizes: BTreeMap<RequestId, u64>,
+    sizes: SortedMap<RequestId, u64>,
     withheld: Vec<(u32, usize)>,
 }
 

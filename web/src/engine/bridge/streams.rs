@@ -1,10 +1,9 @@
 //! The peer connections of this tab: streams of the tunnel on one side, connections of the engine on
 //! the other.
 
-use std::collections::BTreeMap;
-
 use aqueduct_core::connection::{Connection, Event};
 use aqueduct_core::types::ConnId;
+use aqueduct_core::types::SortedMap;
 use aqueduct_core::wire::{Message, WireError};
 use bytes::{Bytes, BytesMut};
 
@@ -15,8 +14,8 @@ const SLAB: usize = 256 * 1024;
 /// All open streams. Both directions of the mapping always agree.
 #[derive(Default)]
 pub(super) struct Streams {
-    by_stream: BTreeMap<u32, Stream>,
-    by_conn: BTreeMap<ConnId, u32>,
+    by_stream: SortedMap<u32, Stream>,
+    by_conn: SortedMap<ConnId, u32>,
     opened: u64,
 }
 

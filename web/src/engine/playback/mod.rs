@@ -12,13 +12,13 @@ mod head;
 mod range;
 mod stream;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use aqueduct_core::Instant;
 use aqueduct_core::io::PriorityRange;
 use aqueduct_core::meta::Info;
 use aqueduct_core::types::{Bitfield, Lengths, Piece, TorrentId};
+use aqueduct_core::types::{SortedMap, SortedSet};
 
 use self::head::Head;
 use self::stream::Stream;
@@ -44,10 +44,10 @@ pub(super) struct StreamId(u64);
 /// All answers that are being sent.
 #[derive(Default)]
 pub(super) struct Playback {
-    streams: BTreeMap<StreamId, Stream>,
+    streams: SortedMap<StreamId, Stream>,
     opened: u64,
     /// Torrents for which the engine was told what to download first.
-    seen: BTreeSet<TorrentId>,
+    seen: SortedSet<TorrentId>,
 }
 
 /// A chunk to read for a stream.
@@ -174,9 +174,13 @@ impl Playback {
     /// Ends the answers of a torrent that is removed.
     pub(super) fn remove(&mut self, torrent: TorrentId) {
         self.seen.remove(&torrent);
-        self.streams
-            .extract_if(.., |_, stream| stream.torrent == torrent)
-            .for_each(|(_, stream)| stream.fail("the torrent was removed"));
+        self.streams.retain(|_, stream| {
+            let is_kept = stream.torrent != torrent;
+            if !is_kept {
+                stream.fail("the torrent was removed");
+            }
+            is_kept
+        });
     }
 
     /// What to download first of a torrent: what the streams need next, the newest one first; then

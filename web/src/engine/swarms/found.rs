@@ -1,11 +1,10 @@
 //! What the bridge's search for a torrent's peers has found.
 
-use std::collections::BTreeMap;
-
 use aqueduct_core::Instant;
 use aqueduct_core::tunnel::{
     self, DhtCounts, MAX_TRACKERS, PeerCounts, TrackerCounts, TrackerReport,
 };
+use aqueduct_core::types::SortedMap;
 
 use crate::engine::errors::tracker_failure;
 use crate::message::TrackerAnswer;
@@ -20,7 +19,7 @@ pub(in crate::engine) struct Found {
     /// The state of the peers.
     pub(in crate::engine) peers: PeerCounts,
     /// What single trackers answered, by their URLs; at most [`MAX_TRACKERS`].
-    by_url: BTreeMap<String, TrackerState>,
+    by_url: SortedMap<String, TrackerState>,
 }
 
 /// The state of one tracker.

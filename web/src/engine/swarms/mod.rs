@@ -5,10 +5,10 @@ mod found;
 mod hints;
 mod places;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use aqueduct_core::tunnel::{DhtCounts, JoinRefusal, PeerCounts, TrackerCounts, TrackerReport};
+use aqueduct_core::types::SortedMap;
 use aqueduct_core::types::{PeerAddr, TorrentId};
 use aqueduct_core::{Instant, PeerFailure, PeerFailures};
 
@@ -22,7 +22,7 @@ pub(super) use self::places::Membership;
 /// All torrents' swarms.
 #[derive(Default)]
 pub(super) struct Swarms {
-    swarms: BTreeMap<TorrentId, Swarm>,
+    swarms: SortedMap<TorrentId, Swarm>,
     places: Places,
 }
 
@@ -89,7 +89,7 @@ impl Swarms {
     }
 
     fn swarm(&mut self, torrent: TorrentId) -> &mut Swarm {
-        self.swarms.entry(torrent).or_default()
+        self.swarms.get_or_insert_with(torrent, Swarm::default)
     }
 
     /// The number of a torrent's join in the current session.

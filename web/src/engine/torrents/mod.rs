@@ -3,9 +3,8 @@
 mod extra;
 mod torrent;
 
-use std::collections::BTreeMap;
-
 use aqueduct_core::Instant;
+use aqueduct_core::types::SortedMap;
 use aqueduct_core::types::{InfoHashV1, TorrentId};
 
 pub(crate) use self::torrent::{Amounts, RunState, Torrent};
@@ -13,7 +12,7 @@ pub(crate) use self::torrent::{Amounts, RunState, Torrent};
 /// All torrents, including those whose removal can still be undone.
 #[derive(Default)]
 pub(crate) struct Torrents {
-    torrents: BTreeMap<TorrentId, Torrent>,
+    torrents: SortedMap<TorrentId, Torrent>,
     newest_id: u32,
     /// The latest `added` time of these torrents and of those that are being created.
     newest_added: u64,

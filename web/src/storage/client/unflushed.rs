@@ -1,15 +1,14 @@
 //! Which torrents lose data when the storage worker ends.
 
-use std::collections::BTreeSet;
-
+use aqueduct_core::types::SortedSet;
 use aqueduct_core::types::TorrentId;
 
 /// Torrents with writes that no flush has followed.
 #[derive(Default)]
 pub(super) struct Unflushed {
-    written: BTreeSet<TorrentId>,
+    written: SortedSet<TorrentId>,
     /// Those whose writes an earlier storage worker carried out.
-    lost: BTreeSet<TorrentId>,
+    lost: SortedSet<TorrentId>,
 }
 
 /// Writes before this flush may be lost.
@@ -34,7 +33,7 @@ impl Unflushed {
 
     /// Records that the storage worker ended.
     pub(super) fn lose(&mut self) {
-        self.lost.append(&mut self.written);
+        self.lost.extend(std::mem::take(&mut self.written));
     }
 
     /// Forgets a torrent that is deleted.

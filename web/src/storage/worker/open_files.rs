@@ -1,7 +1,6 @@
 //! Files that stay open, because opening one costs a browser several milliseconds.
 
-use std::collections::BTreeMap;
-
+use aqueduct_core::types::SortedMap;
 use aqueduct_core::types::TorrentId;
 
 use crate::storage::arrangement::MANY_FILES;
@@ -17,10 +16,10 @@ pub(super) type FileKey = (TorrentId, usize);
 /// Open files, each with the time of its last use.
 #[derive(Default)]
 pub(super) struct OpenFiles {
-    files: BTreeMap<FileKey, (u64, SyncFile)>,
+    files: SortedMap<FileKey, (u64, SyncFile)>,
     uses: u64,
     /// Torrents of which a closed file could not be made durable, until their next flush.
-    lost: BTreeMap<TorrentId, FsError>,
+    lost: SortedMap<TorrentId, FsError>,
 }
 
 impl OpenFiles {

@@ -1,12 +1,12 @@
 //! The files. One request is carried out after another: opening a file is asynchronous in a browser,
 //! and two requests must not open the same file at the same time, which the browser refuses.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use aqueduct_core::meta::Info;
+use aqueduct_core::types::SortedMap;
 use aqueduct_core::types::TorrentId;
 use bytes::Bytes;
 use js_sys::Uint8Array;
@@ -23,9 +23,9 @@ use crate::storage::space::{Need, check_space};
 /// The origin's storage.
 pub(super) struct Store {
     folders: Folders,
-    places: BTreeMap<TorrentId, Place>,
+    places: SortedMap<TorrentId, Place>,
     open: OpenFiles,
-    arrangements: BTreeMap<TorrentId, Rc<Arrangement>>,
+    arrangements: SortedMap<TorrentId, Rc<Arrangement>>,
     generations: Generations,
 }
 
