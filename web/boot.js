@@ -1,7 +1,7 @@
 // Starts the page's wasm program. A file of its own because the policy refuses inline scripts; trunk says in data attributes what to start.
 
 // Text from outside never becomes markup or the address of a script. The page's own templates contain nothing that runs, and these are its only scripts.
-const SCRIPTS = ["/worker_loader.js", "/sw.js"];
+const SCRIPTS = ["/worker.js", "/sw.js"];
 const RUNS = /<\s*(script|iframe|object|embed|base|meta|link|style)|\son\w+\s*=|javascript:/i;
 globalThis.trustedTypes?.createPolicy("default", {
   createHTML: markup => (RUNS.test(markup) ? null : markup),
@@ -23,7 +23,12 @@ page.dataset.theme = stored("aqueduct.theme") ?? "system";
 const preferred = navigator.languages.map(tag => tag.split("-")[0].toLowerCase()).find(tag => ["en", "de"].includes(tag));
 page.lang = { english: "en", german: "de" }[stored("aqueduct.language")] ?? preferred ?? "en";
 // English is what it contains.
-const tagline = document.querySelector(".tagline");
-tagline.textContent = tagline.dataset[page.lang] ?? tagline.textContent;
-const { default: init } = await import(js);
-await init({ module_or_path: wasm });
+for (const text of document.querySelectorAll("#early [data-de]")) text.textContent = text.dataset[page.lang] ?? text.textContent;
+try {
+  const { default: init } = await import(js);
+  await init({ module_or_path: wasm });
+} catch (error) {
+  // A browser that is too old compiles no such program.
+  document.querySelector("#failed")?.removeAttribute("hidden");
+  throw error;
+}

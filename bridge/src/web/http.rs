@@ -58,7 +58,7 @@ const POLICY: &str = policy!(
     "; require-trusted-types-for 'script'; trusted-types default"
 );
 /// The script that starts the page's worker.
-const WORKER: &str = "/worker_loader.js";
+const WORKER: &str = "/worker.js";
 /// The worker has no document. Only it fetches .torrent files from web addresses that the user
 /// enters, if their sites permit that.
 const WORKER_POLICY: &str = policy!("'self' http: https:", "");

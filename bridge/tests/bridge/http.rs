@@ -44,7 +44,7 @@ async fn only_the_worker_may_connect_to_other_sites() {
     for (path, connect) in [
         ("/", "connect-src 'self';"),
         ("/nothing", "connect-src 'self';"),
-        ("/worker_loader.js", "connect-src 'self' http: https:;"),
+        ("/worker.js", "connect-src 'self' http: https:;"),
         ("/storage_worker.js", "connect-src 'self';"),
     ] {
         let (head, _) = bridge.get(path, "").await;

@@ -13,7 +13,7 @@ const STORED: &str = r#"
         const names = (await caches.keys()).filter(name => name.startsWith("aqueduct "));
         const paths = performance.getEntriesByType("resource").map(entry => new URL(entry.name).pathname);
         const cache = names.length === 1 ? await caches.open(names[0]) : undefined;
-        const found = await Promise.all(["/", "/worker_bg.wasm", ...paths.filter(path => /_bg.wasm$/.test(path))].map(path => cache?.match(path)));
+        const found = await Promise.all(["/", "/worker.js", "/storage_worker.js", ...paths.filter(path => /_bg.wasm$/.test(path))].map(path => cache?.match(path)));
         return found.every(Boolean);
     };
     missing().then(done, error => done(`${error}`));

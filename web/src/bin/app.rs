@@ -1,5 +1,5 @@
-//! The program of the page.
+//! The program of the page and of its workers.
 
 fn main() {
-    aqueduct_web::page::start();
+    aqueduct_web::start();
 }

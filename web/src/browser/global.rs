@@ -1,7 +1,23 @@
-//! The worker's global object.
+//! The global object, and as what the browser runs this program.
 
 use wasm_bindgen::JsCast;
 use web_sys::DedicatedWorkerGlobalScope;
+
+/// As what the browser runs this program.
+pub(crate) enum Role {
+    /// In the document.
+    Page,
+    /// In a dedicated worker of this name.
+    Worker(String),
+}
+
+/// The role of this instance of the program.
+pub(crate) fn role() -> Role {
+    match js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() {
+        Ok(scope) => Role::Worker(scope.name()),
+        Err(_) => Role::Page,
+    }
+}
 
 /// The worker's global object. Only code that runs in the worker may call this.
 pub(crate) fn scope() -> DedicatedWorkerGlobalScope {

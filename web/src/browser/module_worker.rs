@@ -1,7 +1,7 @@
-//! Dedicated workers whose script is a module, and how often they end.
+//! Dedicated workers that run this program once more, and how often they end.
 
 use js_sys::Array;
-use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
@@ -9,6 +9,19 @@ use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 /// help.
 pub(crate) const MAX_ENDS: usize = 3;
 const WINDOW_MS: f64 = 60_000.0;
+
+#[wasm_bindgen]
+extern "C" {
+    /// What JavaScript calls `import.meta`.
+    type ImportMeta;
+
+    #[wasm_bindgen(thread_local_v2, js_namespace = import, js_name = meta)]
+    static IMPORT_META: ImportMeta;
+
+    /// The address of the program's own script.
+    #[wasm_bindgen(method, getter)]
+    fn url(this: &ImportMeta) -> String;
+}
 
 /// A worker that this page or worker has started. It is terminated when this is dropped.
 pub(crate) struct ModuleWorker {
@@ -18,7 +31,8 @@ pub(crate) struct ModuleWorker {
 }
 
 impl ModuleWorker {
-    /// Starts this script as a worker of this name.
+    /// Starts a worker of this name. Its script expects one message, the address of this program's
+    /// script and the compiled program, so that the browser neither loads nor compiles it again.
     pub(crate) fn start(
         script: &str,
         name: &str,
@@ -32,11 +46,15 @@ impl ModuleWorker {
         let (on_message, on_error) = (Closure::new(on_message), Closure::new(on_error));
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        Ok(Self {
+        let started = Self {
             worker,
             _on_message: on_message,
             _on_error: on_error,
-        })
+        };
+        let script = IMPORT_META.with(ImportMeta::url);
+        let program = Array::of2(&script.into(), &wasm_bindgen::module());
+        started.post(&program, &Array::new())?;
+        Ok(started)
     }
 
     /// Sends a message, of which these parts are transferred.

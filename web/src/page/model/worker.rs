@@ -16,8 +16,8 @@ use crate::browser::module_worker::{Ends, MAX_ENDS, ModuleWorker};
 use crate::message::{ToPage, ToWorker};
 use crate::texts::{Language, notices as texts};
 
-/// The script that loads the worker, as trunk names it.
-const SCRIPT: &str = "/worker_loader.js";
+/// The script that starts the program as the engine's worker.
+const SCRIPT: &str = "/worker.js";
 /// Delay before a restart, so that the browser releases the old worker's files and lock.
 const RESTART_AFTER: Duration = Duration::from_millis(300);
 

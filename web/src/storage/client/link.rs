@@ -5,7 +5,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use aqueduct_core::OpError;
-use js_sys::Array;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{ErrorEvent, MessageEvent};
@@ -15,7 +14,7 @@ use crate::browser::module_worker::{Ends, MAX_ENDS, ModuleWorker};
 use crate::storage::message::{Answer, Envelope, Outbox, Request, UNASKED, worker_name};
 use crate::texts::{Language, storage as texts};
 
-/// The script that loads the program once more, as the storage worker.
+/// The script that starts the program as the storage worker.
 const SCRIPT: &str = "/storage_worker.js";
 
 /// An event of the storage worker.
@@ -88,9 +87,7 @@ impl Link {
             link.end_soon(number);
         };
         let name = worker_name(Language::current());
-        let worker = ModuleWorker::start(SCRIPT, &name, on_message, on_error)?;
-        worker.post(&wasm_bindgen::module(), &Array::new())?;
-        Ok(worker)
+        ModuleWorker::start(SCRIPT, &name, on_message, on_error)
     }
 
     fn handle_answers(&self, number: u64, answers: Vec<Envelope<Answer>>) {
