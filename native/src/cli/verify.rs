@@ -28,7 +28,7 @@ pub(crate) async fn run(flags: VerifyFlags) -> Result<(), Failure> {
 fn verify(flags: &VerifyFlags, metainfo: &Metainfo) -> Result<(), Failure> {
     if let InfoHash::V2(_) = metainfo.info.info_hash {
         return Err(Failure::new(
-            Class::Failure,
+            Class::InvalidTorrent,
             "this torrent is version 2 only, which cannot be verified yet; use a v1 or hybrid torrent",
         ));
     }

@@ -77,8 +77,22 @@ fn peers_in_the_link_of_a_private_torrent_only_give_metadata() {
 fn a_v2_only_torrent_is_refused_with_advice() {
     let world = World::new();
     let hash = "ab".repeat(32);
-    for source in [format!("magnet:?xt=urn:btmh:1220{hash}"), hash] {
-        let said = world.fails(3, &["get", &source]);
+    let root = "r".repeat(32);
+    let torrent = format!(
+        "d4:infod9:file treed1:ad0:d6:lengthi5e11:pieces root32:{root}eee\
+         12:meta versioni2e4:name1:a12:piece lengthi16384eee"
+    );
+    std::fs::write(world.path("v2.torrent"), torrent).unwrap();
+    world.file("a", 5);
+    let link = format!("magnet:?xt=urn:btmh:1220{hash}");
+    for command in [
+        &["get", &link][..],
+        &["get", &hash],
+        &["get", "v2.torrent"],
+        &["seed", "v2.torrent", "a"],
+        &["verify", "v2.torrent", "a"],
+    ] {
+        let said = world.fails(3, command);
         assert!(
             said.contains("version 2 only") && said.contains("use a v1 or hybrid torrent"),
             "{said}"
