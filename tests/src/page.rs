@@ -20,7 +20,8 @@ use engine::Driver;
 pub use engine::Engine;
 pub use shown::Shown;
 use shown::{NEWS, read};
-use webdriver::{Extended, is_role, selector};
+pub use webdriver::Extended;
+use webdriver::{is_role, selector};
 
 /// The limit for everything on the page that needs no network. These limits only end tests that
 /// hang; a busy machine must not reach them.

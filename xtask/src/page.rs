@@ -34,7 +34,8 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     trunk(profile, &toolchain)?;
     list_files().context("listing the page's files for its service worker")?;
     if profile == Profile::Release {
-        compress_all().context("compressing the page")?;
+        let size = compress_all().context("compressing the page")?;
+        eprintln!("The page is {} kB compressed, without icons", size / 1000);
     }
     fs::write(&record, stamp).with_context(|| format!("writing {}", record.display()))
 }
@@ -100,17 +101,25 @@ fn list_files() -> Result<()> {
     Ok(fs::write(&worker, script.replace(EMPTY_LIST, &list))?)
 }
 
-fn compress_all() -> Result<()> {
+/// Compresses what compresses well. Returns the number of bytes that a browser downloads for all
+/// files except icons.
+fn compress_all() -> Result<u64> {
+    let mut size = 0;
     for path in files(&workspace::page())? {
         let extension = path
             .extension()
             .and_then(|extension| extension.to_str())
             .unwrap_or_default();
-        if COMPRESSED.contains(&extension) && path.metadata()?.len() > WORTHWHILE {
-            compress(&path)?;
-        }
+        let length = path.metadata()?.len();
+        size += if extension == "png" {
+            0
+        } else if COMPRESSED.contains(&extension) && length > WORTHWHILE {
+            compress(&path)?
+        } else {
+            length
+        };
     }
-    Ok(())
+    Ok(size)
 }
 
 /// All files of a folder, recursively.
@@ -132,8 +141,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Writes a compressed copy to `path` with `.br` appended.
-fn compress(path: &Path) -> Result<()> {
+/// Writes a compressed copy to `path` with `.br` appended. Returns its size in bytes.
+fn compress(path: &Path) -> Result<u64> {
     let mut name = path.as_os_str().to_owned();
     name.push(".br");
     let mut from = BufReader::new(File::open(path)?);
@@ -144,5 +153,6 @@ fn compress(path: &Path) -> Result<()> {
         ..BrotliEncoderParams::default()
     };
     brotli::BrotliCompress(&mut from, &mut to, &parameters)?;
-    Ok(to.flush()?)
+    to.flush()?;
+    Ok(to.get_ref().metadata()?.len())
 }

@@ -1,5 +1,5 @@
 //! Compares Aqueduct with other clients: `cargo xtask bench
-//! [download|lines|many|hash|relay|tab|sessions|tracker|all]`.
+//! [download|lines|many|hash|relay|tab|load|sessions|tracker|all]`.
 //!
 //! All figures are from this machine and this run, so only their ratios are meaningful. Every
 //! download is compared with the seeded data.
@@ -102,6 +102,8 @@ enum What {
     Relay,
     /// A tab downloads through the bridge, in Chromium
     Tab,
+    /// The page loads, in Chromium
+    Load,
     /// Idle tabs and slow clients of one bridge
     Sessions,
     /// Announces per second, beside opentracker
@@ -151,6 +153,9 @@ fn run() -> Result<()> {
             piece_length: arguments.piece_length,
         };
         tab::measure(arguments.size, layout, arguments.runs)?;
+    }
+    if wanted(What::Load) {
+        tab::measure_loading(arguments.runs)?;
     }
     if wanted(What::Sessions) {
         sessions::measure(arguments.tabs, arguments.joins)?;

@@ -30,9 +30,11 @@ pub(super) fn is_role(computed: &str, role: &str) -> bool {
 
 /// A command that fantoccini does not provide.
 #[derive(Debug)]
-pub(super) struct Extended {
-    pub(super) path: String,
-    pub(super) body: Option<Value>,
+pub struct Extended {
+    /// Below the session's own path.
+    pub path: String,
+    /// It is posted; without one, the command is a GET.
+    pub body: Option<Value>,
 }
 
 impl WebDriverCompatibleCommand for Extended {

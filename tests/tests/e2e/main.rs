@@ -21,6 +21,7 @@ mod messages;
 mod offline;
 mod page_list;
 mod page_opened;
+mod page_size;
 mod persistence;
 mod playing;
 mod saving_all;

@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
+use aqueduct_tests::page::Extended;
 use aqueduct_tests::programs::free_port;
 use fantoccini::wd::Capabilities;
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -54,6 +55,15 @@ const STATE: &str = r#"
     return { ...window.probe, alert: alert ? alert.textContent : '' };
 "#;
 
+/// Sends a DevTools command to the browser.
+pub(super) async fn devtools(client: &Client, method: &str, parameters: Value) -> Result<Value> {
+    let command = Extended {
+        path: "goog/cdp/execute".to_owned(),
+        body: Some(json!({ "cmd": method, "params": parameters })),
+    };
+    Ok(client.issue_cmd(command).await?)
+}
+
 /// A browser with one page.
 pub(super) struct Browser {
     driver: Background,
@@ -98,7 +108,8 @@ impl Browser {
         outcome
     }
 
-    async fn open(&self, url: &str) -> Result<Client> {
+    /// Opens a page in a window of its own.
+    pub(super) async fn open(&self, url: &str) -> Result<Client> {
         let profile = format!("--user-data-dir={}", self.profile.path().display());
         let arguments: Vec<&str> = ARGUMENTS.into_iter().chain([profile.as_str()]).collect();
         let mut capabilities = Capabilities::new();

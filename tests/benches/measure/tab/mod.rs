@@ -3,6 +3,7 @@
 
 mod bare;
 mod browser;
+mod load;
 mod processes;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -64,6 +65,28 @@ pub(crate) fn measure(size: NonZeroU32, layout: Layout, runs: u32) -> Result<()>
     Ok(())
 }
 
+/// Prints how long the page takes to load from a bridge on this machine.
+pub(crate) fn measure_loading(runs: u32) -> Result<()> {
+    let page = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
+    let _bridge = start_bridge(page)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    println!(
+        "\nThe page is loaded from a bridge on this machine in a new browser, and again from there when it is stored: medians in ms, then {runs} runs"
+    );
+    runtime.block_on(load::measure(&format!("http://{page}/"), runs))
+}
+
+fn start_bridge(page: SocketAddrV4) -> Result<Background> {
+    let mut bridge = Command::new(clients::program("AQUEDUCT_BRIDGE_BIN")?);
+    bridge.args(["--listen", &page.to_string(), "--no-dht"]);
+    bridge.args(["--allow", "127.0.0.0/8", "--peer-port", "0"]);
+    let bridge = Background::start(&mut bridge)?;
+    wait_for(page)?;
+    Ok(bridge)
+}
+
 /// What is the same in all runs.
 struct Measurement {
     size: NonZeroU32,
@@ -82,11 +105,7 @@ impl Measurement {
     async fn tab(&self, kind: Seed, at: SocketAddrV4) -> Result<Watched> {
         let seed = Background::start(&mut kind.serve(&self.payload, at.port(), Line::Tcp)?)?;
         let page = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
-        let mut bridge = Command::new(clients::program("AQUEDUCT_BRIDGE_BIN")?);
-        bridge.args(["--listen", &page.to_string(), "--no-dht"]);
-        bridge.args(["--allow", "127.0.0.0/8", "--peer-port", "0"]);
-        let bridge = Background::start(&mut bridge)?;
-        wait_for(page)?;
+        let bridge = start_bridge(page)?;
         wait_for_peer(at, &self.payload.torrent())?;
         let browser = Browser::start()?;
         let others = [("bridge", bridge.id()), ("seed", seed.id())];
