@@ -13,6 +13,12 @@ texts! {
         en: "The data stopped arriving. Close the player and press Play again.",
         de: "Es kommen keine Daten mehr an. Den Player schließen und noch einmal „Abspielen“ drücken.",
     }
+    stopped() {
+        en: "The browser stopped playing: it found no sound output, or a fault in the file. Close the player and press Play again, or save the \
+             file when it is complete and open it with another program.",
+        de: "Der Browser spielt nicht weiter: Er hat keine Tonausgabe gefunden, oder die Datei hat einen Fehler. Den Player schließen und noch \
+             einmal „Abspielen“ drücken, oder die Datei speichern, sobald sie vollständig ist, und mit einem anderen Programm öffnen.",
+    }
     unsupported() {
         en: "This browser cannot play this file. Save it when it is complete, and open it with another program.",
         de: "Dieser Browser kann diese Datei nicht abspielen. Sobald sie vollständig ist, lässt sie sich speichern und mit einem anderen Programm öffnen.",

@@ -184,8 +184,16 @@ async fn add_subtitles(
 
 fn media(playing: &Playing, state: RwSignal<Playback>) -> AnyView {
     let address = playing.address.clone();
-    let waits = move |_: ev::Event| state.set(Playback::Waiting);
-    let plays = move |_: ev::Event| state.set(Playback::Playing);
+    // An element that failed still says that it waits when the user seeks.
+    let becomes = move |next: Playback| {
+        state.update(|state| {
+            if !matches!(state, Playback::Failed(_)) {
+                *state = next;
+            }
+        });
+    };
+    let waits = move |_: ev::Event| becomes(Playback::Waiting);
+    let plays = move |_: ev::Event| becomes(Playback::Playing);
     let fails = move |event: ev::ErrorEvent| {
         let element = event
             .target()
@@ -210,6 +218,7 @@ fn media(playing: &Playing, state: RwSignal<Playback>) -> AnyView {
 /// What to say of an error of a media element.
 fn failure(error: Option<MediaError>) -> &'static str {
     match error.map(|error| error.code()) {
+        Some(MediaError::MEDIA_ERR_DECODE) => texts::stopped(),
         Some(MediaError::MEDIA_ERR_NETWORK) => texts::data_stopped(),
         _ => texts::unsupported(),
     }
