@@ -5,6 +5,7 @@ mod engine;
 mod firefox;
 mod shown;
 mod webdriver;
+mod webkit;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -470,11 +471,13 @@ impl Browser {
     }
 
     /// Errors that the page and its workers have logged; from Chromium only those since the last
-    /// call.
+    /// call, from WebKitGTK none.
     pub async fn console_errors(&self) -> Vec<String> {
         match self.engine {
             Engine::Chromium => self.logged_errors().await,
             Engine::Firefox => firefox::errors(&self.driver.lines()),
+            // It prints none.
+            Engine::WebKitGtk(_) => Vec::new(),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{cache, process, tools};
 
 const LIBTORRENT: &str = "2.1.1";
 const GECKODRIVER: &str = "0.37.0";
-const NEEDS: [Need; 14] = [
+const NEEDS: [Need; 16] = [
     Need {
         package: "chromium",
         present: || process::find("chromium").is_some(),
@@ -25,6 +25,14 @@ const NEEDS: [Need; 14] = [
     Need {
         package: "firefox-esr",
         present: || process::find("firefox-esr").is_some(),
+    },
+    Need {
+        package: "webkit2gtk-driver",
+        present: || process::find("WebKitWebDriver").is_some(),
+    },
+    Need {
+        package: "xvfb",
+        present: || process::find("Xvfb").is_some(),
     },
     Need {
         package: "transmission-cli",

@@ -26,7 +26,7 @@ pub(super) fn start_driver() -> Option<Driver> {
         .trim_end_matches('.')
         .parse()
         .ok()?;
-    Some(Driver::new(port, driver))
+    Some(Driver::new(port, driver, None))
 }
 
 pub(super) fn capabilities(profile: &Path, downloads: &Path) -> Map<String, Value> {

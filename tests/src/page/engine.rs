@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Map, Value};
 
-use super::{chromium, firefox};
+use super::{chromium, firefox, webkit};
 use crate::programs::Program;
 
 /// A browser engine, by the browser that is started for it.
@@ -16,6 +16,9 @@ pub enum Engine {
     Chromium,
     /// Firefox ESR with geckodriver.
     Firefox,
+    /// WebKitGTK's MiniBrowser with WebKitWebDriver, in a virtual display. These of its features are
+    /// switched on, separated by commas.
+    WebKitGtk(&'static str),
 }
 
 impl Engine {
@@ -24,6 +27,7 @@ impl Engine {
         match self {
             Self::Chromium => chromium::start_driver(),
             Self::Firefox => firefox::start_driver(),
+            Self::WebKitGtk(_) => Some(webkit::start_driver()),
         }
     }
 
@@ -32,6 +36,7 @@ impl Engine {
         match self {
             Self::Chromium => chromium::capabilities(profile, downloads),
             Self::Firefox => firefox::capabilities(downloads),
+            Self::WebKitGtk(features) => webkit::capabilities(features),
         }
     }
 }
@@ -41,6 +46,8 @@ impl Engine {
 pub(super) struct Driver {
     port: u16,
     program: Program,
+    /// The virtual display of the browser.
+    _display: Option<Program>,
 }
 
 impl Drop for Driver {
@@ -63,8 +70,13 @@ pub(super) fn start_group(driver: &mut Command) -> Program {
 }
 
 impl Driver {
-    pub(super) fn new(port: u16, program: Program) -> Self {
-        Self { port, program }
+    /// `display`: if the browser cannot do without one.
+    pub(super) fn new(port: u16, program: Program, display: Option<Program>) -> Self {
+        Self {
+            port,
+            program,
+            _display: display,
+        }
     }
 
     /// The port of loopback at which the driver listens.

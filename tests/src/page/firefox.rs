@@ -23,7 +23,7 @@ pub(super) fn start_driver() -> Option<Driver> {
     let mut driver = start_group(&mut command(geckodriver(), ["--port", "0"]));
     let said = driver.wait_for_line("Listening on ", SOON);
     let port = said.rsplit(':').next()?.trim().parse().ok()?;
-    Some(Driver::new(port, driver))
+    Some(Driver::new(port, driver, None))
 }
 
 pub(super) fn capabilities(downloads: &Path) -> Map<String, Value> {

@@ -5,19 +5,44 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use aqueduct_tests::bridge::Bridge;
-use aqueduct_tests::page::{Engine, SOON};
+use aqueduct_tests::page::{Browser, Engine, SOON};
 use aqueduct_tests::peer::{Manner, ScriptedSeed};
 use aqueduct_tests::torrent::Computed;
 use aqueduct_tests::tracker::Tracker;
 use fantoccini::Locator;
+use tempfile::TempDir;
 
 use super::playing::{slow_seed, sound, wait_for_more};
 use super::sharing::{own_files, share_and_fetch};
-use super::{DOWNLOAD, Setup, single};
+use super::{DOWNLOAD, ONE_AT_A_TIME, Setup, single};
 
 #[tokio::test]
 async fn firefox_does_what_chromium_does() {
     core_journeys(Engine::Firefox).await;
+}
+
+/// WebKitGTK keeps the private file system switched off. Switched on, it is refused in the windows
+/// that drivers open, as in private windows of other browsers.
+#[tokio::test]
+async fn webkit_gtk_says_what_it_lacks_and_what_to_do() {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (bridge, downloads) = (Bridge::start(), TempDir::new().unwrap());
+    for (features, said) in [
+        ("", "Open this page in a current version of Chrome,"),
+        (
+            "StorageAPI,FileSystem,AccessHandle",
+            "Use an ordinary window or allow site data for this page, then reload.",
+        ),
+    ] {
+        let engine = Engine::WebKitGtk(features);
+        let browser = Browser::start_engine(engine, downloads.path()).await;
+        browser.client().goto(&bridge.url()).await.unwrap();
+        browser.wait_for_text(said).await;
+        // Nothing is offered that would do nothing.
+        let link = browser.find_now("textbox", "Magnet link").await;
+        assert!(link.is_none(), "{features}: torrents cannot be added");
+        browser.close().await;
+    }
 }
 
 async fn core_journeys(engine: Engine) {

@@ -59,8 +59,10 @@ pub(crate) fn Page() -> impl IntoView {
         <div class="page" class:several=move || has_several.get()>
             <Header/>
             <main>
-                <AddForm/>
-                <OfferCard/>
+                <Show when=move || model.can_add()>
+                    <AddForm/>
+                    <OfferCard/>
+                </Show>
                 <Notices/>
                 <TokenForm/>
                 <Lost/>
@@ -198,6 +200,7 @@ fn accept_drops(model: Model) -> RwSignal<bool> {
         };
         event.prevent_default();
         match dragged {
+            _ if !untrack(|| model.can_add()) => {}
             Dragged::Files => handle_files(model, &data),
             Dragged::Links => handle_links(model, &data),
         }

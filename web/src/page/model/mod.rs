@@ -146,6 +146,12 @@ impl Model {
             .for_each(|link| self.send(&ToWorker::AddLink(link.clone())));
     }
 
+    /// Whether the worker takes what the user adds, in this tab or in another one.
+    pub(crate) fn can_add(self) -> bool {
+        let takes = |why: &Option<Blocked>| matches!(why, None | Some(Blocked::OtherTab));
+        self.blocked.with(takes)
+    }
+
     /// Whether closing the page would end something permanently. Only the leading tab can.
     pub(crate) fn would_lose(self) -> bool {
         let leads = self.blocked.with_untracked(Option::is_none);
