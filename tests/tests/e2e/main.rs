@@ -17,6 +17,7 @@ mod faults;
 mod files;
 mod form;
 mod hostile_names;
+mod language;
 mod messages;
 mod offline;
 mod page_list;
