@@ -85,7 +85,8 @@ impl Column {
     const fn class(self) -> &'static str {
         match self {
             Self::Down | Self::Up | Self::Has => "number",
-            Self::Address | Self::Client | Self::State | Self::Via => "",
+            Self::State | Self::Via => "words",
+            Self::Address | Self::Client => "",
         }
     }
 }
