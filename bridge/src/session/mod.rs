@@ -221,7 +221,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 ServerEvent::Update { join, update } => self.handle_update(join, &update),
                 ServerEvent::Hint { join, addrs } => self.swarms.hint(join, &addrs),
                 ServerEvent::Leave { join } => self.handle_leave(join),
-                ServerEvent::StreamClosed { stream } => self.remove_peer(stream, Outcome::Unwanted),
+                ServerEvent::StreamClosed { stream } => {
+                    self.remove_peer(stream, |_| Outcome::Unwanted);
+                }
                 ServerEvent::Ended(refusal) => self.end = Some(End::Refused(refusal)),
             }
         }
@@ -314,13 +316,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 connected.count(&self.context.swarms.metrics.peers);
                 self.relay.add(Peer::new(stream, join, addr, connected));
             }
-            None => self.swarms.disconnected(join, addr, Outcome::Lost),
+            None => {
+                self.swarms
+                    .disconnected(join, addr, Outcome::Lost(Instant::now()));
+            }
         }
     }
 
-    /// Removes the peer of a stream that is closed.
-    fn remove_peer(&mut self, stream: u32, outcome: Outcome) {
+    /// Removes the peer of a stream that is closed. `outcome`: from when the connection began.
+    fn remove_peer(&mut self, stream: u32, outcome: impl FnOnce(Instant) -> Outcome) {
         if let Some(peer) = self.relay.remove(stream) {
+            let outcome = outcome(peer.since);
             self.swarms.disconnected(peer.join, peer.addr, outcome);
         }
     }

@@ -15,6 +15,7 @@ use aqueduct_core::types::PeerAddr;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -45,6 +46,7 @@ pub(crate) struct Peer {
     pub(crate) addr: PeerAddr,
     /// Its socket, and what it sent right after its handshake.
     pub(crate) connected: Connected,
+    pub(crate) since: Instant,
     /// What the tab sent and the socket has not taken yet, copied, and encrypted if the connection
     /// is; bounded by the tab's credit. It is written first.
     backlog: BytesMut,
@@ -229,6 +231,7 @@ impl Peer {
             join,
             addr,
             connected,
+            since: Instant::now(),
             backlog: BytesMut::new(),
             fresh: VecDeque::new(),
         }

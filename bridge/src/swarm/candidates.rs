@@ -12,7 +12,10 @@ use crate::limits::network::network_of;
 
 /// The number of consecutive failures after which a peer is dropped until it is named again.
 const MAX_FAILURES: u32 = 5;
-/// The delay after a connection that the peer or the network closed.
+/// A connection that ends within this time counts as a failed dial, which is repeated sooner at first
+/// and then ever later: a peer that still checks its data, or is full, closes at once.
+const BRIEF: Duration = Duration::from_secs(10);
+/// The delay after a longer connection that the peer or the network closed.
 const LOST_RETRY: Duration = Duration::from_secs(30);
 /// The delay after the tab closed a stream.
 const UNWANTED_RETRY: Duration = Duration::from_secs(600);
@@ -60,8 +63,9 @@ pub(crate) enum Outcome {
     /// No connection, or no handshake for the right info-hash. Contains the time at which the dial
     /// started.
     Failed(Instant),
-    /// Connected, and closed by the peer or the network.
-    Lost,
+    /// Connected, and closed by the peer or the network. Contains the time at which the connection
+    /// began.
+    Lost(Instant),
     /// Connected, and closed by the tab.
     Unwanted,
     /// Another tab, which has left the swarm: its address is never used again.
@@ -187,7 +191,8 @@ impl Candidates {
         let due = match outcome {
             Outcome::NotNow(until) => until,
             Outcome::Unwanted => now + UNWANTED_RETRY,
-            Outcome::Lost => {
+            Outcome::Lost(since) if now < since + BRIEF => since + history.failed(),
+            Outcome::Lost(_) => {
                 history.succeeded();
                 now + LOST_RETRY
             }
@@ -312,8 +317,24 @@ mod tests {
         candidates.ended(addr(1), Outcome::Failed(now), now);
         assert!(candidates.connected(addr(1)) && !candidates.connected(addr(2)));
         assert_eq!(candidates.next_due(), None);
-        candidates.ended(addr(1), Outcome::Lost, now);
-        assert_eq!(candidates.next_due(), Some(now + LOST_RETRY));
+        candidates.ended(addr(1), Outcome::Lost(now), now + BRIEF);
+        assert_eq!(candidates.next_due(), Some(now + BRIEF + LOST_RETRY));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_closes_at_once_is_dialled_again_soon_and_then_ever_later() {
+        let mut now = Instant::now();
+        let mut candidates = Candidates::new(9);
+        candidates.add(addr(1), PeerSource::Tracker, Some(now));
+        for delay in [5, 20, 80, 320] {
+            assert_eq!(candidates.take(now), Some(addr(1)));
+            candidates.ended(addr(1), Outcome::Lost(now), now + Duration::from_secs(1));
+            now += Duration::from_secs(delay);
+            assert_eq!(candidates.next_due(), Some(now));
+        }
+        assert_eq!(candidates.take(now), Some(addr(1)));
+        candidates.ended(addr(1), Outcome::Lost(now), now);
+        assert_eq!(candidates.len(), 0, "until it is named again");
     }
 
     #[tokio::test(start_paused = true)]
