@@ -72,6 +72,18 @@ async fn status_of(browser: &Browser, request: &str) -> Value {
     browser.run_async(&script).await
 }
 
+/// For how long a sound has played from where it was set to, in seconds.
+const PLAYED_AFTER_SEEK: &str = "(audio => audio.seeking ? 0 : audio.currentTime - 0.8 * audio.duration)(document.querySelector('audio'))";
+
+/// Sets a sound that plays to a place that has not arrived yet, and waits until it plays from there.
+pub(super) async fn play_from_far_ahead(browser: &Browser) {
+    let seek = "const audio = document.querySelector('audio'); audio.currentTime = 0.8 * audio.duration; return audio.duration > 100";
+    assert_eq!(browser.run(seek).await, Value::Bool(true));
+    wait_for_more(browser, PLAYED_AFTER_SEEK, 0.2).await;
+    let late = browser.shown().await[0].progress;
+    assert!(late < 75, "it played from there when {late} % were there");
+}
+
 #[tokio::test]
 async fn a_sound_plays_while_it_is_downloaded_also_from_a_place_that_is_far_from_complete() {
     let setup = Setup::start().await;
@@ -89,12 +101,7 @@ async fn a_sound_plays_while_it_is_downloaded_also_from_a_place_that_is_far_from
     let early = browser.shown().await[0].progress;
     assert!(early < 50, "it played when {early} % were there");
 
-    let seek = "const audio = document.querySelector('audio'); audio.currentTime = 0.8 * audio.duration; return audio.duration > 100";
-    assert_eq!(browser.run(seek).await, Value::Bool(true));
-    let after = "(audio => audio.seeking ? 0 : audio.currentTime - 0.8 * audio.duration)(document.querySelector('audio'))";
-    wait_for_more(browser, after, 0.2).await;
-    let late = browser.shown().await[0].progress;
-    assert!(late < 75, "it played from there when {late} % were there");
+    play_from_far_ahead(browser).await;
 
     // A browser may stop the service worker at any time, here in the middle of an answer.
     browser.devtools("ServiceWorker.enable", json!({})).await;
@@ -102,7 +109,7 @@ async fn a_sound_plays_while_it_is_downloaded_also_from_a_place_that_is_far_from
         .devtools("ServiceWorker.stopAllWorkers", json!({}))
         .await;
     browser.run("document.querySelector('audio').currentTime = 0.4 * document.querySelector('audio').duration").await;
-    let after = after.replace("0.8", "0.4");
+    let after = PLAYED_AFTER_SEEK.replace("0.8", "0.4");
     wait_for_more(browser, &after, 0.2).await;
 
     // The file can be loaded by media elements alone: it never becomes a document of the origin.
