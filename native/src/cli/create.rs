@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aqueduct_core::meta::{Content, Details, Draft, Metainfo, NewFile, system_files};
 use aqueduct_core::types::{Sha1Digest, visible};
 use aqueduct_native::storage::handles::MAX_OPEN;
-use aqueduct_native::storage::{Handles, Storage};
+use aqueduct_native::storage::{Handles, Storage, shown_path};
 use serde_json::json;
 
 use super::flags::CreateFlags;
@@ -32,12 +32,8 @@ pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
         .map_err(|error| unreadable(&flags.path, &error))?;
     check_output(&flags, &path)?;
     let name = name_of(own_name(&flags.path).unwrap_or(&path))?;
-    let leaving_out = |path: &Path, why: &str| {
-        ui::note(&format!(
-            "leaving out {}: {why}",
-            visible(&path.to_string_lossy())
-        ))
-    };
+    let leaving_out =
+        |path: &Path, why: &str| ui::note(&format!("leaving out {}: {why}", shown_path(path)));
     let found = content(&path, flags.keep_system_files, &leaving_out)?;
     let draft = Draft::new(&name, found.clone(), flags.piece_length)?;
     let metainfo = hash(&draft, &path, details(&flags), flags.json)?;
@@ -73,7 +69,7 @@ fn check_output(flags: &CreateFlags, shared: &Path) -> Result<(), Failure> {
     };
     Err(Failure::new(
         class,
-        format!("--output {} {problem}", visible(&output.to_string_lossy())),
+        format!("--output {} {problem}", shown_path(output)),
     ))
 }
 
@@ -141,7 +137,7 @@ fn name_of(path: &Path) -> Result<String, Failure> {
         )
     })?;
     name.to_str().map(str::to_owned).ok_or_else(|| {
-        let shown = visible(&path.to_string_lossy()).into_owned();
+        let shown = shown_path(path);
         let advice =
             "torrents hold names in UTF-8, and this one is in another encoding; rename it (`convmv` renames many), or share a link with another name";
         Failure::new(Class::Failure, format!("{shown}: {advice}"))
@@ -159,7 +155,7 @@ fn content(
         return Ok(Content::File(meta.len()));
     }
     if !meta.is_dir() {
-        let shown = visible(&path.to_string_lossy()).into_owned();
+        let shown = shown_path(path);
         return Err(Failure::new(
             Class::Storage,
             format!(
@@ -248,10 +244,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     };
     Failure::new(
         Class::Storage,
-        format!(
-            "could not read {}: {error}{advice}",
-            visible(&path.to_string_lossy())
-        ),
+        format!("could not read {}: {error}{advice}", shown_path(path)),
     )
 }
 

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use aqueduct_core::Resumed;
 use aqueduct_core::meta::Info;
 use aqueduct_core::resume::Record;
-use aqueduct_core::types::{InfoHash, InfoHashV1, visible};
+use aqueduct_core::types::{InfoHash, InfoHashV1};
 use aqueduct_native::storage::records::{OtherRecords, RecordFiles};
 use aqueduct_native::storage::stored::Stored;
-use aqueduct_native::storage::{DiskSpace, Handles, Storage, path_of, resume};
+use aqueduct_native::storage::{DiskSpace, Handles, Storage, path_of, resume, shown_path};
 
 use super::place::Root;
 use super::plan::Purpose;
@@ -192,7 +192,7 @@ impl Files {
         {
             let message = format!(
                 "{} is a file of another of the torrents, too; get this one with a command of its own, into another folder with --output",
-                visible(&taken.to_string_lossy())
+                shown_path(taken)
             );
             return Err(Failure::new(Class::Usage, message));
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use aqueduct_core::meta::{File, Info, portable_name};
 use aqueduct_core::types::visible;
+use aqueduct_native::storage::shown_path;
 
 use crate::ui::failure::{Class, Failure};
 
@@ -83,12 +84,12 @@ fn usual_places(torrent: &Path, usual: &Path) -> Vec<PathBuf> {
 }
 
 fn not_there(info: &Info, torrent: &Path, places: &[PathBuf]) -> String {
-    let places: Vec<_> = places.iter().map(|place| shown(place)).collect();
+    let places: Vec<_> = places.iter().map(|place| shown_path(place)).collect();
     format!(
         "the data of {} are not in {}; say where they are: PATH behind {} may be the {} itself or the folder around it",
         visible(&info.name),
         places.join(" nor in "),
-        shown(torrent),
+        shown_path(torrent),
         if info.multi { "folder" } else { "file" }
     )
 }
@@ -103,7 +104,7 @@ pub(crate) fn locate(info: &Arc<Info>, path: &Path) -> Result<(Root, Arc<Info>),
     if info.multi && !itself.is_dir() {
         let message = format!(
             "{} is a file, and the torrent's data are a folder; name the folder",
-            shown(path)
+            shown_path(path)
         );
         return Err(Failure::new(Class::Storage, message));
     }
@@ -147,16 +148,12 @@ fn renamed(info: &Arc<Info>, name: &str) -> Arc<Info> {
     Arc::new(info)
 }
 
-fn shown(path: &Path) -> String {
-    visible(&path.to_string_lossy()).into_owned()
-}
-
 fn missing(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(
         Class::Storage,
         format!(
             "could not find the data at {}: {error}; name the file or folder that holds them",
-            shown(path)
+            shown_path(path)
         ),
     )
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
-use aqueduct_core::types::{InfoHash, visible};
+use aqueduct_core::types::InfoHash;
+use aqueduct_native::storage::shown_path;
 
 use super::output::{self, Existing};
 use super::source;
@@ -18,7 +19,7 @@ use crate::ui::failure::{Class, Failure};
 /// # Errors
 /// Another file has this name.
 pub(crate) fn check(path: &Path, info_hash: &InfoHash) -> Result<(), Failure> {
-    let shown = visible(&path.to_string_lossy()).into_owned();
+    let shown = shown_path(path);
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Failure::new(
@@ -52,7 +53,7 @@ pub(crate) fn save(path: &Path, info: &Arc<Info>, link: &Magnet) -> Result<(), F
         created: None,
     };
     output::write(path, &metainfo.to_bytes(), Existing::Keep).map_err(|error| {
-        let shown = visible(&path.to_string_lossy()).into_owned();
+        let shown = shown_path(path);
         Failure::new(
             Class::Storage,
             format!("could not write {shown}: {error}; choose another place with --save-torrent"),

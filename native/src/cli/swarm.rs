@@ -7,7 +7,7 @@ use aqueduct_core::meta::Metainfo;
 use aqueduct_core::types::visible;
 use aqueduct_native::descriptors;
 use aqueduct_native::driver::Driver;
-use aqueduct_native::storage::StateFolder;
+use aqueduct_native::storage::{StateFolder, shown_path};
 
 use super::files::Files;
 use super::flags::{GetFlags, OutputFlags, SeedFlags, StorageFlags, SwarmFlags};
@@ -188,7 +188,7 @@ fn start(
     let output = &flags.storage.output;
     let state = StateFolder::find(output)?;
     if let Some(reason) = &state.instead {
-        let place = visible(&state.path.to_string_lossy()).into_owned();
+        let place = shown_path(&state.path);
         screen.note(&format!("{}, so the progress of downloads is recorded in {place}; set XDG_STATE_HOME to choose another folder", visible(reason)));
     }
     descriptors::raise_limit();

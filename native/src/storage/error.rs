@@ -13,7 +13,7 @@ pub enum StorageError {
     /// A call to the system failed.
     #[error(
         "could not {action} {}: {source}{}",
-        shown(path),
+        shown_path(path),
         advice(action, source)
     )]
     Io {
@@ -27,7 +27,7 @@ pub enum StorageError {
     /// The file system, or the limit of this process, permits no file of that size.
     #[error(
         "{} has {size} bytes, which is more than one file may have there (4,294,967,295 on FAT32, or the limit of `ulimit -f`); choose a folder on another disk with --output, or leave the file out with --exclude",
-        shown(path)
+        shown_path(path)
     )]
     TooLarge {
         /// The file.
@@ -36,7 +36,7 @@ pub enum StorageError {
         size: u64,
     },
     /// There is less room than the wanted files still need. Returned before the first write.
-    #[error("{} needs {needed} bytes more, only {free} are free{}; free some space or choose another folder with --output", shown(folder), reserved_by_others(*reserved))]
+    #[error("{} needs {needed} bytes more, only {free} are free{}; free some space or choose another folder with --output", shown_path(folder), reserved_by_others(*reserved))]
     Space {
         /// The download folder.
         folder: PathBuf,
@@ -50,7 +50,7 @@ pub enum StorageError {
     /// The record of a download cannot be saved.
     #[error(
         "could not {action} {}, where the progress of downloads is recorded: {source}; {}",
-        shown(path),
+        shown_path(path),
         state_advice(source)
     )]
     State {
@@ -62,7 +62,7 @@ pub enum StorageError {
         source: io::Error,
     },
     /// A file that would be written to is not this torrent's.
-    #[error("{} is there already and {}; move it away, choose another folder with --output, or replace it with --overwrite", shown(path), whose(*holder))]
+    #[error("{} is there already and {}; move it away, choose another folder with --output, or replace it with --overwrite", shown_path(path), whose(*holder))]
     InTheWay {
         /// The file.
         path: PathBuf,
@@ -72,7 +72,7 @@ pub enum StorageError {
     /// Another program wrote to a file while it was read, or after it was last checked.
     #[error(
         "{} was changed by another program meanwhile; start again when nothing writes to it",
-        shown(path)
+        shown_path(path)
     )]
     Changed {
         /// The file, or the folder that it is in.
@@ -81,7 +81,7 @@ pub enum StorageError {
     /// The download folder does not lie where it did when the download began.
     #[error(
         "the download folder {} was moved, removed or replaced meanwhile; start again, with --output where it is now",
-        shown(folder)
+        shown_path(folder)
     )]
     Moved {
         /// The folder.
@@ -90,7 +90,7 @@ pub enum StorageError {
     /// Another process downloads or seeds the same torrent into the same folder.
     #[error(
         "another aqueduct is working on this torrent in {}; stop it first, or choose another folder with --output",
-        shown(folder)
+        shown_path(folder)
     )]
     Busy {
         /// The download folder.
@@ -98,8 +98,9 @@ pub enum StorageError {
     },
 }
 
-/// A path as a message shows it: it may hold a torrent's names.
-fn shown(path: &Path) -> String {
+/// A path as messages show it, escaped (see [`visible`]): it may contain a torrent's names.
+#[must_use]
+pub fn shown_path(path: &Path) -> String {
     visible(&path.to_string_lossy()).into_owned()
 }
 

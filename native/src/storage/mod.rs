@@ -46,7 +46,7 @@ mod watch;
 mod watched;
 
 pub use self::disk::{Access, Disk, FolderDisk};
-pub use self::error::StorageError;
+pub use self::error::{StorageError, shown_path};
 pub use self::handles::Handles;
 pub use self::names::Renamed;
 pub use self::space::DiskSpace;

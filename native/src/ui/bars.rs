@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use aqueduct_core::Phase;
-use aqueduct_core::types::visible;
+use aqueduct_native::storage::shown_path;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::layout::{self, Layout, Size};
@@ -105,7 +105,7 @@ impl Bars {
         self.note(&format!(
             "{name}: finished in {}, saved to {}",
             text::span(took),
-            visible(&path.to_string_lossy())
+            shown_path(path)
         ));
     }
 

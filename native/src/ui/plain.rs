@@ -8,6 +8,7 @@ use std::time::Duration;
 use aqueduct_core::meta::Info;
 use aqueduct_core::types::{InfoHash, visible};
 use aqueduct_core::{Phase, TorrentSnapshot};
+use aqueduct_native::storage::shown_path;
 
 use super::print::line;
 use super::view::View;
@@ -62,7 +63,7 @@ impl Plain {
         line(&format!(
             "{name}: finished in {}, saved to {}",
             text::span(took),
-            visible(&path.to_string_lossy())
+            shown_path(path)
         ));
     }
 }
