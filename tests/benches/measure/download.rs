@@ -96,7 +96,7 @@ pub(crate) fn wait_for(address: std::net::SocketAddrV4) -> Result<()> {
 }
 
 /// Waits until a peer at this address answers a handshake for a torrent. While it still checks its
-/// data, it refuses; whoever dials it then tries again many seconds later.
+/// data, it refuses, and a client that dialled it tries again seconds later.
 pub(crate) fn wait_for_peer(address: std::net::SocketAddrV4, torrent: &Path) -> Result<()> {
     let metainfo = Metainfo::parse(&fs::read(torrent)?)?;
     let hello = handshake(

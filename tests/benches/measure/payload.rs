@@ -18,7 +18,7 @@ use crate::{clients, process};
 pub(crate) const NAME: &str = "payload.bin";
 const MEBIBYTE: usize = 1 << 20;
 /// The number of files per folder of a payload with several.
-const FILES_PER_FOLDER: u32 = 100;
+const FILES_PER_FOLDER: usize = 100;
 
 /// How the payload is divided.
 #[derive(Clone, Copy)]
@@ -27,6 +27,14 @@ pub(crate) struct Layout {
     pub(crate) files: NonZeroU32,
     /// The piece length in KiB.
     pub(crate) piece_length: NonZeroU32,
+}
+
+impl Layout {
+    /// A single file in pieces of 1 MiB.
+    const FILE: Self = Self {
+        files: NonZeroU32::MIN,
+        piece_length: NonZeroU32::new(1024).unwrap(),
+    };
 }
 
 /// A file and its torrent in a temporary folder, which is removed when this is dropped.
@@ -39,21 +47,23 @@ impl Payload {
     /// Creates a file of `size` MiB and a torrent that names `tracker`, with a piece length of 1
     /// MiB.
     pub(crate) fn create(size: NonZeroU32, tracker: &str) -> Result<Self> {
-        let folder = in_memory()?;
-        let digest = fill(&folder.path().join(NAME), size)?;
-        let payload = Self { folder, digest };
-        payload.create_torrent("1M", tracker)?;
-        Ok(payload)
+        Self::laid_out(size, Layout::FILE, tracker)
     }
 
-    /// As [`Self::create`], with this layout. If it has several files, [`Self::file`] is their folder.
+    /// As [`Self::create`], with this layout. If it has several files, [`Self::file`] is their
+    /// folder.
     pub(crate) fn laid_out(size: NonZeroU32, layout: Layout, tracker: &str) -> Result<Self> {
         let folder = in_memory()?;
         let path = folder.path().join(NAME);
-        let digest = match layout.files.get() {
-            1 => fill(&path, size)?,
-            files => fill_folder(&path, u64::from(size.get()) * MEBIBYTE as u64, files)?,
-        };
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let mut hash = Sha1::new();
+        let files = layout.files.get();
+        let each = u64::from(size.get()) * MEBIBYTE as u64 / u64::from(files);
+        for file in 0..files {
+            let path = nth_file(&path, file as usize, files as usize);
+            fill(&path, each, &mut random, |bytes| hash.update(bytes))?;
+        }
+        let digest = hash.finalize().into();
         let payload = Self { folder, digest };
         payload.create_torrent(&format!("{}K", layout.piece_length), tracker)?;
         Ok(payload)
@@ -110,35 +120,37 @@ pub(crate) fn in_memory() -> Result<TempDir> {
     folder.context("making a folder for the payload")
 }
 
-fn fill(path: &Path, size: NonZeroU32) -> Result<[u8; 20]> {
-    let mut random = ChaCha8Rng::seed_from_u64(0);
-    let mut file = BufWriter::new(
-        fs::File::create(path).with_context(|| format!("creating {}", path.display()))?,
-    );
-    let mut buffer = vec![0; MEBIBYTE];
-    let mut hash = Sha1::new();
-    for _ in 0..size.get() {
-        random.fill_bytes(&mut buffer);
-        hash.update(&buffer);
-        file.write_all(&buffer)
-            .context("writing the payload: is there room for it in memory?")?;
+/// The path of a file of a torrent with this many: `path` itself if it is the only one, else in a
+/// folder below.
+pub(crate) fn nth_file(path: &Path, number: usize, files: usize) -> PathBuf {
+    match files {
+        1 => path.to_owned(),
+        _ => path
+            .join((number / FILES_PER_FOLDER).to_string())
+            .join(number.to_string()),
     }
-    file.flush()?;
-    Ok(hash.finalize().into())
 }
 
-/// Fills this many files of equal sizes, and returns the digest of all one after the other.
-fn fill_folder(folder: &Path, bytes: u64, files: u32) -> Result<[u8; 20]> {
-    let mut random = ChaCha8Rng::seed_from_u64(0);
-    let mut buffer = vec![0; usize::try_from(bytes / u64::from(files))?];
-    let mut hash = Sha1::new();
-    for file in 0..files {
-        let parent = folder.join((file / FILES_PER_FOLDER).to_string());
-        fs::create_dir_all(&parent)?;
-        random.fill_bytes(&mut buffer);
-        hash.update(&buffer);
-        fs::write(parent.join(file.to_string()), &buffer)
-            .context("writing the payload: is there room for it in memory?")?;
+/// Creates a file of random bytes, and the folders above it. `seen` gets the bytes in turn.
+pub(crate) fn fill(
+    path: &Path,
+    bytes: u64,
+    random: &mut ChaCha8Rng,
+    mut seen: impl FnMut(&[u8]),
+) -> Result<()> {
+    path.parent().map(fs::create_dir_all).transpose()?;
+    let mut file =
+        BufWriter::new(File::create(path).with_context(|| format!("creating {}", path.display()))?);
+    let mut buffer = vec![0; MEBIBYTE];
+    let mut left = bytes;
+    while left > 0 {
+        let part = left.min(MEBIBYTE as u64);
+        let part = buffer.get_mut(..usize::try_from(part)?).unwrap_or_default();
+        random.fill_bytes(part);
+        seen(part);
+        file.write_all(part)
+            .with_context(|| format!("writing {}: is there room for it?", path.display()))?;
+        left -= part.len() as u64;
     }
-    Ok(hash.finalize().into())
+    Ok(file.flush()?)
 }

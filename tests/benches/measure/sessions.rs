@@ -39,9 +39,7 @@ const BYTE: Duration = Duration::from_secs(1);
 /// Prints one row for this many idle tabs, one for what they cost with this many joined torrents each,
 /// and one for the slow clients.
 pub(crate) fn measure(tabs: NonZeroU32, joins: u16) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = crate::runtime()?;
     println!("\nThe bridge and those who ask nothing of it");
     println!(
         "{:<38} {:>10} {:>14} {:>16}",

@@ -1,12 +1,12 @@
 //! What is exchanged: files, and one or several torrents of them.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
@@ -15,8 +15,6 @@ use crate::{clients, payload, process};
 const KIBIBYTE: u64 = 1 << 10;
 const MEBIBYTE: u64 = 1 << 20;
 const BUFFER: usize = 1 << 20;
-/// The number of files per folder of a torrent with many files.
-const FILES_PER_FOLDER: usize = 100;
 
 /// The files of one torrent.
 #[derive(Clone, Copy)]
@@ -107,39 +105,18 @@ fn create(
         folder.join(format!("{number}.torrent")),
     );
     for file in 0..content.files {
-        let file = match content.files {
-            1 => path.clone(),
-            _ => path
-                .join((file / FILES_PER_FOLDER).to_string())
-                .join(file.to_string()),
-        };
-        fs::create_dir_all(file.parent().unwrap_or(folder))?;
-        let filled = fill(&file, content, random);
-        filled.with_context(|| format!("writing {}: is there room for it?", file.display()))?;
+        let file = payload::nth_file(&path, file, content.files);
+        if content.sparse {
+            File::create(&file)?.set_len(content.size)?;
+        } else {
+            payload::fill(&file, content.size, random, |_| ())?;
+        }
     }
     let mut create = Command::new(clients::aqueduct()?);
     create.arg("create").arg(&path).arg("-o").arg(&torrent);
     create.args(["--piece-length", &format!("{}K", content.piece_length)]);
     process::measure(&mut create)?;
     Ok(torrent)
-}
-
-fn fill(path: &Path, content: Content, random: &mut ChaCha8Rng) -> Result<()> {
-    let file = File::create(path)?;
-    if content.sparse {
-        return Ok(file.set_len(content.size)?);
-    }
-    let mut file = BufWriter::new(file);
-    let mut buffer = vec![0; BUFFER];
-    let mut left = content.size;
-    while left > 0 {
-        let part = left.min(BUFFER as u64);
-        let part = buffer.get_mut(..usize::try_from(part)?).unwrap_or_default();
-        random.fill_bytes(part);
-        file.write_all(part)?;
-        left -= part.len() as u64;
-    }
-    Ok(file.flush()?)
 }
 
 /// Compares two files, or all files below two folders.

@@ -29,9 +29,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Prints a row per relay, direction, kind of peer and run. `baseline`: another build of the bridge
 /// that is measured in turn.
 pub(crate) fn measure(size: NonZeroU32, runs: u32, baseline: Option<&Path>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = crate::runtime()?;
     measured::head(&format!(
         "Relay {size} MiB between a tab's WebSocket and a peer's TCP connection: the relay's own figures"
     ));

@@ -26,9 +26,7 @@ pub(crate) fn measure(size: NonZeroU32, layout: Layout, runs: u32) -> Result<()>
     let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
     let tracker = Tracker::naming(&[seed.into()]);
     let payload = Payload::laid_out(size, layout, &tracker.http())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = crate::runtime()?;
     let measured = Measurement { size, payload };
     println!(
         "\nA tab downloads {size} MiB in {} of {} KiB through the bridge, Chromium with plain chromedriver, ordinary profile; CPU-s per GiB",
@@ -69,9 +67,7 @@ pub(crate) fn measure(size: NonZeroU32, layout: Layout, runs: u32) -> Result<()>
 pub(crate) fn measure_loading(runs: u32) -> Result<()> {
     let page = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
     let _bridge = start_bridge(page)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = crate::runtime()?;
     println!(
         "\nThe page is loaded from a bridge on this machine in a new browser, and again from there when it is stored: medians in ms, then {runs} runs"
     );
