@@ -47,9 +47,14 @@ impl Requests {
     fn done(&self, id: RequestId) -> impl FnOnce(Result<OpResult, OpError>) + use<> {
         let (results, on_done) = (Rc::clone(&self.results), Rc::clone(&self.on_done));
         move |result| {
-            results.borrow_mut().push_back((id, result));
-            // Usually `Storage::on_answers` has reported it by then.
-            spawn_local(async move { report(&results, &on_done) });
+            let mut waiting = results.borrow_mut();
+            waiting.push_back((id, result));
+            let is_first = waiting.len() == 1;
+            drop(waiting);
+            if is_first {
+                // Usually `Storage::on_answers` has reported it by then.
+                spawn_local(async move { report(&results, &on_done) });
+            }
         }
     }
 

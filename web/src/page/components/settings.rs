@@ -90,9 +90,10 @@ fn ThemeChoice() -> impl IntoView {
 
 #[component]
 fn LanguageChoice() -> impl IntoView {
+    let language = chosen_language();
     let at = Language::ALL
         .iter()
-        .position(|(language, _)| Some(*language) == chosen_language());
+        .position(|(other, _)| Some(*other) == language);
     // The first one is the browser's.
     let chosen = Signal::stored(at.map_or(0, |at| at + 1));
     let choose = Callback::new(move |at: usize| {
