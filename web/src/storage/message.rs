@@ -159,8 +159,8 @@ impl<T: DeserializeOwned> Envelope<T> {
     }
 }
 
-/// Messages that leave together. Posting one costs a browser some ten microseconds on each side, and
-/// what it causes there as much again: too much for each of a torrent's smallest pieces.
+/// Messages that leave together. Each message costs both sides much beside the few bytes of a
+/// torrent's smallest pieces.
 pub(super) struct Outbox<T>(RefCell<Vec<Envelope<T>>>);
 
 impl<T> Default for Outbox<T> {

@@ -217,12 +217,8 @@ fn texts_are_told_from_keys_classes_and_comments() {
 fn the_static_page_has_the_texts_of_the_program() {
     use super::Language;
     let page = include_str!("../../index.html");
-    Language::German.set_current();
-    let german = super::add::tagline();
-    Language::English.set_current();
-    let line = format!(
-        "<p class=\"tagline\" data-de=\"{german}\">{}</p>",
-        super::add::tagline()
-    );
+    let [german, english] =
+        [Language::German, Language::English].map(|language| language.during(super::add::tagline));
+    let line = format!("<p class=\"tagline\" data-de=\"{german}\">{english}</p>");
     assert!(page.contains(&line), "{line}");
 }

@@ -28,7 +28,7 @@ use crate::browser::global::scope;
 use crate::texts::storage as texts;
 
 /// The minimum length of a piece on which both ways are measured, in bytes. The program digests
-/// shorter ones: a call of the browser's takes longer than they do.
+/// shorter ones, of which many arrive together: the browser's way is a call, and a task, for each.
 const MEASURED_LENGTH: u32 = 64 << 10;
 /// How much is digested before the digests are reported, in bytes, unless a single batch is more.
 const REPORTED: u32 = 256 << 10;
