@@ -1,8 +1,7 @@
 //! The user's rate limits in one direction: of all torrents together, and of single torrents.
 
 use crate::net::Throttle;
-use crate::types::SortedMap;
-use crate::types::{Instant, TorrentId};
+use crate::types::{Instant, SortedMap, TorrentId};
 
 /// The limits on payload in one direction. A torrent that has its own limit observes both.
 #[derive(Debug, Default)]

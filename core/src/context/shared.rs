@@ -10,10 +10,9 @@ use super::unasked::Unasked;
 use crate::config::Config;
 use crate::io::{Op, Output, Rope};
 use crate::net::{ExternalAddress, Ranking};
-use crate::types::SortedSet;
 use crate::types::{
     BLOCK_SIZE, Bitfield, Block, ConnId, InfoHashV1, Instant, PeerId, PeerIdentity, Piece,
-    RequestId, TorrentId,
+    RequestId, SortedSet, TorrentId,
 };
 
 /// The number of blocks that each peer may be asked for at a time, however many peers there are.

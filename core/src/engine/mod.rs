@@ -14,9 +14,9 @@ use crate::io::{
 };
 use crate::meta::Info;
 use crate::swarm::{Swarm, TICK};
-use crate::types::SortedMap;
 use crate::types::{
-    ConnId, InfoHash, InfoHashV1, Instant, PeerAddr, PeerId, PeerSource, RequestId, TorrentId,
+    ConnId, InfoHash, InfoHashV1, Instant, PeerAddr, PeerId, PeerSource, RequestId, SortedMap,
+    TorrentId,
 };
 use crate::wire::Reserved;
 

@@ -23,8 +23,7 @@ use super::status::{PeerCounts, TrackerCounts, read_dht};
 use super::stream::{Opened, StreamClose};
 use super::tracker_report::TrackerReport;
 use crate::io::Handshaken;
-use crate::types::SortedMap;
-use crate::types::{InfoHashV1, Instant};
+use crate::types::{InfoHashV1, Instant, SortedMap};
 
 /// The time without messages after a suspension of the tab after which the bridge counts as gone. A
 /// tab that downloads hears from it at once.

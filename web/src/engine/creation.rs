@@ -9,8 +9,7 @@ use std::rc::Rc;
 
 use aqueduct_core::OpError;
 use aqueduct_core::meta::{Content, CreateError, Details, Draft, Metainfo, NewFile};
-use aqueduct_core::types::SortedMap;
-use aqueduct_core::types::{Bitfield, Piece, Sha1Digest, TorrentId, visible};
+use aqueduct_core::types::{Bitfield, Piece, Sha1Digest, SortedMap, TorrentId, visible};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use js_sys::ArrayBuffer;
 use wasm_bindgen::{JsCast, JsValue};

@@ -4,8 +4,7 @@
 //! store. Torrents that check later include it; it does not include them, since both would be
 //! refused otherwise.
 
-use aqueduct_core::types::SortedMap;
-use aqueduct_core::types::TorrentId;
+use aqueduct_core::types::{SortedMap, TorrentId};
 
 /// The result of each torrent's check. A torrent without an entry checks at its next write.
 #[derive(Default)]

@@ -22,8 +22,7 @@ use crate::io::Rope;
 use crate::net::{KeyedLimiter, Rate};
 use crate::swarm::peers::{Peer, Peers};
 use crate::swarm::storage::Pieces;
-use crate::types::SortedMap;
-use crate::types::{ConnId, Instant, Lengths, PeerIdentity, Piece};
+use crate::types::{ConnId, Instant, Lengths, PeerIdentity, Piece, SortedMap};
 use crate::wire::Message;
 
 /// Payload counters of one torrent.

@@ -234,7 +234,8 @@ impl PiecePicker {
     }
 
     /// The next block to request from this peer, in this order: from an awaited piece, from its own
-    /// one, from an abandoned one, from a new one, from another peer's piece, from blocks requested from others.
+    /// one, from an abandoned one, from a new one, from another peer's piece, from blocks requested
+    /// from others.
     pub(super) fn next_block(
         &mut self,
         cx: &mut Context,

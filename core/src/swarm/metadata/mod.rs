@@ -15,8 +15,7 @@ use crate::context::{Context, Verdict, misbehaved};
 use crate::extensions::Extension;
 use crate::extensions::metadata::MetadataMessage;
 use crate::swarm::peers::Peers;
-use crate::types::ConnId;
-use crate::types::{SortedMap, SortedSet};
+use crate::types::{ConnId, SortedMap, SortedSet};
 
 /// The maximum number of copies that are downloaded at the same time.
 const COPIES: usize = 4;

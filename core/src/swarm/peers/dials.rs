@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::io::DialKind;
-use crate::types::SortedMap;
-use crate::types::{ConnId, Instant, PeerAddr};
+use crate::types::{ConnId, Instant, PeerAddr, SortedMap};
 
 /// A dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::types::SortedMap;
-use crate::types::{ConnId, Instant, PeerAddr};
+use crate::types::{ConnId, Instant, PeerAddr, SortedMap};
 
 /// The time after which a request without an answer counts as failed.
 const ANSWER: Duration = Duration::from_secs(10);

@@ -23,8 +23,9 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::io::{CloseReason, DialKind, Output};
 use crate::net::{Network, is_shared, network};
-use crate::types::{ConnId, InfoHashV1, Instant, PeerAddr, PeerIdentity, Piece};
-use crate::types::{SortedMap, SortedSet};
+use crate::types::{
+    ConnId, InfoHashV1, Instant, PeerAddr, PeerIdentity, Piece, SortedMap, SortedSet,
+};
 use crate::wire::Message;
 
 /// The delay before a peer that left is dialled again.

@@ -10,8 +10,7 @@ use self::choker::Choker;
 pub(crate) use self::choker::Contribution;
 use self::peer::PeerUpload;
 use crate::net::Rate;
-use crate::types::SortedMap;
-use crate::types::{ConnId, Instant};
+use crate::types::{ConnId, Instant, SortedMap};
 
 /// The upload state of one torrent.
 #[derive(Debug, Default)]

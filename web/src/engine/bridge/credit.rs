@@ -1,8 +1,7 @@
 //! Credit for streams: a peer's bytes are credited immediately, unless so many bytes wait for
 //! digests and the disk that more would only fill memory.
 
-use aqueduct_core::types::RequestId;
-use aqueduct_core::types::SortedMap;
+use aqueduct_core::types::{RequestId, SortedMap};
 
 /// The number of bytes waiting for digests and the disk above which streams get no more credit. The
 /// engine requests at most half as much; the rest is for peers that send unrequested data, and for

@@ -2,8 +2,7 @@
 //! the other.
 
 use aqueduct_core::connection::{Connection, Event};
-use aqueduct_core::types::ConnId;
-use aqueduct_core::types::SortedMap;
+use aqueduct_core::types::{ConnId, SortedMap};
 use aqueduct_core::wire::{Message, WireError};
 use bytes::{Bytes, BytesMut};
 

@@ -17,8 +17,7 @@ use std::ops::Range;
 use aqueduct_core::Instant;
 use aqueduct_core::io::PriorityRange;
 use aqueduct_core::meta::Info;
-use aqueduct_core::types::{Bitfield, Lengths, Piece, TorrentId};
-use aqueduct_core::types::{SortedMap, SortedSet};
+use aqueduct_core::types::{Bitfield, Lengths, Piece, SortedMap, SortedSet, TorrentId};
 
 use self::head::Head;
 use self::stream::Stream;

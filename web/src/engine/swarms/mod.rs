@@ -8,8 +8,7 @@ mod places;
 use std::net::SocketAddr;
 
 use aqueduct_core::tunnel::{DhtCounts, JoinRefusal, PeerCounts, TrackerCounts, TrackerReport};
-use aqueduct_core::types::SortedMap;
-use aqueduct_core::types::{PeerAddr, TorrentId};
+use aqueduct_core::types::{PeerAddr, SortedMap, TorrentId};
 use aqueduct_core::{Instant, PeerFailure, PeerFailures};
 
 use self::hints::Hints;

@@ -4,8 +4,7 @@ mod extra;
 mod torrent;
 
 use aqueduct_core::Instant;
-use aqueduct_core::types::SortedMap;
-use aqueduct_core::types::{InfoHashV1, TorrentId};
+use aqueduct_core::types::{InfoHashV1, SortedMap, TorrentId};
 
 pub(crate) use self::torrent::{Amounts, RunState, Torrent};
 

@@ -1,7 +1,6 @@
 //! Which torrents lose data when the storage worker ends.
 
-use aqueduct_core::types::SortedSet;
-use aqueduct_core::types::TorrentId;
+use aqueduct_core::types::{SortedSet, TorrentId};
 
 /// Torrents with writes that no flush has followed.
 #[derive(Default)]

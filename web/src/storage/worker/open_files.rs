@@ -1,7 +1,6 @@
 //! Files that stay open, because opening one costs a browser several milliseconds.
 
-use aqueduct_core::types::SortedMap;
-use aqueduct_core::types::TorrentId;
+use aqueduct_core::types::{SortedMap, TorrentId};
 
 use crate::storage::arrangement::MANY_FILES;
 use crate::storage::error::FsError;

@@ -6,8 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use aqueduct_core::meta::Info;
-use aqueduct_core::types::SortedMap;
-use aqueduct_core::types::TorrentId;
+use aqueduct_core::types::{SortedMap, TorrentId};
 use bytes::Bytes;
 use js_sys::Uint8Array;
 
