@@ -9,7 +9,7 @@ use crate::{prerequisites, process};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// `download`, `lines`, `many`, `hash`, `relay`, `tab`, `load`, `sessions`, `tracker` or `all`,
+    /// `download`, `lines`, `many`, `hash`, `relay`, `tab`, `views`, `save`, `load`, `sessions`, `tracker` or `all`,
     /// and the measuring program's own options (`--help` lists them)
     #[arg(
         trailing_var_arg = true,

@@ -1,5 +1,5 @@
 //! Compares Aqueduct with other clients: `cargo xtask bench
-//! [download|lines|many|hash|relay|tab|load|sessions|tracker|all]`.
+//! [download|lines|many|hash|relay|tab|views|save|load|sessions|tracker|all]`.
 //!
 //! All figures are from this machine and this run, so only their ratios are meaningful. Every
 //! download is compared with the seeded data.
@@ -38,10 +38,10 @@ struct Arguments {
     /// The payload's size in MiB
     #[arg(long, default_value = "1024")]
     size: NonZeroU32,
-    /// The number of files of what `tab` downloads
+    /// The number of files of what `tab`, `views` and `save` download
     #[arg(long, default_value = "1")]
     files: NonZeroU32,
-    /// The piece length, in KiB, of what `tab` downloads
+    /// The piece length, in KiB, of what `tab`, `views` and `save` download
     #[arg(long, default_value = "1024")]
     piece_length: NonZeroU32,
     /// Idle tabs of one bridge
@@ -102,6 +102,10 @@ enum What {
     Relay,
     /// A tab downloads through the bridge, in Chromium
     Tab,
+    /// The same with each view of the torrent open
+    Views,
+    /// A tab saves all files of a torrent, on the disk
+    Save,
     /// The page loads, in Chromium
     Load,
     /// Idle tabs and slow clients of one bridge
@@ -154,11 +158,17 @@ fn run() -> Result<()> {
             arguments.baseline.as_deref(),
         )?;
     }
+    let layout = payload::Layout {
+        files: arguments.files,
+        piece_length: arguments.piece_length,
+    };
+    if wanted(What::Views) {
+        tab::measure_views(arguments.size, layout, arguments.runs)?;
+    }
+    if wanted(What::Save) {
+        tab::measure_saving(arguments.size, layout)?;
+    }
     if wanted(What::Tab) {
-        let layout = payload::Layout {
-            files: arguments.files,
-            piece_length: arguments.piece_length,
-        };
         tab::measure(arguments.size, layout, arguments.runs)?;
     }
     if wanted(What::Load) {

@@ -53,7 +53,16 @@ impl Payload {
     /// As [`Self::create`], with this layout. If it has several files, [`Self::file`] is their
     /// folder.
     pub(crate) fn laid_out(size: NonZeroU32, layout: Layout, tracker: &str) -> Result<Self> {
-        let folder = in_memory()?;
+        Self::laid_out_in(in_memory()?, size, layout, tracker)
+    }
+
+    /// As [`Self::laid_out`], in this folder.
+    pub(crate) fn laid_out_in(
+        folder: TempDir,
+        size: NonZeroU32,
+        layout: Layout,
+        tracker: &str,
+    ) -> Result<Self> {
         let path = folder.path().join(NAME);
         let mut random = ChaCha8Rng::seed_from_u64(0);
         let mut hash = Sha1::new();

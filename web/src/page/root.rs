@@ -12,8 +12,8 @@ use web_sys::{DataTransfer, DragEvent, File, HtmlElement, HtmlInputElement};
 
 use super::awake::keep_awake;
 use super::components::{
-    About, AddForm, Empty, Header, Lost, Notices, OfferCard, Opened, Player, PlayerDialog, Savings,
-    Toast, TokenForm, TorrentList, take_torrents,
+    About, AddForm, CompileEarly, Empty, Header, Lost, Notices, OfferCard, Opened, Player,
+    PlayerDialog, Savings, Toast, TokenForm, TorrentList, take_torrents,
 };
 use super::icon::show_progress;
 use super::launch;
@@ -76,6 +76,7 @@ pub(crate) fn Page() -> impl IntoView {
             </main>
             <About/>
             <Savings/>
+            <CompileEarly/>
             <PlayerDialog/>
             <Toast/>
             <Show when=move || over.get()><p class="drop-hint">{add::drop_here()}</p></Show>

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::processes::Processes;
+use super::views::View;
 use crate::download::wait_for;
 use crate::payload;
 use crate::process::Background;
@@ -81,7 +82,17 @@ pub(super) struct Watched {
 }
 
 impl Browser {
+    /// Starts the driver. The browser's profile is in memory.
     pub(super) fn start() -> Result<Self> {
+        Self::with_profile(payload::in_memory()?)
+    }
+
+    /// As [`Self::start`], with a profile in this folder.
+    pub(super) fn start_in(folder: &Path) -> Result<Self> {
+        Self::with_profile(tempfile::tempdir_in(folder)?)
+    }
+
+    fn with_profile(profile: TempDir) -> Result<Self> {
         let webdriver = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
         let driver = Background::start(
             Command::new("chromedriver").arg(format!("--port={}", webdriver.port())),
@@ -90,22 +101,29 @@ impl Browser {
         Ok(Self {
             driver,
             webdriver,
-            profile: payload::in_memory()?,
+            profile,
         })
     }
 
     /// Opens the page, chooses this file there, and waits until the page says that all is there.
-    /// `others` are further processes to be measured, by their roles.
+    /// `others` are further processes to be measured, by their roles; `view` is what the page shows
+    /// meanwhile.
     pub(super) async fn download(
         &self,
         url: &str,
         file: &Path,
         others: &[(&'static str, u32)],
+        view: View,
     ) -> Result<Watched> {
         let client = self.open(url).await?;
-        let outcome = self.watch(&client, file, others).await;
+        let outcome = self.watch(&client, file, others, view).await;
         client.close().await?;
         outcome
+    }
+
+    /// The driver's process. The browser consists of its descendants.
+    pub(super) fn driver_id(&self) -> u32 {
+        self.driver.id()
     }
 
     /// Opens a page in a window of its own.
@@ -126,17 +144,20 @@ impl Browser {
         Ok(client)
     }
 
-    async fn watch(
+    /// As [`Self::download`], in a page that is open.
+    pub(super) async fn watch(
         &self,
         client: &Client,
         file: &Path,
         others: &[(&'static str, u32)],
+        view: View,
     ) -> Result<Watched> {
         let input = client
             .wait()
             .for_element(Locator::Css("input[type=file]"))
             .await?;
         client.execute(PROBE, Vec::new()).await?;
+        client.execute(&view.script(), Vec::new()).await?;
         let before = Processes::now(self.driver.id(), others);
         let start = Instant::now();
         input.send_keys(&file.to_string_lossy()).await?;

@@ -5,6 +5,8 @@ mod bare;
 mod browser;
 mod load;
 mod processes;
+mod saving;
+mod views;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU32;
@@ -16,6 +18,7 @@ use aqueduct_tests::tracker::Tracker;
 
 use self::bare::{Bare, Workers};
 use self::browser::{Browser, Watched};
+use self::views::View;
 use crate::clients::{self, Line, Seed};
 use crate::download::{wait_for, wait_for_peer};
 use crate::payload::{Layout, Payload};
@@ -25,16 +28,11 @@ use crate::process::Background;
 pub(crate) fn measure(size: NonZeroU32, layout: Layout, runs: u32) -> Result<()> {
     let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
     let tracker = Tracker::naming(&[seed.into()]);
-    let payload = Payload::laid_out(size, layout, &tracker.http())?;
+    let measured = Measurement::new(size, layout, &tracker)?;
     let runtime = crate::runtime()?;
-    let measured = Measurement { size, payload };
     println!(
-        "\nA tab downloads {size} MiB in {} of {} KiB through the bridge, Chromium with plain chromedriver, ordinary profile; CPU-s per GiB",
-        match layout.files.get() {
-            1 => "one file, pieces".to_owned(),
-            files => format!("{files} files, pieces"),
-        },
-        layout.piece_length,
+        "\nA tab downloads {} through the bridge, Chromium with plain chromedriver, ordinary profile; CPU-s per GiB",
+        measured.described(layout)
     );
     println!(
         "{:<24} {:>8} {:>8} {:>9} {:>9} {:>9} {:>8} {:>8}   threads of the renderer",
@@ -51,7 +49,7 @@ pub(crate) fn measure(size: NonZeroU32, layout: Layout, runs: u32) -> Result<()>
         }
         for kind in [Seed::Libtorrent, Seed::Aqueduct] {
             let run = runtime
-                .block_on(measured.tab(kind, seed))
+                .block_on(measured.tab(kind, seed, View::AsOpened))
                 .with_context(|| format!("a tab's download from {kind:?}"))?;
             measured.print(&format!("from {}", kind.name()), &run);
             for (name, limit) in &limits {
@@ -61,6 +59,29 @@ pub(crate) fn measure(size: NonZeroU32, layout: Layout, runs: u32) -> Result<()>
         }
     }
     Ok(())
+}
+
+/// Prints the speed and the longest gap of a tab's downloads with each view of the torrent open.
+pub(crate) fn measure_views(size: NonZeroU32, layout: Layout, runs: u32) -> Result<()> {
+    let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
+    let tracker = Tracker::naming(&[seed.into()]);
+    let measured = Measurement::new(size, layout, &tracker)?;
+    println!(
+        "\nA tab downloads {} from an Aqueduct seed with each view of the torrent open",
+        measured.described(layout)
+    );
+    crate::runtime()?.block_on(views::measure(&measured, seed, runs))
+}
+
+/// Prints the speed of saving what a tab has downloaded, and the browser's memory meanwhile. Needs
+/// room for three times the size below the system's folder for temporary files.
+pub(crate) fn measure_saving(size: NonZeroU32, layout: Layout) -> Result<()> {
+    let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
+    let tracker = Tracker::naming(&[seed.into()]);
+    let payload = Payload::laid_out_in(tempfile::tempdir()?, size, layout, &tracker.http())?;
+    let measured = Measurement { size, payload };
+    println!("\nA tab saves {}", measured.described(layout));
+    crate::runtime()?.block_on(saving::measure(&measured, seed))
 }
 
 /// Prints how long the page takes to load from a bridge on this machine.
@@ -83,6 +104,19 @@ fn start_bridge(page: SocketAddrV4) -> Result<Background> {
     Ok(bridge)
 }
 
+/// A seed, and a bridge that serves the page.
+struct Served {
+    seed: Background,
+    bridge: Background,
+    page: SocketAddrV4,
+}
+
+impl Served {
+    fn url(&self) -> String {
+        format!("http://{}/", self.page)
+    }
+}
+
 /// What is the same in all runs.
 struct Measurement {
     size: NonZeroU32,
@@ -90,24 +124,47 @@ struct Measurement {
 }
 
 impl Measurement {
+    fn new(size: NonZeroU32, layout: Layout, tracker: &Tracker) -> Result<Self> {
+        let payload = Payload::laid_out(size, layout, &tracker.http())?;
+        Ok(Self { size, payload })
+    }
+
+    fn described(&self, layout: Layout) -> String {
+        let files = match layout.files.get() {
+            1 => "one file".to_owned(),
+            files => format!("{files} files"),
+        };
+        let (size, piece_length) = (self.size, layout.piece_length);
+        format!("{size} MiB in {files}, pieces of {piece_length} KiB")
+    }
+
     async fn bare(&self, workers: Workers) -> Result<Watched> {
         let bare = Bare::start(workers, self.size)?;
         let browser = Browser::start()?;
         // Any file: choosing one is the start.
         let file = self.payload.torrent();
-        browser.download(&bare.url(), &file, &[]).await
+        browser
+            .download(&bare.url(), &file, &[], View::AsOpened)
+            .await
     }
 
-    async fn tab(&self, kind: Seed, at: SocketAddrV4) -> Result<Watched> {
+    async fn tab(&self, kind: Seed, at: SocketAddrV4, view: View) -> Result<Watched> {
+        let served = self.serve(kind, at)?;
+        let browser = Browser::start()?;
+        let others = [("bridge", served.bridge.id()), ("seed", served.seed.id())];
+        let torrent = self.payload.torrent();
+        browser
+            .download(&served.url(), &torrent, &others, view)
+            .await
+    }
+
+    /// Starts a seed and a bridge.
+    fn serve(&self, kind: Seed, at: SocketAddrV4) -> Result<Served> {
         let seed = Background::start(&mut kind.serve(&self.payload, at.port(), Line::Tcp)?)?;
         let page = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
         let bridge = start_bridge(page)?;
         wait_for_peer(at, &self.payload.torrent())?;
-        let browser = Browser::start()?;
-        let others = [("bridge", bridge.id()), ("seed", seed.id())];
-        let url = format!("http://{page}/");
-        let torrent = self.payload.torrent();
-        browser.download(&url, &torrent, &others).await
+        Ok(Served { seed, bridge, page })
     }
 
     fn print(&self, name: &str, run: &Watched) {

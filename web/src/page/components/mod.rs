@@ -6,9 +6,11 @@
 
 mod about;
 mod add_form;
+mod compile_early;
 mod dialog;
 mod explain;
 mod fields;
+mod gradual;
 mod header;
 mod keep_going;
 mod list;
@@ -26,6 +28,7 @@ mod token;
 
 pub use about::{About, Empty};
 pub use add_form::{AddForm, take_torrents};
+pub use compile_early::CompileEarly;
 pub use header::Header;
 pub use list::TorrentList;
 pub use lost::Lost;

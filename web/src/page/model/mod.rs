@@ -53,6 +53,24 @@ pub(crate) struct Entry {
     pub(crate) details: RwSignal<Details>,
 }
 
+impl Entry {
+    /// A torrent of which nothing but its state is known.
+    pub(crate) fn new(torrent: Torrent) -> Self {
+        Self {
+            id: torrent.id,
+            torrent: RwSignal::new(torrent),
+            files: RwSignal::default(),
+            files_done: RwSignal::default(),
+            saving: RwSignal::default(),
+            save_into: RwSignal::new_local(None),
+            peers: RwSignal::default(),
+            pieces: RwSignal::default(),
+            trackers: RwSignal::default(),
+            details: RwSignal::default(),
+        }
+    }
+}
+
 /// The complete state of the page. Copies share it.
 #[derive(Clone, Copy)]
 pub(crate) struct Model {
@@ -331,18 +349,7 @@ impl Model {
             }
             return;
         }
-        let entry = Entry {
-            id: torrent.id,
-            torrent: RwSignal::new(torrent),
-            files: RwSignal::new(Vec::new()),
-            files_done: RwSignal::new(Vec::new()),
-            save_into: RwSignal::new_local(None),
-            saving: RwSignal::default(),
-            peers: RwSignal::default(),
-            pieces: RwSignal::default(),
-            trackers: RwSignal::default(),
-            details: RwSignal::default(),
-        };
+        let entry = Entry::new(torrent);
         self.torrents
             .update(|all| all.insert(position(all, entry), entry));
     }

@@ -11,10 +11,11 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{EventTarget, HtmlElement};
 
-use self::row::Row;
+pub(super) use self::row::Row;
 use self::toolbar::Toolbar;
 use self::undo::Undo;
 use crate::page::arrange::Filter;
+use crate::page::components::gradual::gradually;
 use crate::page::list_view::ListView;
 use crate::page::model::Model;
 use crate::texts::list as texts;
@@ -24,6 +25,8 @@ use crate::texts::list as texts;
 pub fn TorrentList() -> impl IntoView {
     let (model, list) = (expect_context::<Model>(), expect_context::<ListView>());
     let has_several = Memo::new(move |_| list.has_several());
+    let built = gradually(move || list.rows().len());
+    let rows = move || list.rows().into_iter().take(built.get());
     let focused = StoredValue::new_local(None::<HtmlElement>);
     window_event_listener(ev::focusin, move |event| {
         focused.set_value(element(event.target()).filter(is_in_list));
@@ -41,7 +44,7 @@ pub fn TorrentList() -> impl IntoView {
             <div class="rows">
                 <Undo/>
                 <ul class="torrents" role="list" aria-label=texts::torrents() on:keydown=move |event| move_focus(list, &event)>
-                    <For each=move || list.rows() key=|id| *id let:id>
+                    <For each=rows key=|id| *id let:id>
                         {model.entry(id).map(|entry| view! { <Row entry/> })}
                     </For>
                 </ul>

@@ -7,6 +7,7 @@ use web_sys::{HtmlInputElement, HtmlSelectElement};
 use super::preview::Preview;
 use crate::format::{percent, size};
 use crate::message::{FileRow, Priority, ToWorker};
+use crate::page::components::gradual::gradually;
 use crate::page::components::player::Play;
 use crate::page::components::save_all::SaveAll;
 use crate::page::components::save_button::SaveButton;
@@ -34,10 +35,11 @@ pub fn Files(entry: Entry) -> impl IntoView {
 #[component]
 fn Rows(entry: Entry) -> impl IntoView {
     let shown = RwSignal::new(STEP);
+    let built = gradually(move || entry.files.with(|all| all.len().min(shown.get())));
     let rows = move || {
         entry.files.with(|all| {
             all.iter()
-                .take(shown.get())
+                .take(built.get())
                 .cloned()
                 .enumerate()
                 .collect::<Vec<_>>()

@@ -36,8 +36,9 @@ pub fn Opened() -> impl IntoView {
     }
 }
 
+/// A torrent's plot and tabs.
 #[component]
-fn Panel(entry: Entry) -> impl IntoView {
+pub fn Panel(entry: Entry) -> impl IntoView {
     let list = expect_context::<ListView>();
     let name = Memo::new(move |_| entry.torrent.with(|t| t.name.clone()));
     let close = move |event: KeyboardEvent| {

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use crate::format::{percent, rate};
 use crate::message::{PeerRow, Torrent};
 use crate::page::components::explain::Explain;
+use crate::page::components::gradual::gradually;
 use crate::page::model::Entry;
 use crate::page::words;
 use crate::texts::{opened as texts, peers};
@@ -25,7 +26,14 @@ pub fn Peers(entry: Entry) -> impl IntoView {
         peers
     };
     let shown = Memo::new(move |_| rows());
-    let conns = move || shown.with(|rows| rows.iter().map(|row| row.conn).collect::<Vec<_>>());
+    let built = gradually(move || shown.with(Vec::len));
+    let conns = move || {
+        let first = |rows: &Vec<PeerRow>| {
+            let first = rows.iter().take(built.get());
+            first.map(|row| row.conn).collect::<Vec<_>>()
+        };
+        shown.with(first)
+    };
     view! {
         <Show when=move || !is_empty.get() fallback=|| view! { <p class="soft">{texts::no_peers()}</p> }>
             <table>

@@ -1,0 +1,106 @@
+//! What the views of an opened torrent cost its download: each is open during one, beside one whose
+//! torrent is closed.
+
+use std::net::SocketAddrV4;
+
+use anyhow::{Context, Result};
+
+use super::Measurement;
+use crate::clients::Seed;
+
+/// What the page shows of the torrent while it is downloaded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    /// What it opens by itself: the files.
+    AsOpened,
+    /// Nothing but its row in the list.
+    Closed,
+    /// The tab of this name.
+    Tab(&'static str),
+    /// All tabs in turn, each for half a second.
+    EachInTurn,
+}
+
+/// The views, the one first with which the others are compared.
+const VIEWS: [View; 7] = [
+    View::Closed,
+    View::Tab("Files"),
+    View::Tab("Peers"),
+    View::Tab("Pieces"),
+    View::Tab("Trackers"),
+    View::Tab("Details"),
+    View::EachInTurn,
+];
+
+impl View {
+    fn name(self) -> &'static str {
+        match self {
+            Self::AsOpened => "as opened",
+            Self::Closed => "closed",
+            Self::Tab(name) => name,
+            Self::EachInTurn => "each in turn",
+        }
+    }
+
+    /// A script that opens the view as soon as the page has it.
+    pub(super) fn script(self) -> String {
+        let every_half_second = |code: &str| format!("setInterval(() => {{ {code} }}, 500);");
+        match self {
+            Self::AsOpened => String::new(),
+            Self::Closed => once_found(".opened-head button"),
+            Self::Tab(name) => once_found(&format!("#tab-{name}")),
+            Self::EachInTurn => every_half_second(
+                "const tabs = [...document.querySelectorAll('[role=tab]')];
+                 const at = tabs.findIndex(tab => tab.ariaSelected === 'true');
+                 tabs[(at + 1) % tabs.length]?.click();",
+            ),
+        }
+    }
+}
+
+/// Presses an element as soon as it exists.
+fn once_found(selector: &str) -> String {
+    format!(
+        "const looking = setInterval(() => {{
+            const found = document.querySelector('{selector}');
+            if (found) {{ clearInterval(looking); found.click(); }}
+        }}, 10);"
+    )
+}
+
+/// Prints a row per view and run, and the medians of each.
+pub(super) async fn measure(measured: &Measurement, seed: SocketAddrV4, runs: u32) -> Result<()> {
+    println!("{:<14} {:>8} {:>8}", "view", "MiB/s", "gap ms");
+    let mut figures = VIEWS.map(|view| (view, Vec::new()));
+    for _ in 0..runs {
+        for (view, figures) in &mut figures {
+            let run = measured
+                .tab(Seed::Aqueduct, seed, *view)
+                .await
+                .with_context(|| format!("a download with the view {:?}", view.name()))?;
+            let speed = f64::from(measured.size.get()) / run.wall.as_secs_f64();
+            println!("{:<14} {speed:>8.1} {:>8.0}", view.name(), run.gap);
+            figures.push((speed, run.gap));
+        }
+    }
+    println!("\nmedians; beside the first view's speed");
+    let closed = figures
+        .first()
+        .map_or(1.0, |(_, all)| median(all, |run| run.0));
+    for (view, all) in &figures {
+        let speed = median(all, |run| run.0);
+        println!(
+            "{:<14} {speed:>8.1} {:>8.0} {:>8.2}",
+            view.name(),
+            median(all, |run| run.1),
+            speed / closed
+        );
+    }
+    Ok(())
+}
+
+fn median(runs: &[(f64, f64)], of: impl Fn(&(f64, f64)) -> f64) -> f64 {
+    let mut figures: Vec<f64> = runs.iter().map(of).collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
