@@ -1,10 +1,10 @@
 //! Why peers failed, by kind, and a summary in one sentence for users.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 use std::fmt;
 
 use crate::io::CloseReason;
-use crate::types::PeerAddr;
+use crate::types::{PeerAddr, SortedMap, sort};
 
 /// The maximum number of addresses whose failure is stored. Further failures are only counted.
 const MAX_ADDRS: usize = 4096;
@@ -125,7 +125,7 @@ impl PeerFailure {
 /// 7 refused the connection, 3 closed in the handshake (they may insist on encryption), 2 silent".
 #[derive(Clone, Debug, Default)]
 pub struct PeerFailures {
-    last: BTreeMap<PeerAddr, PeerFailure>,
+    last: SortedMap<PeerAddr, PeerFailure>,
 }
 
 impl PeerFailures {
@@ -169,7 +169,7 @@ impl fmt::Display for PeerFailures {
             .map(|failure| (self.count(failure), failure))
             .to_vec();
         parts.retain(|(count, _)| *count > 0);
-        parts.sort_by_key(|(count, failure)| (std::cmp::Reverse(*count), *failure));
+        sort::sort_by_key(&mut parts, |(count, failure)| (Reverse(*count), *failure));
         let parts: Vec<String> = parts
             .into_iter()
             .map(|(count, failure)| failure.of_many(count))

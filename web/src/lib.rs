@@ -9,6 +9,7 @@
 //! program (`browser/module_worker.rs`).
 
 mod browser;
+mod codec;
 pub mod engine;
 mod format;
 mod link;

@@ -1,6 +1,6 @@
 //! Bencode output. It is canonical by construction.
 
-use std::collections::BTreeMap;
+use crate::types::SortedMap;
 
 /// The encoding of one canonical value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl From<&mut Encoder> for Encoded {
 /// several entries with the same key the last one is kept.
 #[derive(Clone, Debug, Default)]
 pub struct Encoder {
-    entries: BTreeMap<Vec<u8>, Encoded>,
+    entries: Vec<(Vec<u8>, Encoded)>,
 }
 
 impl Encoder {
@@ -72,7 +72,7 @@ impl Encoder {
 
     /// Adds an entry with any value.
     pub fn put(&mut self, key: impl AsRef<[u8]>, value: impl Into<Encoded>) -> &mut Self {
-        self.entries.insert(key.as_ref().to_vec(), value.into());
+        self.entries.push((key.as_ref().to_vec(), value.into()));
         self
     }
 
@@ -99,7 +99,8 @@ impl Encoder {
     #[must_use]
     pub fn finish(&self) -> Vec<u8> {
         let mut out = vec![b'd'];
-        for (key, value) in &self.entries {
+        let entries = self.entries.iter().map(|(key, value)| (key, value));
+        for (key, value) in SortedMap::from_iter(entries) {
             put_string(&mut out, key);
             out.extend_from_slice(&value.0);
         }

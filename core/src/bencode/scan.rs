@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::{BencodeError, BencodeFault, Value};
+use crate::types::sort;
 
 /// The limits of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,7 +246,7 @@ impl<'a> Scanner<'a> {
         let Some(keys) = self.keys.get_mut(from..) else {
             return Ok(());
         };
-        keys.sort_by(|a, b| bytes[a.clone()].cmp(&bytes[b.clone()]));
+        sort::sort_by(keys, |a, b| bytes[a.clone()].cmp(&bytes[b.clone()]));
         match keys
             .windows(2)
             .find(|w| bytes[w[0].clone()] == bytes[w[1].clone()])

@@ -1,6 +1,6 @@
 //! State shared by all torrents of an engine: outputs, pending requests and budgets.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
@@ -12,7 +12,7 @@ use crate::io::{Op, Output, Rope};
 use crate::net::{ExternalAddress, Ranking};
 use crate::types::{
     BLOCK_SIZE, Bitfield, Block, ConnId, InfoHashV1, Instant, PeerId, PeerIdentity, Piece,
-    RequestId, SortedSet, TorrentId,
+    RequestId, SortedMap, SortedSet, TorrentId,
 };
 
 /// The number of blocks that each peer may be asked for at a time, however many peers there are.
@@ -49,7 +49,8 @@ pub(crate) enum Pending {
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     outputs: VecDeque<Output>,
-    pending: BTreeMap<RequestId, (TorrentId, Pending)>,
+    /// In boxes, since thousands of them move when the oldest one is answered.
+    pending: SortedMap<RequestId, Box<(TorrentId, Pending)>>,
     next_request: u64,
 }
 
@@ -65,25 +66,25 @@ impl Outbox {
     pub(crate) fn request(&mut self, torrent: TorrentId, op: Op, pending: Pending) {
         let id = RequestId(self.next_request);
         self.next_request += 1;
-        self.pending.insert(id, (torrent, pending));
+        self.pending.insert(id, Box::new((torrent, pending)));
         self.outputs.push_back(Output::Request { id, torrent, op });
     }
 
     /// Removes a pending request that was answered.
     pub(crate) fn take_pending(&mut self, id: RequestId) -> Option<(TorrentId, Pending)> {
-        self.pending.remove(&id)
+        self.pending.remove(&id).map(|pending| *pending)
     }
 
     /// Whether a pending request affects a torrent's data. All do except reads for peers.
     pub(crate) fn awaits_storage(&self) -> bool {
         self.pending
             .values()
-            .any(|(_, pending)| !matches!(pending, Pending::Read { .. }))
+            .any(|pending| !matches!(pending.1, Pending::Read { .. }))
     }
 
     /// Bytes of pieces of all torrents that wait for their digest or for being written.
     pub(crate) fn storing_bytes(&self) -> u64 {
-        let bytes = |(_, pending): &(TorrentId, Pending)| match pending {
+        let bytes = |pending: &Box<(TorrentId, Pending)>| match &pending.1 {
             Pending::Hash { data, .. } | Pending::Write { data, .. } => data.len() as u64,
             _ => 0,
         };
@@ -95,7 +96,7 @@ impl Outbox {
         let of_torrent = self
             .pending
             .iter()
-            .filter(|(_, (other, _))| *other == torrent);
+            .filter(|(_, pending)| pending.0 == torrent);
         let cancels = of_torrent.map(|(id, _)| Output::Cancel(*id));
         self.outputs.extend(cancels);
     }

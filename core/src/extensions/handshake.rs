@@ -1,10 +1,10 @@
 //! The extended handshake (BEP 10): the extensions that each side supports, with the ids at which
 //! it receives their messages.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::bencode::{BencodeError, Dict, Encoder, Limits, scan_prefix};
+use crate::types::SortedMap;
 
 /// The maximum number of extension names that are stored per peer; more are ignored.
 pub const MAX_NAMES: usize = 64;
@@ -17,7 +17,7 @@ pub const MAX_TEXT: usize = 128;
 pub struct ExtendedHandshake {
     /// `m`: the id at which the sender receives each extension's messages. 0 in a later handshake
     /// disables the extension.
-    pub extensions: BTreeMap<String, u8>,
+    pub extensions: SortedMap<String, u8>,
     /// `v`: name and version of the client, with invalid UTF-8 replaced. It must be escaped for
     /// display.
     pub client: Option<String>,
@@ -119,7 +119,7 @@ impl ExtendedHandshake {
     }
 }
 
-fn extensions(m: Dict<'_>) -> BTreeMap<String, u8> {
+fn extensions(m: Dict<'_>) -> SortedMap<String, u8> {
     let named = m.iter().filter_map(|(name, id)| {
         let name = std::str::from_utf8(name)
             .ok()
@@ -200,7 +200,7 @@ mod tests {
         let known = [("LT_metadata".to_owned(), 1)];
         assert_eq!(
             handshake.extensions,
-            BTreeMap::from(known),
+            SortedMap::from_iter(known),
             "the other name is no UTF-8"
         );
         assert_eq!(

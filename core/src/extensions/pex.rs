@@ -1,6 +1,6 @@
 //! Peer exchange, `ut_pex` (BEP 11): peers tell each other the addresses of their connected peers.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::bencode::{Dict, Encoder, Limits, scan_prefix};
 use crate::context::misbehaved;
 use crate::io::CloseReason;
 use crate::net::{compact, disclosure};
-use crate::types::{Instant, PeerAddr};
+use crate::types::{Instant, PeerAddr, SortedSet};
 use crate::wire::Message;
 
 /// The maximum number of added peers in one message (BEP 11), and in the first one, which contains
@@ -147,12 +147,12 @@ fn flags<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = PexFlags> + use
 /// The state of peer exchange with one peer: what was sent, and how often the peer sends.
 #[derive(Debug, Default)]
 pub(crate) struct Pex {
-    told: BTreeSet<SocketAddr>,
+    told: SortedSet<SocketAddr>,
     told_at: Option<Instant>,
     /// The times of its last messages, at most [`MAX_A_MINUTE`].
     heard: VecDeque<Instant>,
     /// The peers that it is connected to as far as it said, at most [`MAX_NAMED`].
-    named: BTreeSet<SocketAddr>,
+    named: SortedSet<SocketAddr>,
 }
 
 impl Pex {

@@ -1,7 +1,7 @@
 //! Files that operating systems store in folders for themselves, and that users do not mean to
 //! share.
 
-use std::collections::BTreeSet;
+use crate::types::SortedSet;
 
 /// Files, in lower case.
 const FILES: [&str; 6] = [
@@ -30,14 +30,14 @@ const COMPANION: &str = "._";
 /// `Thumbs.db`, `desktop.ini` and the like), one flag per path.
 #[must_use]
 pub fn system_files(paths: &[&[String]]) -> Vec<bool> {
-    let all: BTreeSet<&[String]> = paths.iter().copied().collect();
+    let all: SortedSet<&[String]> = paths.iter().copied().collect();
     paths
         .iter()
         .map(|path| is_system_file(path, &all))
         .collect()
 }
 
-fn is_system_file(path: &[String], all: &BTreeSet<&[String]>) -> bool {
+fn is_system_file(path: &[String], all: &SortedSet<&[String]>) -> bool {
     let Some((name, folders)) = path.split_last() else {
         return false;
     };

@@ -6,6 +6,7 @@ mod bitfield;
 mod hash;
 mod ids;
 mod lengths;
+pub mod sort;
 mod sorted;
 mod text;
 mod time;

@@ -1,4 +1,4 @@
-//! Maps and sets as sorted vectors, for at most some hundred entries.
+//! Maps and sets as sorted vectors, for at most some thousand small entries.
 //!
 //! They are used like the standard library's, whose trees are better for many entries. But a tree's
 //! code is ten times larger, for each type of key and value: where most maps of a tab's program were
@@ -6,6 +6,8 @@
 
 use std::borrow::Borrow;
 use std::slice;
+
+use super::sort;
 
 /// A map whose iteration follows the order of the keys. Finding a key takes logarithmic time,
 /// inserting and removing one take linear time.
@@ -97,6 +99,14 @@ impl<K: Ord, V> SortedMap<K, V> {
         Some(self.entries.remove(index).1)
     }
 
+    /// Removes the entries for which the closure returns `true`, and returns their keys.
+    pub fn extract_keys_if(&mut self, mut remove: impl FnMut(&K, &mut V) -> bool) -> Vec<K> {
+        let removed = self
+            .entries
+            .extract_if(.., |(key, value)| remove(key, value));
+        removed.map(|(key, _)| key).collect()
+    }
+
     /// Removes the lowest key, with its value.
     pub fn pop_first(&mut self) -> Option<(K, V)> {
         (!self.entries.is_empty()).then(|| self.entries.remove(0))
@@ -180,9 +190,16 @@ impl<K: Ord, V> Extend<(K, V)> for SortedMap<K, V> {
 
 impl<K: Ord, V> FromIterator<(K, V)> for SortedMap<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
-        let mut map = Self::new();
-        map.extend(entries);
-        map
+        let mut entries: Vec<(K, V)> = entries.into_iter().collect();
+        sort::sort_by_ref(&mut entries, |(key, _)| key);
+        entries.dedup_by(|later, earlier| {
+            let is_same = later.0 == earlier.0;
+            if is_same {
+                std::mem::swap(later, earlier);
+            }
+            is_same
+        });
+        Self { entries }
     }
 }
 
@@ -314,9 +331,10 @@ impl<T: Ord> Extend<T> for SortedSet<T> {
 
 impl<T: Ord> FromIterator<T> for SortedSet<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
-        let mut set = Self::new();
-        set.extend(items);
-        set
+        let mut items: Vec<T> = items.into_iter().collect();
+        sort::sort(&mut items);
+        items.dedup();
+        Self { items }
     }
 }
 
@@ -367,7 +385,18 @@ mod tests {
             map.retain(|key, value| { *value /= 2; key % 2 == 0 });
             tree.retain(|key, value| { *value /= 2; key % 2 == 0 });
             prop_assert!(map.keys().eq(tree.keys()) && map.values().eq(tree.values()));
+            let is_third = |key: &u8, _: &mut u16| key % 3 == 0;
+            let thirds: Vec<u8> = tree.extract_if(.., is_third).map(|(key, _)| key).collect();
+            prop_assert_eq!(map.extract_keys_if(is_third), thirds);
             prop_assert!(map.into_iter().eq(tree));
+        }
+
+        #[test]
+        fn collected_entries_are_those_of_a_tree(entries in prop::collection::vec((0_u8..20, any::<u16>()), 0..60)) {
+            let (map, tree) = (SortedMap::from_iter(entries.clone()), BTreeMap::from_iter(entries.clone()));
+            prop_assert!(map.iter().eq(&tree));
+            let (set, tree) = (SortedSet::from_iter(entries.clone()), BTreeSet::from_iter(entries));
+            prop_assert!(set.iter().eq(&tree));
         }
 
         #[test]

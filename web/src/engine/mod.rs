@@ -58,7 +58,7 @@ pub fn start() {
     console_error_panic_hook::set_once();
     let started = Cell::new(false);
     page_port::listen(move |message| {
-        if let Some(ToWorker::Start { bridge, language }) = message.parse()
+        if let Some(ToWorker::Start { bridge, language }) = message.decode()
             && !started.replace(true)
         {
             language.set_current();
@@ -140,9 +140,9 @@ fn listen(driver: Rc<RefCell<Driver>>, follower: Option<Follower>) {
     let weak = Rc::downgrade(&driver);
     tabs::lead(move |message| enter(&weak, |driver| driver.handle_follower(message)));
     let handle = move |message: PageMessage| {
-        if let Some(parsed) = message.parse() {
+        if let Some(decoded) = message.decode() {
             enter(&Rc::downgrade(&driver), |driver| {
-                driver.handle_page(Tab::OWN, parsed, &message.attachment);
+                driver.handle_page(Tab::OWN, decoded, &message.attachment);
             });
         }
     };

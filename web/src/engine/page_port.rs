@@ -6,41 +6,40 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::MessageEvent;
 
 use crate::browser::global::scope;
+use crate::codec;
 use crate::message::{ToPage, ToWorker};
 
-/// A message of a page as text, and its attachment.
+/// A message of a page, encoded, and its attachment.
 pub(super) struct PageMessage {
-    pub(super) text: String,
+    pub(super) encoded: JsValue,
     pub(super) attachment: JsValue,
 }
 
 impl PageMessage {
-    /// The parsed message; `None` if it is invalid.
-    pub(super) fn parse(&self) -> Option<ToWorker> {
-        serde_json::from_str(&self.text).ok()
+    /// The decoded message; `None` if it is invalid.
+    pub(super) fn decode(&self) -> Option<ToWorker> {
+        codec::from_js(&self.encoded)
     }
 }
 
 /// Sends a message to the page of this worker only.
 pub(super) fn post(message: &ToPage) {
-    if let Ok(text) = serde_json::to_string(message) {
-        post_text(&text.into());
-    }
+    post_encoded(&codec::to_js(message));
 }
 
-/// As [`post`], with the message as text.
-pub(super) fn post_text(text: &JsValue) {
-    // Fails only for values that cannot be cloned; text can.
-    drop(scope().post_message(text));
+/// As [`post`], with the message encoded.
+pub(super) fn post_encoded(message: &JsValue) {
+    // Fails only for values that cannot be cloned; bytes can.
+    drop(scope().post_message(message));
 }
 
 /// Passes the page's messages to `handle`, which replaces any earlier handler. Each is an array:
-/// the message as text, and its attachment.
+/// the message, encoded, and its attachment.
 pub(super) fn listen(mut handle: impl FnMut(PageMessage) + 'static) {
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let parts: Array = event.data().unchecked_into();
         handle(PageMessage {
-            text: parts.get(0).as_string().unwrap_or_default(),
+            encoded: parts.get(0),
             attachment: parts.get(1),
         });
     });

@@ -12,10 +12,15 @@ use web_sys::MessageEvent;
 
 use super::page_port::{self, PageMessage};
 use crate::browser::global::{random, scope};
+use crate::codec::{self, Encoded};
 use crate::message::{ToPage, ToWorker};
 
-/// The name of the channel between the tabs of an origin.
-const CHANNEL: &str = "aqueduct";
+/// The name of the channel between the tabs of an origin. Tabs of other versions, whose messages are
+/// other ones, have another channel.
+fn channel_name() -> String {
+    const SHAPE: u64 = codec::shape("", &[ToWorker::SHAPE, ToPage::SHAPE]);
+    format!("aqueduct {SHAPE:x}")
+}
 
 /// A tab, identified by a random number; [`Tab::OWN`] is this worker's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,7 +73,7 @@ impl Channel {
     /// Opens the channel, and passes the messages of other tabs to `handle`, as arrays.
     fn open(mut handle: impl FnMut(Array) + 'static) -> Result<Self, JsValue> {
         let class: Function = Reflect::get(&scope(), &"BroadcastChannel".into())?.dyn_into()?;
-        let channel = Reflect::construct(&class, &Array::of1(&CHANNEL.into()))?;
+        let channel = Reflect::construct(&class, &Array::of1(&channel_name().into()))?;
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             if let Ok(message) = event.data().dyn_into() {
                 handle(message);
@@ -129,8 +134,8 @@ fn follower_message(message: &Array) -> Option<FollowerMessage> {
     match message.get(0).as_string()?.as_str() {
         kind::HELLO => Some(FollowerMessage::Hello(tab)),
         kind::TO_WORKER => {
-            let parsed = serde_json::from_str(&message.get(2).as_string()?).ok()?;
-            Some(FollowerMessage::Page(tab, parsed, message.get(3)))
+            let decoded = codec::from_js(&message.get(2))?;
+            Some(FollowerMessage::Page(tab, decoded, message.get(3)))
         }
         _ => None,
     }
@@ -138,10 +143,9 @@ fn follower_message(message: &Array) -> Option<FollowerMessage> {
 
 /// Sends a message to the pages of all tabs.
 pub(super) fn post_all(message: &ToPage) {
-    if let Ok(text) = serde_json::to_string(message) {
-        post_to_followers(Tab::ALL, &text);
-        page_port::post_text(&text.into());
-    }
+    let encoded = codec::to_js(message);
+    post_to_followers(Tab::ALL, &encoded);
+    page_port::post_encoded(&encoded);
 }
 
 /// Reports an error to all pages, as a sentence.
@@ -153,18 +157,14 @@ pub(super) fn post_error(why: &str) {
 pub(super) fn post_to(tab: Tab, message: &ToPage) {
     if tab == Tab::OWN {
         page_port::post(message);
-    } else if let Ok(text) = serde_json::to_string(message) {
-        post_to_followers(tab, &text);
+    } else {
+        post_to_followers(tab, &codec::to_js(message));
     }
 }
 
-fn post_to_followers(tab: Tab, text: &str) {
+fn post_to_followers(tab: Tab, message: &JsValue) {
     if let Some(channel) = FOLLOWERS.with_borrow(Clone::clone) {
-        channel.post(&Array::of3(
-            &kind::TO_PAGE.into(),
-            &tab.0.into(),
-            &text.into(),
-        ));
+        channel.post(&Array::of3(&kind::TO_PAGE.into(), &tab.0.into(), message));
     }
 }
 
@@ -222,14 +222,14 @@ impl Follower {
 }
 
 fn forward(channel: Option<&Channel>, tab: Tab, message: &PageMessage) {
-    match message.parse() {
+    match message.decode() {
         // Intended for this worker, not for the leader's.
         Some(ToWorker::Ping) => page_port::post(&ToPage::Pong),
         Some(_) => {
             let forwarded = Array::of4(
                 &kind::TO_WORKER.into(),
                 &tab.0.into(),
-                &message.text.as_str().into(),
+                &message.encoded,
                 &message.attachment,
             );
             channel
@@ -248,6 +248,6 @@ fn handle_leader(tab: Tab, message: &Array) {
     if kind == kind::LEADS {
         page_port::post(&ToPage::LeaderChanged);
     } else if kind == kind::TO_PAGE && (to == Some(Tab::ALL) || to == Some(tab)) {
-        page_port::post_text(&message.get(2));
+        page_port::post_encoded(&message.get(2));
     }
 }

@@ -2,7 +2,7 @@
 
 use aqueduct_core::meta::Info;
 use aqueduct_core::tunnel::{TrackerCounts, TrackerFailure};
-use aqueduct_core::types::visible;
+use aqueduct_core::types::{sort, visible};
 use aqueduct_core::{Failure, PeerFailure, Snapshot, TorrentSnapshot};
 
 use super::creation::{Creation, Creations};
@@ -39,7 +39,7 @@ pub(super) fn state(sources: Sources<'_>) -> State {
         .iter()
         .filter_map(|snapshot| Some((sources.torrents.get(snapshot.torrent)?, snapshot)))
         .collect();
-    all.sort_by_key(|(torrent, _)| (torrent.added, torrent.id));
+    sort::sort_by_key(&mut all, |(torrent, _)| (torrent.added, torrent.id));
     let (mut torrents, mut removed, unknown) = (Vec::new(), Vec::new(), Swarm::default());
     for (known, snapshot) in all {
         if known.delete_at.is_some() {

@@ -1,4 +1,4 @@
-//! The messages between page and worker: JSON text, at most a few times per second, so that its
+//! The messages between page and worker, encoded as in `codec.rs`: at most a few times per second, so that its
 //! cost does not matter.
 //!
 //! A message that arrives before the worker has set its handler is lost, so the worker sends the
@@ -13,8 +13,7 @@ mod opened;
 mod settings;
 mod torrent;
 
-use serde::{Deserialize, Serialize};
-
+use crate::codec::Encoded;
 use crate::texts::Language;
 
 pub use self::opened::{
@@ -27,7 +26,7 @@ pub use self::torrent::{
 };
 
 /// A message from the page to the worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encoded)]
 pub enum ToWorker {
     /// The first message. Later ones of this kind are ignored.
     Start {
@@ -100,7 +99,7 @@ pub enum ToWorker {
 }
 
 /// One of the user's own files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encoded)]
 pub struct SharedFile {
     /// The components of its path below the torrent's folder; empty if the torrent is this single
     /// file.
@@ -110,7 +109,7 @@ pub struct SharedFile {
 }
 
 /// The user's choices for a torrent that is created.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encoded)]
 pub struct Sharing {
     /// Trackers besides the bridge's own.
     pub trackers: Vec<String>,
@@ -121,7 +120,7 @@ pub struct Sharing {
 }
 
 /// A message from the worker to the page.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Encoded)]
 pub enum ToPage {
     /// The worker is running and waits for [`ToWorker::Start`].
     Loaded,
@@ -168,7 +167,7 @@ pub enum ToPage {
 }
 
 /// The result of a message that adds a torrent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encoded)]
 pub enum Outcome {
     /// It is in the list now.
     Added,
@@ -179,7 +178,7 @@ pub enum Outcome {
 }
 
 /// Why the worker is not running.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encoded)]
 pub enum Blocked {
     /// Another tab of this browser runs the engine; this one takes over when that one is closed.
     OtherTab,
@@ -195,7 +194,7 @@ pub enum Blocked {
 }
 
 /// The complete state that the page shows.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Encoded)]
 pub struct State {
     /// The session with the bridge.
     pub bridge: BridgeStatus,
@@ -208,7 +207,7 @@ pub struct State {
 }
 
 /// A removed torrent whose data still exist.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encoded)]
 pub struct Removed {
     /// As in [`Torrent::id`].
     pub id: u32,
@@ -219,7 +218,7 @@ pub struct Removed {
 }
 
 /// The session with the bridge.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encoded)]
 pub enum BridgeStatus {
     /// Its WebSocket is being opened.
     #[default]
@@ -241,7 +240,7 @@ pub enum BridgeStatus {
 }
 
 /// What passes through the bridge. All data from and to peers do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encoded)]
 pub struct BridgeLink {
     /// How long a message to the bridge and its answer take, in milliseconds, while the bridge
     /// accepts the tab.
@@ -250,27 +249,4 @@ pub struct BridgeLink {
     pub received: u64,
     /// Bytes sent to it since the page was opened.
     pub sent: u64,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_survives_the_way_between_page_and_worker() {
-        let sent = ToWorker::SetPriority {
-            id: 3,
-            file: 7,
-            priority: Priority::High,
-        };
-        let text = serde_json::to_string(&sent).unwrap();
-        assert_eq!(serde_json::from_str::<ToWorker>(&text).unwrap(), sent);
-    }
-
-    #[test]
-    fn sizes_beyond_the_exact_range_of_javascript_numbers_survive() {
-        let sent = ToPage::FilesDone(1, vec![u64::MAX, (1 << 53) + 1]);
-        let text = serde_json::to_string(&sent).unwrap();
-        assert_eq!(serde_json::from_str::<ToPage>(&text).unwrap(), sent);
-    }
 }

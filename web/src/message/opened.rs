@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::TorrentOptions;
+use crate::codec::Encoded;
 
 /// What a page shows of the opened torrent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encoded)]
 pub struct View {
     /// The torrent.
     pub torrent: u32,
@@ -14,7 +15,7 @@ pub struct View {
 }
 
 /// A tab of an opened torrent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encoded)]
 pub enum Pane {
     /// Its files.
     #[default]
@@ -30,7 +31,7 @@ pub enum Pane {
 }
 
 /// A connected peer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encoded)]
 pub struct PeerRow {
     /// A number that identifies its connection.
     pub conn: u64,
@@ -65,7 +66,7 @@ pub struct PeerRow {
 }
 
 /// How data of a peer arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encoded)]
 pub enum Route {
     /// The bridge is connected to it over TCP.
     Tcp,
@@ -78,7 +79,7 @@ pub enum Route {
 }
 
 /// What of a connection between the bridge and a peer is encrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encoded)]
 pub enum Encrypted {
     /// Nothing.
     Nothing,
@@ -89,7 +90,7 @@ pub enum Encrypted {
 }
 
 /// One of the trackers that a torrent names.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encoded)]
 pub struct TrackerRow {
     /// Its URL, with control characters made visible.
     pub url: String,
@@ -104,7 +105,7 @@ pub struct TrackerRow {
 }
 
 /// The last answer of a tracker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encoded)]
 pub enum TrackerAnswer {
     /// There was none yet.
     #[default]
@@ -123,7 +124,7 @@ pub enum TrackerAnswer {
 }
 
 /// Which pieces are complete.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encoded)]
 pub struct PieceMap {
     /// The number of pieces.
     pub number: u32,
@@ -135,7 +136,7 @@ pub struct PieceMap {
 }
 
 /// What a .torrent file says besides its metadata; as received.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Encoded)]
 #[serde(default)]
 pub struct Facts {
     /// Web addresses that have the files, too (BEP 19).
@@ -149,7 +150,7 @@ pub struct Facts {
 }
 
 /// The details of a torrent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encoded)]
 pub struct Details {
     /// The v1 info-hash in hexadecimal digits, if it has one.
     pub v1: Option<String>,

@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::Encoded;
+
 /// The least and the largest number of peers per torrent that can be set. A tab has at most so many
 /// peers in all torrents together.
 pub const PEERS: std::ops::RangeInclusive<u16> = 1..=200;
 
 /// Settings for all torrents. They are stored by the page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encoded)]
 #[serde(default)]
 pub struct Settings {
     /// The rate limits over all torrents.
@@ -33,7 +35,7 @@ impl Default for Settings {
 }
 
 /// Rate limits in payload bytes per second; `None`: no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Encoded)]
 pub struct Limits {
     /// The limit on downloads.
     pub down: Option<u64>,
@@ -42,7 +44,7 @@ pub struct Limits {
 }
 
 /// The user's choices for one torrent. They are stored with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Encoded)]
 #[serde(default)]
 pub struct TorrentOptions {
     /// Its own rate limits. Those over all torrents also apply.
@@ -54,7 +56,7 @@ pub struct TorrentOptions {
 }
 
 /// What to do with a torrent that is complete.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Encoded)]
 pub enum WhenComplete {
     /// Seed without an end.
     #[default]

@@ -1,9 +1,9 @@
 //! A torrent as the page shows it.
 
-use serde::{Deserialize, Serialize};
+use crate::codec::Encoded;
 
 /// A torrent.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Encoded)]
 pub struct Torrent {
     /// Its number in messages between page and worker.
     pub id: u32,
@@ -53,7 +53,7 @@ impl Torrent {
 }
 
 /// The activity of a torrent; the first word of its status on the page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encoded)]
 pub enum Phase {
     /// Looking for peers.
     #[default]
@@ -88,7 +88,7 @@ impl Phase {
 }
 
 /// The progress of a torrent, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encoded)]
 pub struct Progress {
     /// Size of all files; `None` until the metadata are known.
     pub total: Option<u64>,
@@ -103,7 +103,7 @@ pub struct Progress {
 }
 
 /// The traffic of a torrent. Rates are in payload bytes per second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encoded)]
 pub struct Traffic {
     /// Download rate.
     pub down: u64,
@@ -116,7 +116,7 @@ pub struct Traffic {
 }
 
 /// The number of connected peers of a torrent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encoded)]
 pub struct Peers {
     /// All of them.
     pub connected: u32,
@@ -129,7 +129,7 @@ pub struct Peers {
 }
 
 /// Pieces that are missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encoded)]
 pub struct Missing {
     /// The index of the first one.
     pub first: u32,
@@ -138,7 +138,7 @@ pub struct Missing {
 }
 
 /// The state of the search for a torrent's peers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encoded)]
 pub struct Search {
     /// Why it has not started, if it has not.
     pub waiting: Option<WaitReason>,
@@ -152,7 +152,7 @@ pub struct Search {
 
 /// Why a torrent is not in its swarm: the bridge limits how many swarms a tab may join, and how
 /// fast.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encoded)]
 pub enum WaitReason {
     /// This many torrents are in their swarms, which is the bridge's limit.
     AllInUse(u32),
@@ -161,7 +161,7 @@ pub enum WaitReason {
 }
 
 /// The results from a torrent's trackers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encoded)]
 pub struct TrackerSearch {
     /// Named by the torrent.
     pub named: u32,
@@ -186,7 +186,7 @@ pub struct TrackerSearch {
 }
 
 /// The results from the DHT.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encoded)]
 pub struct DhtSearch {
     /// The number of nodes that the bridge knows.
     pub nodes: u32,
@@ -205,7 +205,7 @@ impl TrackerSearch {
 }
 
 /// The number of found peers by state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encoded)]
 pub struct PeerSearch {
     /// Addresses found so far.
     pub found: u32,
@@ -224,7 +224,7 @@ pub struct PeerSearch {
 }
 
 /// One file of a torrent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encoded)]
 pub struct FileRow {
     /// Its index in the torrent.
     pub index: u32,
@@ -244,7 +244,7 @@ pub struct FileRow {
 }
 
 /// Whether the user wants a file, and how soon.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encoded)]
 pub enum Priority {
     /// It is not downloaded.
     Skip,

@@ -2,6 +2,8 @@
 
 use std::cmp::{Ordering, Reverse};
 
+use aqueduct_core::types::sort;
+
 use super::words::progress;
 use crate::format::{rate, size};
 use crate::message::{Phase, Torrent};
@@ -196,8 +198,8 @@ impl Line {
 /// The torrents that the list shows, in its order.
 pub(crate) fn arrange(mut lines: Vec<Line>, filter: &Filter, order: Order) -> Vec<u32> {
     lines.retain(|line| line.passes(filter));
-    lines.sort_by_key(|line| (Reverse(line.added), Reverse(line.id)));
-    lines.sort_by(|a, b| a.cmp_by(order.key, b));
+    sort::sort_by_key(&mut lines, |line| (Reverse(line.added), Reverse(line.id)));
+    sort::sort_by(&mut lines, |a, b| a.cmp_by(order.key, b));
     if order.reversed {
         lines.reverse();
     }

@@ -1,8 +1,7 @@
 //! What the user has chosen in the list: filter, order, selected torrents, the opened one, and the
 //! row that the keyboard is at.
 
-use std::collections::BTreeSet;
-
+use aqueduct_core::types::SortedSet;
 use leptos::prelude::*;
 
 use super::arrange::{Filter, Line, Order, Totals, arrange};
@@ -55,7 +54,7 @@ pub(crate) struct ListView {
     pub(crate) filter: RwSignal<Filter>,
     pub(crate) order: RwSignal<Order>,
     /// Selected torrents; those that the list does not show do not count.
-    selected: RwSignal<BTreeSet<u32>>,
+    selected: RwSignal<SortedSet<u32>>,
     /// The row that was selected last, from which a range extends.
     anchor: StoredValue<Option<u32>>,
     /// The row that had the focus last.
@@ -223,7 +222,7 @@ impl ListView {
         self.selected.set(if is_selected {
             rows.into_iter().collect()
         } else {
-            BTreeSet::new()
+            SortedSet::new()
         });
     }
 }
@@ -272,7 +271,7 @@ fn settle(old: Option<&Rows>, ids: Vec<u32>, order: Order, now: f64) -> Rows {
 }
 
 fn has_same(some: &[u32], others: &[u32]) -> bool {
-    let set = |ids: &[u32]| ids.iter().copied().collect::<BTreeSet<_>>();
+    let set = |ids: &[u32]| ids.iter().copied().collect::<SortedSet<_>>();
     some.len() == others.len() && set(some) == set(others)
 }
 

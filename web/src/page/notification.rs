@@ -1,7 +1,6 @@
 //! Notifications of complete downloads, if the user wants them and the browser allows them.
 
-use std::collections::BTreeSet;
-
+use aqueduct_core::types::SortedSet;
 use js_sys::{Function, Object, Promise, Reflect};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
@@ -41,9 +40,9 @@ pub(super) async fn ask() -> bool {
 
 /// Tells of each download that is complete while nobody looks at the page.
 pub(super) fn notify_when_complete(model: Model, preferences: Preferences) {
-    let running = StoredValue::new(BTreeSet::new());
+    let running = StoredValue::new(SortedSet::new());
     Effect::new(move |_| {
-        let (mut downloads, mut complete) = (BTreeSet::new(), Vec::new());
+        let (mut downloads, mut complete) = (SortedSet::new(), Vec::new());
         model.torrents.with(|all| {
             for entry in all {
                 entry.torrent.with(|torrent| {

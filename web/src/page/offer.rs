@@ -1,8 +1,7 @@
 //! The user's own files that may be shared: chosen files, dropped files and folders.
 
-use std::collections::BTreeSet;
-
 use aqueduct_core::meta::system_files;
+use aqueduct_core::types::{SortedSet, sort};
 use js_sys::{Array, Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -66,7 +65,7 @@ impl Offer {
     /// folder with the default name.
     fn from_files(found: Found) -> Option<Self> {
         let (mut found, left_out) = without_system_files(found);
-        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        sort::sort_by(&mut found, |(a, _), (b, _)| a.cmp(b));
         let (first, _) = found.first()?;
         let top = first.first().cloned()?;
         let has_one_top = found.iter().all(|(path, _)| path.first() == Some(&top))
@@ -123,7 +122,7 @@ fn without_system_files(found: Found) -> (Found, Vec<String>) {
         .into_iter()
         .zip(flags)
         .partition(|(_, is_system)| *is_system);
-    let names: BTreeSet<String> = system
+    let names: SortedSet<String> = system
         .into_iter()
         .filter_map(|((mut path, _), _)| path.pop())
         .collect();

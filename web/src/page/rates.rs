@@ -1,8 +1,9 @@
 //! The rates of the last ten minutes, of each torrent and of all, for plots.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use aqueduct_core::types::SortedMap;
 use leptos::prelude::*;
 
 use super::model::Model;
@@ -89,7 +90,7 @@ fn tenths(coordinate: f64) -> String {
 /// The histories of all torrents. Copies share them.
 #[derive(Clone, Copy)]
 pub(crate) struct Rates {
-    histories: StoredValue<BTreeMap<Of, History>>,
+    histories: StoredValue<SortedMap<Of, History>>,
     /// Changes with each sample.
     samples: RwSignal<u64>,
 }
@@ -130,7 +131,7 @@ impl Rates {
 }
 
 /// Adds a sample to each history, and drops those of torrents that are gone.
-fn record(histories: &mut BTreeMap<Of, History>, at: f64, current: &[(u32, u64, u64)]) {
+fn record(histories: &mut SortedMap<Of, History>, at: f64, current: &[(u32, u64, u64)]) {
     histories.retain(|of, _| of.is_none_or(|id| current.iter().any(|(other, ..)| *other == id)));
     let total = current
         .iter()
@@ -138,8 +139,7 @@ fn record(histories: &mut BTreeMap<Of, History>, at: f64, current: &[(u32, u64, 
     let each = current.iter().map(|(id, down, up)| (Some(*id), *down, *up));
     for (of, down, up) in each.chain([(None, total.0, total.1)]) {
         histories
-            .entry(of)
-            .or_default()
+            .get_or_insert_with(of, History::default)
             .push(Sample { at, down, up });
     }
 }
@@ -148,8 +148,8 @@ fn record(histories: &mut BTreeMap<Of, History>, at: f64, current: &[(u32, u64, 
 mod tests {
     use super::*;
 
-    fn recorded(rates: &[(f64, u64)]) -> BTreeMap<Of, History> {
-        let mut histories = BTreeMap::new();
+    fn recorded(rates: &[(f64, u64)]) -> SortedMap<Of, History> {
+        let mut histories = SortedMap::new();
         for (at, down) in rates {
             record(&mut histories, *at, &[(1, *down, 0), (2, 10, 5)]);
         }

@@ -1,6 +1,7 @@
 //! Subtitles of a video, from the other files of its torrent. Browsers read WebVTT alone, so SubRip is
 //! converted.
 
+use aqueduct_core::types::sort;
 use js_sys::{Array, Function, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -42,7 +43,7 @@ pub(super) fn for_video(video: &str, rows: &[FileRow]) -> Vec<(String, FileRow)>
         .filter(is_subtitles)
         .map(|row| (label(stem, &row.name), row.clone()))
         .collect();
-    found.sort_by_key(|(_, row)| !row.name.starts_with(stem));
+    sort::sort_by_key(&mut found, |(_, row)| !row.name.starts_with(stem));
     found.truncate(MAX_FILES);
     found
 }

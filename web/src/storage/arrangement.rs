@@ -4,10 +4,10 @@
 //! with very many files the small ones are combined: each container has a run of consecutive files
 //! in the torrent's order, and a piece of a thousand small files is one write.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use aqueduct_core::meta::Info;
+use aqueduct_core::types::SortedMap;
 
 use super::error::FsError;
 use super::opfs::Folder;
@@ -133,7 +133,7 @@ impl Arrangement {
     /// Each stored file with the torrent's files in it, each with its end in the stored file if it
     /// has the length in `lengths`. Files of length 0 are left out.
     pub(crate) fn stored(&self, lengths: &[u64]) -> Vec<(Slot, Vec<(usize, u64)>)> {
-        let mut stored: BTreeMap<usize, (Slot, Vec<(usize, u64)>)> = BTreeMap::new();
+        let mut stored: SortedMap<usize, (Slot, Vec<(usize, u64)>)> = SortedMap::new();
         for (file, length) in lengths
             .iter()
             .enumerate()
@@ -141,8 +141,7 @@ impl Arrangement {
         {
             let slot = self.slot(file);
             stored
-                .entry(slot.first)
-                .or_insert_with(|| (slot, Vec::new()))
+                .get_or_insert_with(slot.first, || (slot, Vec::new()))
                 .1
                 .push((file, slot.at + length));
         }

@@ -1,7 +1,7 @@
 //! The messages between the engine's worker and the storage worker.
 //!
 //! Those of one callback of the browser leave together ([`Outbox`]): an array of the messages with
-//! their numbers, as JSON, and of their attachments, which are transferred. Every [`Request`] is
+//! their numbers, encoded, and of their attachments, which are transferred. Every [`Request`] is
 //! answered once, under its number: with [`Answer::Done`], unless it says otherwise, or with
 //! [`Answer::Failed`]. Writes, flushes and everything else that touches files are carried
 //! out in the order in which they were requested.
@@ -11,10 +11,10 @@ use std::cell::RefCell;
 use aqueduct_core::OpError;
 use aqueduct_core::types::TorrentId;
 use js_sys::{Array, ArrayBuffer};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::space::Need;
+use crate::codec::{self, Encoded};
 use crate::texts::Language;
 
 /// The name of the storage worker, before the tag of its language.
@@ -35,7 +35,7 @@ pub(crate) fn language_in(name: &str) -> Option<Language> {
 }
 
 /// A range of a torrent's bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encoded)]
 pub(super) struct Span {
     pub(super) torrent: u32,
     /// The offset of the first byte in the torrent.
@@ -51,7 +51,7 @@ impl Span {
 }
 
 /// From the engine's worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encoded)]
 pub(super) enum Request {
     /// The folder of a torrent to which other requests refer. The attachment is its raw `info`
     /// dictionary.
@@ -101,7 +101,7 @@ pub(super) enum Request {
 }
 
 /// From the storage worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encoded)]
 pub(super) enum Answer {
     /// It holds the lock of the storage and takes requests.
     Ready,
@@ -139,13 +139,12 @@ pub(super) struct Envelope<T> {
     pub(super) attachment: Option<ArrayBuffer>,
 }
 
-impl<T: DeserializeOwned> Envelope<T> {
+impl<T: Encoded> Envelope<T> {
     /// Unpacks a received value; empty if it does not consist of such messages.
     pub(super) fn unpack(value: JsValue) -> Vec<Self> {
         let unpacked = || {
             let value: Array = value.dyn_into().ok()?;
-            let text = value.get(0).as_string()?;
-            let messages: Vec<(u64, T)> = serde_json::from_str(&text).ok()?;
+            let messages: Vec<(u64, T)> = codec::from_js(&value.get(0))?;
             let attachments: Array = value.get(1).dyn_into().ok()?;
             let received = messages.into_iter().zip(attachments);
             let envelopes = received.map(|((number, message), attachment)| Self {
@@ -169,7 +168,7 @@ impl<T> Default for Outbox<T> {
     }
 }
 
-impl<T: Serialize> Outbox<T> {
+impl<T: Encoded> Outbox<T> {
     /// Adds a message. Returns whether it is the first one since [`Outbox::take`].
     pub(super) fn push(&self, envelope: Envelope<T>) -> bool {
         let mut waiting = self.0.borrow_mut();
@@ -183,18 +182,17 @@ impl<T: Serialize> Outbox<T> {
         if waiting.is_empty() {
             return None;
         }
-        let messages: Vec<_> = waiting.iter().map(|e| (e.number, &e.message)).collect();
-        let text = serde_json::to_string(&messages).unwrap_or_default();
-        let attachments = waiting.iter().map(|e| e.attachment.as_ref());
-        let none = JsValue::UNDEFINED;
-        let all: Array = attachments
-            .clone()
-            .map(|attachment| attachment.map_or(&none, AsRef::as_ref))
-            .collect();
-        Some((
-            Array::of2(&text.into(), &all),
-            attachments.flatten().collect(),
-        ))
+        let (all, transferred) = (Array::new(), Array::new());
+        let mut messages = Vec::with_capacity(waiting.len());
+        for envelope in waiting {
+            messages.push((envelope.number, envelope.message));
+            let attachment = JsValue::from(envelope.attachment);
+            if !attachment.is_undefined() {
+                transferred.push(&attachment);
+            }
+            all.push(&attachment);
+        }
+        Some((Array::of2(&codec::to_js(&messages), &all), transferred))
     }
 
     /// Removes all messages.

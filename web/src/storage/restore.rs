@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aqueduct_core::Resumed;
 use aqueduct_core::meta::Info;
 use aqueduct_core::resume::Record;
-use aqueduct_core::types::visible;
+use aqueduct_core::types::{sort, visible};
 
 use super::arrangement::arrangement_in;
 use super::error::FsError;
@@ -107,7 +107,9 @@ pub(crate) async fn read_all(torrents: &Folder) -> Result<Earlier, FsError> {
             }
         }
     }
-    found.sort_by(|(a, one), (b, other)| (one.added, a).cmp(&(other.added, b)));
+    sort::sort_by(&mut found, |(a, one), (b, other)| {
+        (one.added, a).cmp(&(other.added, b))
+    });
     for (folder, record) in found {
         match restore(torrents, &folder, *record).await {
             Ok(restored) => earlier.restored.push(restored),
@@ -219,7 +221,7 @@ async fn resumed(
         .flat_map(|file| pieces_of(info, file))
         .map(|piece| piece.get())
         .collect();
-    check.sort_unstable();
+    sort::sort(&mut check);
     check.dedup();
     Ok(Resumed::Record {
         have: record.have.clone(),

@@ -3,10 +3,9 @@
 //! The estimate that browsers give is deliberately wrong, so that pages learn nothing about the
 //! disk. Instead, a file is extended, which counts against the page's quota and writes nothing.
 
-use serde::{Deserialize, Serialize};
-
 use super::error::FsError;
 use super::opfs::{Folder, SyncFile};
+use crate::codec::Encoded;
 
 /// The file that is extended, in the origin's root.
 const PROBE: &str = "room";
@@ -15,7 +14,7 @@ const PROBE: &str = "room";
 const STEPS: u32 = 10;
 
 /// The space that is still needed, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encoded)]
 pub(crate) struct Need {
     /// Needed by this torrent.
     pub(crate) own: u64,

@@ -4,8 +4,10 @@ use std::cell::Cell;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::Encoded;
+
 /// A language of the page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encoded)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     /// English, also for users of languages that the page lacks.

@@ -4,12 +4,10 @@
 //! with its sender. The piece is then downloaded from a single peer. If it fails again, that peer
 //! is at fault. If it is correct, every peer whose block differs from the correct piece is.
 
-use std::collections::BTreeMap;
-
 use sha1::{Digest, Sha1};
 
 use crate::io::Rope;
-use crate::types::{PeerIdentity, Piece, Sha1Digest};
+use crate::types::{PeerIdentity, Piece, Sha1Digest, SortedMap, sort};
 
 /// The maximum number of failed pieces that are remembered; the one with the lowest index is
 /// dropped first. If more fail at the same time, the torrent is being flooded, and each offender is
@@ -19,7 +17,7 @@ const REMEMBERED: usize = 64;
 /// The blocks of failed pieces, by digest.
 #[derive(Debug, Default)]
 pub(crate) struct Blame {
-    failed: BTreeMap<Piece, Vec<(Option<PeerIdentity>, Sha1Digest)>>,
+    failed: SortedMap<Piece, Vec<(Option<PeerIdentity>, Sha1Digest)>>,
 }
 
 impl Blame {
@@ -40,7 +38,7 @@ impl Blame {
         if let Some(first) = senders.next()
             && senders.all(|who| who == first)
         {
-            self.failed.entry(piece).or_default();
+            self.failed.get_or_insert_with(piece, Vec::new);
             return Some(*first);
         }
         if self.failed.len() >= REMEMBERED {
@@ -66,7 +64,7 @@ impl Blame {
             .map(|block| <Sha1Digest>::from(Sha1::digest(block)));
         let differing = good.zip(&before).filter(|(good, (_, sent))| good != sent);
         let mut liars: Vec<PeerIdentity> = differing.filter_map(|(_, (who, _))| *who).collect();
-        liars.sort_unstable();
+        sort::sort(&mut liars);
         liars.dedup();
         liars
     }

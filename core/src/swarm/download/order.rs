@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::rarest_first::RarestFirst;
 use crate::io::PriorityRange;
-use crate::types::{Bitfield, Instant, Lengths, Piece};
+use crate::types::{Bitfield, Instant, Lengths, Piece, sort};
 
 /// Ranges of pieces that are downloaded before all others, each from its start; the range with the
 /// nearest deadline comes first. All other pieces are downloaded rarest first (BEP 3).
@@ -22,7 +22,7 @@ impl FetchOrder {
     pub(super) fn set(&mut self, now: Instant, lengths: &Lengths, ranges: &[PriorityRange]) {
         let mut sorted = ranges.to_vec();
         // Stable, so that ranges with the same deadline keep their order.
-        sorted.sort_by_key(|range| range.deadline);
+        sort::sort_by_key(&mut sorted, |range| range.deadline);
         let (awaited, others) = sorted.split_at(sorted.partition_point(|r| r.deadline <= now));
         let pieces = |range| pieces_of(lengths, range);
         self.ranges = awaited.iter().filter_map(pieces).collect();

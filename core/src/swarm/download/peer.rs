@@ -1,12 +1,12 @@
 //! Our requests to one peer, and how it answers them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::pipeline::Pipeline;
 use super::refusals::Refusals;
 use crate::net::Rate;
 use crate::swarm::peers::{Peer, Progress};
-use crate::types::{Block, Instant, Piece};
+use crate::types::{Block, Instant, Piece, SortedSet};
 
 /// The maximum number of allowed-fast pieces per peer (BEP 6). More are ignored.
 const MAX_ALLOWED_FAST: usize = 64;
@@ -35,7 +35,7 @@ pub(crate) struct PeerDownload {
     /// The number of these that are open.
     pub(super) pickable: u32,
     /// Pieces that we may request while it chokes us (BEP 6).
-    pub(super) allowed_fast: BTreeSet<Piece>,
+    pub(super) allowed_fast: SortedSet<Piece>,
     /// Pieces of which it rejected a block; other peers are asked for them first.
     pub(super) refusals: Refusals,
     pub(super) pipeline: Pipeline,
@@ -62,7 +62,7 @@ impl PeerDownload {
             counted_as_seed: false,
             useful: 0,
             pickable: 0,
-            allowed_fast: BTreeSet::new(),
+            allowed_fast: SortedSet::new(),
             refusals: Refusals::default(),
             pipeline: Pipeline::default(),
             requests: VecDeque::new(),

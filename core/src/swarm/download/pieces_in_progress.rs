@@ -1,22 +1,21 @@
 //! The pieces in progress of one torrent.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use bytes::Bytes;
 
 use super::in_progress::{Arrival, PieceInProgress};
 use super::source::Source;
 use crate::io::Rope;
-use crate::types::{Block, Instant, PeerIdentity, Piece};
+use crate::types::{Block, Instant, PeerIdentity, Piece, SortedMap, SortedSet};
 
 /// The pieces in progress. With small pieces there are thousands, most of which only wait for blocks
 /// that are requested already, so those with free blocks are listed: whoever searches for a block to
 /// request looks at them alone.
 #[derive(Debug, Default)]
 pub(super) struct PiecesInProgress {
-    pieces: BTreeMap<Piece, PieceInProgress>,
+    /// In boxes, since thousands of them move when one is inserted before them.
+    pieces: SortedMap<Piece, Box<PieceInProgress>>,
     /// Those with blocks that have not arrived and are not requested.
-    with_free: BTreeSet<Piece>,
+    with_free: SortedSet<Piece>,
 }
 
 impl PiecesInProgress {
@@ -29,7 +28,7 @@ impl PiecesInProgress {
     }
 
     pub(super) fn insert(&mut self, piece: Piece, progress: PieceInProgress) {
-        self.pieces.insert(piece, progress);
+        self.pieces.insert(piece, Box::new(progress));
         self.update(piece);
     }
 
@@ -40,7 +39,7 @@ impl PiecesInProgress {
     ) -> Option<(Rope, Vec<Option<PeerIdentity>>)> {
         let progress = self.pieces.remove(&piece);
         self.update(piece);
-        progress.map(PieceInProgress::into_piece)
+        progress.map(|progress| progress.into_piece())
     }
 
     /// Removes all pieces. Returns each with the number of bytes received for it.
@@ -52,9 +51,9 @@ impl PiecesInProgress {
 
     /// Removes and returns the pieces of which nothing has arrived and nothing is requested.
     pub(super) fn take_untouched(&mut self) -> Vec<Piece> {
-        let untouched = |_: &Piece, progress: &mut PieceInProgress| progress.is_untouched();
-        let removed = self.pieces.extract_if(.., untouched);
-        let removed: Vec<Piece> = removed.map(|(piece, _)| piece).collect();
+        let removed = self
+            .pieces
+            .extract_keys_if(|_, progress| progress.is_untouched());
         removed.iter().for_each(|piece| self.update(*piece));
         removed
     }
@@ -82,7 +81,7 @@ impl PiecesInProgress {
     /// The pieces with free blocks, in order.
     pub(super) fn with_free(&self) -> impl Iterator<Item = (Piece, &PieceInProgress)> {
         let pieces = self.with_free.iter();
-        pieces.filter_map(|piece| Some((*piece, self.pieces.get(piece)?)))
+        pieces.filter_map(|piece| Some((*piece, &**self.pieces.get(piece)?)))
     }
 
     /// Takes a free block of a piece for a source, which should send it by `due`, and which owns the
@@ -99,7 +98,7 @@ impl PiecesInProgress {
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Piece, &mut PieceInProgress)> {
         self.pieces
             .iter_mut()
-            .map(|(piece, progress)| (*piece, progress))
+            .map(|(piece, progress)| (*piece, &mut **progress))
     }
 
     /// Releases a block that a peer will not send.

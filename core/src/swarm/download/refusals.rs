@@ -1,10 +1,9 @@
 //! Pieces of which a peer rejected a block (BEP 6). They are requested again after a pause, to
 //! avoid a loop.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::types::{Instant, Piece};
+use crate::types::{Instant, Piece, SortedMap};
 
 /// The first pause. A first reject is often temporary: the queue was full, or a choke crossed the
 /// request.
@@ -13,7 +12,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(BTreeMap<Piece, Refusal>);
+pub(crate) struct Refusals(SortedMap<Piece, Refusal>);
 
 #[derive(Debug)]
 struct Refusal {
@@ -24,7 +23,7 @@ struct Refusal {
 impl Refusals {
     /// Records a reject. Rejects of requests that were in flight at the same time count once.
     pub(crate) fn add(&mut self, now: Instant, piece: Piece) {
-        let refusal = self.0.entry(piece).or_insert(Refusal {
+        let refusal = self.0.get_or_insert_with(piece, || Refusal {
             until: now,
             pause: FIRST_PAUSE / 2,
         });

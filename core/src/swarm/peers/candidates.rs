@@ -1,7 +1,6 @@
 //! The addresses to dial, ranked by earlier attempts.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use crate::extensions::PexFlags;
 use crate::net::{
     Blocklist, DialHistory, Network, Ranking, disclosure, is_shared, is_usable, network, takes_more,
 };
-use crate::types::{Instant, PeerAddr, PeerId, PeerIdentity, PeerSource};
+use crate::types::{Instant, PeerAddr, PeerId, PeerIdentity, PeerSource, SortedMap, SortedSet};
 
 /// Why an address is not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,13 +62,13 @@ impl Candidate {
 /// The candidate addresses of one torrent.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
-    known: BTreeMap<PeerAddr, Candidate>,
-    banned_networks: BTreeSet<Network>,
-    banned_addrs: BTreeSet<PeerAddr>,
-    banned_ids: BTreeSet<PeerId>,
+    known: SortedMap<PeerAddr, Candidate>,
+    banned_networks: SortedSet<Network>,
+    banned_addrs: SortedSet<PeerAddr>,
+    banned_ids: SortedSet<PeerId>,
     blocklist: Arc<Blocklist>,
     /// Addresses that the blocklist kept away.
-    blocked: BTreeSet<IpAddr>,
+    blocked: SortedSet<IpAddr>,
     limit: usize,
 }
 
@@ -239,9 +238,7 @@ impl Candidates {
     /// their connections are closed.
     pub(crate) fn forget_public(&mut self) -> Vec<PeerAddr> {
         self.known
-            .extract_if(.., |_, c| !c.history.source().suits_private())
-            .map(|(addr, _)| addr)
-            .collect()
+            .extract_keys_if(|_, c| !c.history.source().suits_private())
     }
 
     /// Makes addresses available whose connections ended because neither side needed anything.
@@ -309,7 +306,7 @@ impl Candidates {
     }
 }
 
-fn bounded_insert<T: Ord>(set: &mut BTreeSet<T>, item: T) {
+fn bounded_insert<T: Ord>(set: &mut SortedSet<T>, item: T) {
     if set.len() >= BANS {
         set.pop_first();
     }

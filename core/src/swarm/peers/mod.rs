@@ -24,7 +24,7 @@ use crate::context::Context;
 use crate::io::{CloseReason, DialKind, Output};
 use crate::net::{Network, is_shared, network};
 use crate::types::{
-    ConnId, InfoHashV1, Instant, PeerAddr, PeerIdentity, Piece, SortedMap, SortedSet,
+    ConnId, InfoHashV1, Instant, PeerAddr, PeerIdentity, Piece, SortedMap, SortedSet, sort,
 };
 use crate::wire::Message;
 
@@ -363,7 +363,7 @@ impl Peers {
         let mut all: Vec<_> = all
             .map(|(conn, p)| (p.peer_id, p.connected_at, conn))
             .collect();
-        all.sort_unstable();
+        sort::sort(&mut all);
         let pairs = all.array_windows();
         pairs
             .filter(|[older, younger]| older.0 == younger.0)
@@ -376,7 +376,7 @@ impl Peers {
     pub(crate) fn surplus(&self, limit: usize, received: impl Fn(ConnId) -> u64) -> Vec<ConnId> {
         let number = self.len().saturating_sub(limit);
         let mut conns = self.conns();
-        conns.sort_by_key(|conn| (received(*conn), Reverse(*conn)));
+        sort::sort_by_key(&mut conns, |conn| (received(*conn), Reverse(*conn)));
         conns.truncate(number);
         conns
     }

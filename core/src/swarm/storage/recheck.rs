@@ -5,9 +5,9 @@
 //! but it is not served, new peers are not told of it, and nothing is reported as finished while a
 //! piece is in doubt. Requests for it wait.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use crate::types::{Bitfield, Instant, Lengths, Piece};
+use crate::types::{Bitfield, Instant, Lengths, Piece, SortedSet};
 
 /// The pieces to read and hash again.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Recheck {
     listed: Bitfield,
     /// Pieces that peers wait for; they are read first.
     hurried: Bitfield,
-    in_flight: BTreeSet<Piece>,
+    in_flight: SortedSet<Piece>,
     /// Pieces that turned out to be wrong, and are about to be removed.
     wrong: Bitfield,
     /// Pieces that turned out to be correct although they were not complete.
@@ -35,7 +35,7 @@ impl Recheck {
             todo: VecDeque::new(),
             listed: none.clone(),
             hurried: none.clone(),
-            in_flight: BTreeSet::new(),
+            in_flight: SortedSet::new(),
             wrong: none,
             found: Vec::new(),
             read: 0,

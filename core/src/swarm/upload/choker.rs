@@ -1,8 +1,10 @@
 //! Tit for tat (BEP 3): which peers are unchoked.
 
+use std::cmp::Reverse;
+
 use rand::{Rng, RngExt};
 
-use crate::types::{ConnId, Instant};
+use crate::types::{ConnId, Instant, sort};
 
 /// A peer as seen by the choker.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +56,7 @@ impl Choker {
             .iter()
             .filter(|c| c.interested && !c.snubbed)
             .collect();
-        ranked.sort_by_key(|c| (std::cmp::Reverse(c.merit), c.unchoked_at, c.conn));
+        sort::sort_by_key(&mut ranked, |c| (Reverse(c.merit), c.unchoked_at, c.conn));
         let mut chosen: Vec<ConnId> = ranked.iter().take(slots).map(|c| c.conn).collect();
         self.turn(peers, &chosen, rng);
         chosen.extend(self.optimistic);

@@ -11,7 +11,7 @@ use super::peer::PeerUpload;
 use crate::context::Context;
 use crate::swarm::peers::{Peer, Peers};
 use crate::swarm::storage::Pieces;
-use crate::types::{ConnId, InfoHashV1, Piece};
+use crate::types::{ConnId, InfoHashV1, Piece, sort};
 use crate::wire::Message;
 
 /// The time for which a peer counts as new for the optimistic unchoke.
@@ -69,7 +69,7 @@ impl Upload {
         let waiting = peers.iter().filter(|(_, p)| p.am_choking && wants(p));
         let last = |conn| self.peers.get(&conn).and_then(|known| known.unchoked_at);
         let mut waiting: Vec<_> = waiting.map(|(conn, _)| (last(conn), conn)).collect();
-        waiting.sort_unstable();
+        sort::sort(&mut waiting);
         for (_, conn) in waiting.into_iter().take(free) {
             self.unchoke(cx, peers, conn);
         }

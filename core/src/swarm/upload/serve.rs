@@ -1,7 +1,5 @@
 //! Serving requests. No more is read from storage than the peer's socket accepts.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 
 use super::Upload;
@@ -10,7 +8,7 @@ use crate::context::{Context, Pending, misbehaved};
 use crate::io::{CloseReason, Op};
 use crate::swarm::peers::{Peer, Peers, Progress};
 use crate::swarm::storage::Pieces;
-use crate::types::{Block, ConnId, Piece};
+use crate::types::{Block, ConnId, Piece, SortedSet};
 use crate::wire::{Message, RawBlock};
 
 /// The maximum length of a request in bytes: 128 KiB, eight times the usual length.
@@ -124,7 +122,7 @@ impl Upload {
 
     /// BEP 6: rejects pending requests for pieces that are gone.
     pub(crate) fn reject_waiting(&mut self, cx: &mut Context, peers: &mut Peers, gone: &[Piece]) {
-        let gone: BTreeSet<Piece> = gone.iter().copied().collect();
+        let gone: SortedSet<Piece> = gone.iter().copied().collect();
         for (conn, peer) in peers.iter_mut() {
             let Some(known) = self.peers.get_mut(&conn) else {
                 continue;

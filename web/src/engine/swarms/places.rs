@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aqueduct_core::Instant;
 use aqueduct_core::tunnel::JoinRefusal;
-use aqueduct_core::types::TorrentId;
+use aqueduct_core::types::{TorrentId, sort};
 
 /// The number of slots until the bridge reports its limit: the default of bridges, so that nothing
 /// waits for the welcome.
@@ -93,7 +93,7 @@ impl Places {
 
     /// The torrents that should have a slot, the most urgent first.
     pub(super) fn choose(&self, mut claims: Vec<Claim>, now: Instant) -> Vec<Claim> {
-        claims.sort_by_key(|claim| claim.rank(now));
+        sort::sort_by_key(&mut claims, |claim| claim.rank(now));
         claims.truncate(self.limit);
         claims
     }

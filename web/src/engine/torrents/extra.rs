@@ -1,7 +1,5 @@
 //! What a record stores of a torrent in the tab's own format.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +11,7 @@ use crate::message::{Facts, TorrentOptions};
 pub(super) struct Extra {
     pub(super) options: TorrentOptions,
     /// The indices of files that are downloaded before others.
-    pub(super) high: BTreeSet<u32>,
+    pub(super) high: Vec<u32>,
     pub(super) facts: Facts,
 }
 
@@ -44,7 +42,7 @@ mod tests {
                 sequential: true,
                 when_complete: Some(WhenComplete::SeedToRatio(150)),
             },
-            high: BTreeSet::from([2, 7]),
+            high: vec![2, 7],
             facts: Facts {
                 comment: Some("a \"comment\"".to_owned()),
                 created: Some(-1),

@@ -1,11 +1,10 @@
 //! The worker's state of a torrent, in addition to the engine's.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::resume::{FileStamp, Record};
-use aqueduct_core::types::{Bitfield, InfoHash, TorrentId, visible};
+use aqueduct_core::types::{Bitfield, InfoHash, SortedSet, TorrentId, visible};
 use aqueduct_core::{Command, Instant, NewTorrent, PriorityRange, Resumed, TorrentSource};
 
 use super::extra::Extra;
@@ -33,7 +32,7 @@ pub(crate) struct Torrent {
     /// The user's choices for it.
     pub(crate) options: TorrentOptions,
     /// The indices of files that are downloaded before others.
-    high: BTreeSet<u32>,
+    high: SortedSet<u32>,
     /// Whether it is running.
     pub(crate) run: RunState,
     /// What is known of its data, for when the metadata of a magnet link arrive.
@@ -86,7 +85,7 @@ impl Torrent {
             info,
             wanted,
             options: TorrentOptions::default(),
-            high: BTreeSet::new(),
+            high: SortedSet::new(),
             run: RunState::Running,
             data: Resumed::Nothing,
             added: 0,
@@ -146,7 +145,7 @@ impl Torrent {
             folder,
             wanted: record.wanted,
             options,
-            high,
+            high: high.into_iter().collect(),
             facts,
             run: if record.paused {
                 RunState::Paused
@@ -322,7 +321,7 @@ impl Torrent {
     fn extra(&self) -> Extra {
         Extra {
             options: self.options,
-            high: self.high.clone(),
+            high: self.high.iter().copied().collect(),
             facts: self.facts.clone(),
         }
     }

@@ -1,8 +1,6 @@
 //! Plays an audio or video file in a dialog, also while it is downloaded.
 
-use std::collections::BTreeSet;
-
-use aqueduct_core::types::visible;
+use aqueduct_core::types::{SortedSet, sort, visible};
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -147,7 +145,7 @@ fn Open(playing: Playing, player: Player) -> impl IntoView {
 fn subtitles(playing: &Playing) -> RwSignal<Vec<Subtitles>> {
     let loaded = RwSignal::new(Vec::<Subtitles>::new());
     let (entry, video) = (playing.entry, playing.row.name.clone());
-    let begun = StoredValue::new(BTreeSet::new());
+    let begun = StoredValue::new(SortedSet::new());
     Effect::new(move |_| {
         entry.files_done.track();
         let folder = entry.torrent.with_untracked(|t| t.folder.clone());
@@ -174,7 +172,7 @@ async fn add_subtitles(
     let url = subtitles.clone();
     let added = loaded.try_update(|all| {
         all.push(subtitles);
-        all.sort_by_key(|one| one.index);
+        sort::sort_by_key(all, |one| one.index);
     });
     if added.is_none() {
         // The player was closed in the meantime.

@@ -13,6 +13,7 @@ use web_sys::{MessageEvent, MessagePort};
 
 use super::heartbeat::{self, Heartbeat, Verdict};
 use crate::browser::module_worker::{Ends, MAX_ENDS, ModuleWorker};
+use crate::codec;
 use crate::message::{ToPage, ToWorker};
 use crate::texts::{Language, notices as texts};
 
@@ -84,8 +85,7 @@ impl WorkerHandle {
         let on_message = {
             let handle = self.clone();
             move |event: MessageEvent| {
-                let text = event.data().as_string();
-                if let Some(message) = text.and_then(|text| serde_json::from_str(&text).ok()) {
+                if let Some(message) = codec::from_js(&event.data()) {
                     handle.handle_message(message);
                 }
             }
@@ -162,7 +162,7 @@ impl WorkerHandle {
         queued.iter().for_each(|parcel| self.post(parcel));
     }
 
-    /// Cannot fail: a parcel contains only text, bytes and files, which every browser can clone, and
+    /// Cannot fail: a parcel contains only bytes and files, which every browser can clone, and
     /// ports, which are transferred.
     fn post(&self, parcel: &Array) {
         if let Some(worker) = &self.0.state.borrow().worker {
@@ -177,10 +177,10 @@ impl WorkerHandle {
     }
 }
 
-/// The transferred value: the message as text, and its attachment.
+/// The transferred value: the message, encoded, and its attachment.
 fn parcel(message: &ToWorker, attachment: Option<&JsValue>) -> Array {
-    let text = serde_json::to_string(message).unwrap_or_default();
-    Array::of2(&text.into(), attachment.unwrap_or(&JsValue::UNDEFINED))
+    let none = JsValue::UNDEFINED;
+    Array::of2(&codec::to_js(message), attachment.unwrap_or(&none))
 }
 
 /// Time since the page was opened.

@@ -1,16 +1,15 @@
 //! Pieces that the storage worker has digested and keeps.
 
-use std::collections::BTreeMap;
-
 use aqueduct_core::io::Rope;
+use aqueduct_core::types::SortedMap;
 
 /// Kept pieces by the numbers by which the storage worker knows them.
 #[derive(Default)]
 pub(super) struct KeptPieces {
-    pieces: BTreeMap<u64, Rope>,
+    pieces: SortedMap<u64, Rope>,
     /// Those whose digests are being reported. The engine writes a piece as soon as it is told its
     /// digest, or not at all.
-    reported: BTreeMap<Places, u64>,
+    reported: SortedMap<Places, u64>,
 }
 
 /// The slices of a piece by their place in memory: address and length. Two pieces may begin with the

@@ -13,7 +13,6 @@ mod reply;
 mod unflushed;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ use aqueduct_core::OpError;
 use aqueduct_core::io::Rope;
 use aqueduct_core::meta::Info;
 use aqueduct_core::resume::Record;
-use aqueduct_core::types::{Sha1Digest, TorrentId};
+use aqueduct_core::types::{Sha1Digest, SortedMap, SortedSet, TorrentId};
 use bytes::Bytes;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen_futures::spawn_local;
@@ -45,15 +44,15 @@ pub(crate) struct Storage(Rc<Inner>);
 struct Inner {
     link: Link,
     newest_number: Cell<u64>,
-    unanswered: RefCell<BTreeMap<u64, Callback>>,
+    unanswered: RefCell<SortedMap<u64, Callback>>,
     /// Torrents whose location the storage worker knows.
-    known: RefCell<BTreeSet<TorrentId>>,
+    known: RefCell<SortedSet<TorrentId>>,
     kept: RefCell<KeptPieces>,
     handover: RefCell<Handover<Undigested>>,
     unflushed: RefCell<Unflushed>,
     buffers: RefCell<Buffers>,
     /// Folders that belong to no torrent, and whether they must be deleted.
-    leftovers: RefCell<BTreeMap<String, bool>>,
+    leftovers: RefCell<SortedMap<String, bool>>,
     on_answers: RefCell<Option<Rc<dyn Fn()>>>,
 }
 

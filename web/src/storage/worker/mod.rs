@@ -10,11 +10,10 @@ mod queue;
 mod store;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use aqueduct_core::OpError;
-use aqueduct_core::types::{Sha1Digest, TorrentId};
+use aqueduct_core::types::{Sha1Digest, SortedMap, TorrentId};
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
@@ -63,7 +62,7 @@ struct Worker {
     buffers: RefCell<Buffers>,
     /// Digested pieces by the number of the request, until they are written or released. The
     /// engine's worker bounds them.
-    pieces: RefCell<BTreeMap<u64, ArrayBuffer>>,
+    pieces: RefCell<SortedMap<u64, ArrayBuffer>>,
     answers: Answers,
 }
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use aqueduct_core::types::sort;
 use leptos::prelude::*;
 
 use crate::format::{percent, rate};
@@ -21,7 +22,7 @@ pub fn Peers(entry: Entry) -> impl IntoView {
     let is_empty = Memo::new(move |_| entry.peers.with(Vec::is_empty));
     let rows = move || {
         let mut peers = entry.peers.get();
-        peers.sort_by_key(|peer| Reverse(peer.down + peer.up));
+        sort::sort_by_key(&mut peers, |peer| Reverse(peer.down + peer.up));
         peers.truncate(MAX_ROWS);
         peers
     };
