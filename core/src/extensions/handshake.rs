@@ -162,7 +162,7 @@ mod tests {
                 let (port, requests, size, complete_ago) = numbers;
                 let (port, metadata_size) = (port.filter(|p| *p != 0), size.map(u64::from));
                 ExtendedHandshake {
-                    extensions,
+                    extensions: extensions.into_iter().collect(),
                     client,
                     port,
                     requests,

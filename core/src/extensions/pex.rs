@@ -229,6 +229,8 @@ impl Pex {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
     use proptest::test_runner::Config;
 

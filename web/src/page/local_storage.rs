@@ -11,7 +11,7 @@ pub(crate) const SETTINGS: &str = "aqueduct.settings";
 /// for the page.
 pub(crate) fn read<T: DeserializeOwned + Default>(key: &str) -> T {
     let text = storage().and_then(|storage| storage.get_item(key).ok().flatten());
-    text.and_then(|text| serde_json::from_str(&text).ok())
+    text.and_then(|text| serde_json::from_slice(text.as_bytes()).ok())
         .unwrap_or_default()
 }
 
