@@ -159,10 +159,10 @@ mod tests {
     #[test]
     fn rates_of_all_torrents_add_up_and_samples_older_than_ten_minutes_are_dropped() {
         let histories = recorded(&[(0.0, 100), (300_000.0, 50), (700_000.0, 20)]);
-        assert_eq!(histories[&Some(1)].highest(|s| s.down), 50);
-        assert_eq!(histories[&None].highest(|s| s.down), 60);
+        assert_eq!(histories.get(&Some(1)).unwrap().highest(|s| s.down), 50);
+        assert_eq!(histories.get(&None).unwrap().highest(|s| s.down), 60);
         assert_eq!(
-            histories[&None].text(),
+            histories.get(&None).unwrap().text(),
             "Last 10 minutes: at most 60 B/s down, 5 B/s up"
         );
     }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn the_highest_rate_is_at_the_top_and_the_last_sample_at_the_right() {
         let histories = recorded(&[(0.0, 0), (300_000.0, 100), (600_000.0, 0)]);
-        let (down, up) = histories[&Some(1)].lines();
+        let (down, up) = histories.get(&Some(1)).unwrap().lines();
         assert_eq!(down, "M0.0 59.0L300.0 1.0L600.0 59.0");
         assert_eq!(up, "M0.0 59.0L300.0 59.0L600.0 59.0");
         assert_eq!(History::default().lines(), (String::new(), String::new()));
