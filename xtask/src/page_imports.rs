@@ -17,7 +17,8 @@ const FUNCTION: u8 = 0;
 /// Renames the imports in the program and the script of this folder.
 pub(crate) fn shorten(folder: &Path) -> Result<()> {
     let (program, script) = (only(folder, "_bg.wasm")?, only(folder, ".js")?);
-    let (renamed, names) = rename(&fs::read(&program)?).context("reading the program's imports")?;
+    let whole = fs::read(&program)?;
+    let (renamed, names) = rename(&whole).context("reading the program's imports")?;
     fs::write(&script, replace(&fs::read_to_string(&script)?, &names)?)?;
     Ok(fs::write(&program, renamed)?)
 }

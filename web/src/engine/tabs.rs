@@ -19,7 +19,7 @@ use crate::message::{ToPage, ToWorker};
 /// other ones, have another channel.
 fn channel_name() -> String {
     const SHAPE: u64 = codec::shape("", &[ToWorker::SHAPE, ToPage::SHAPE]);
-    format!("aqueduct {SHAPE:x}")
+    format!("aqueduct-{SHAPE:x}")
 }
 
 /// A tab, identified by a random number; [`Tab::OWN`] is this worker's own.
