@@ -84,11 +84,12 @@ impl Outbox {
 
     /// Bytes of pieces of all torrents that wait for their digest or for being written.
     pub(crate) fn storing_bytes(&self) -> u64 {
-        let bytes = |pending: &Box<(TorrentId, Pending)>| match &pending.1 {
+        let pending = self.pending.values().map(|pending| &pending.1);
+        let bytes = pending.map(|pending| match pending {
             Pending::Hash { data, .. } | Pending::Write { data, .. } => data.len() as u64,
             _ => 0,
-        };
-        self.pending.values().map(bytes).sum()
+        });
+        bytes.sum()
     }
 
     /// Cancels all pending requests of a torrent.

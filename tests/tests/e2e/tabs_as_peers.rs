@@ -186,7 +186,8 @@ fn tell_of_a_peer(listener: &TcpListener, addr: SocketAddr) -> Peer {
     let Message::Extended { payload, .. } = hello else {
         unreachable!("that was asked for")
     };
-    let id = ExtendedHandshake::decode(&payload).unwrap().extensions["ut_pex"];
+    let hello = ExtendedHandshake::decode(&payload).unwrap();
+    let id = *hello.extensions.get("ut_pex").unwrap();
     let SocketAddr::V4(v4) = addr else {
         unreachable!("it is on 127.0.0.1")
     };

@@ -72,7 +72,8 @@ pub(super) fn hello() -> Message {
         ("ut_pex".to_owned(), 4),
         ("lt_donthave".to_owned(), 5),
     ]
-    .into();
+    .into_iter()
+    .collect();
     let metadata_size = Some(TORRENT.info.raw.len() as u64);
     let hello = ExtendedHandshake {
         extensions,
