@@ -10,7 +10,6 @@ mod build;
 mod cache;
 mod packages;
 mod page;
-mod page_imports;
 mod prerequisites;
 mod process;
 mod profile;

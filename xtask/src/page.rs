@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::profile::Profile;
 use crate::stamp::Stamp;
 use crate::toolchain::{self, Toolchain};
-use crate::{page_imports, process, workspace};
+use crate::{process, workspace};
 
 const COMPRESSED: [&str; 4] = ["wasm", "js", "css", "svg"];
 /// The minimum size for compression, in bytes. Smaller files fit into one packet anyway.
@@ -32,9 +32,6 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     }
     eprintln!("Building the page: about 3 minutes on two cores the first time");
     trunk(profile, &toolchain)?;
-    if profile == Profile::Release {
-        page_imports::shorten(&workspace::page()).context("shortening names in the page")?;
-    }
     list_files().context("listing the page's files for its service worker")?;
     if profile == Profile::Release {
         let size = compress_all().context("compressing the page")?;

@@ -3,8 +3,8 @@
 //!
 //! All untrusted data pass [`scan`] first. Its strictness is set by [`Form`]. It does not recurse,
 //! allocates nothing based on a declared length, and bounds depth, tokens and bytes. Accepted data
-//! are read through [`Value`], a cursor that borrows and does not copy. Output is written by
-//! [`Encoder`], which sorts the keys.
+//! are read through [`Value`], a cursor that borrows and does not copy; [`Value::typed`]
+//! deserializes a value with serde. Output is written by [`Encoder`], which sorts the keys.
 //!
 //! ```
 //! use aqueduct_core::bencode::{Encoder, Limits, scan};

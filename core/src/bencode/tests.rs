@@ -234,6 +234,16 @@ fn a_cursor_reads_every_shape() {
 }
 
 #[test]
+fn a_part_is_read_as_a_serde_type() {
+    let value = scan(b"ll1:ael1:b1:cee", Limits::MESSAGE).unwrap();
+    assert_eq!(
+        value.typed::<Vec<Vec<String>>>().unwrap(),
+        [vec!["a".to_owned()], vec!["b".to_owned(), "c".to_owned()]]
+    );
+    assert_eq!(value.typed::<i64>(), None);
+}
+
+#[test]
 fn keys_leave_the_encoder_sorted() {
     let mut inner = Encoder::new();
     inner.bytes("z", "").int("a", i64::MIN);
@@ -287,7 +297,7 @@ proptest! {
     fn what_the_encoder_writes_is_accepted_strictly_and_as_serde_sees_it(value in arbitrary_value()) {
         let bytes = value.into_bytes();
         let scanned = scan(&bytes, Limits::MESSAGE.canonical()).unwrap();
-        let by_serde: serde_bencode::value::Value = serde_bencode::from_bytes(scanned.raw()).unwrap();
+        let by_serde: serde_bencode::value::Value = scanned.typed().unwrap();
         prop_assert_eq!(serde_bencode::to_bytes(&by_serde).unwrap(), bytes);
     }
 

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
+
 /// A scanned value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Value<'a> {
@@ -54,6 +56,13 @@ impl<'a> Value<'a> {
         Some(Dict {
             body: self.raw.strip_prefix(b"d")?.strip_suffix(b"e")?,
         })
+    }
+
+    /// Deserializes the value; `None` if it has another shape. The scan bounds the depth, and
+    /// thereby the recursion.
+    #[must_use]
+    pub fn typed<T: DeserializeOwned>(self) -> Option<T> {
+        serde_bencode::from_bytes(self.raw).ok()
     }
 }
 

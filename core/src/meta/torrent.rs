@@ -4,6 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_bytes::ByteBuf;
 
 use super::{Info, Magnet, Metainfo, MetainfoError, NotATorrent};
 use crate::bencode::{BencodeError, Encoded, Encoder, Limits, Value, scan, scan_prefix};
@@ -13,7 +16,7 @@ const MAX_URLS: usize = 200;
 /// The maximum length of a URL in bytes; longer ones are ignored.
 const MAX_URL: usize = 2048;
 /// The maximum size of a URL list in bytes; a longer list is ignored. It is well above the size of
-/// all URLs that are kept.
+/// all URLs that are kept. The deserialized list is many times larger than its bytes.
 const MAX_URL_LIST: usize = 1 << 20;
 
 impl Metainfo {
@@ -36,8 +39,8 @@ impl Metainfo {
             trackers: tiers(keys.announce_list, keys.announce),
             web_seeds: keys
                 .url_list
-                .filter(is_short_enough)
-                .map(urls)
+                .and_then(url_list)
+                .map(OneOrMany::into_urls)
                 .unwrap_or_default(),
             comment: keys.comment.and_then(text),
             created_by: keys.created_by.and_then(text),
@@ -174,20 +177,36 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// The strings that may be URLs, at most [`MAX_URLS`], of a string or a list of strings: BEP 19 allows
-/// both for `url-list`, and some programs write a string as a tier of `announce-list`.
-fn urls(value: Value<'_>) -> Vec<String> {
-    let many = value.as_list().into_iter().flatten();
-    let texts = value.as_bytes().into_iter();
-    texts
-        .chain(many.filter_map(Value::as_bytes))
-        .filter_map(url)
-        .take(MAX_URLS)
-        .collect()
+/// A string or a list of strings: BEP 19 allows both for `url-list`, and some programs write a
+/// string as a tier of `announce-list`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(ByteBuf),
+    Many(Vec<ByteBuf>),
 }
 
-fn is_short_enough(list: &Value<'_>) -> bool {
-    list.raw().len() <= MAX_URL_LIST
+impl OneOrMany {
+    /// The strings that may be URLs, at most [`MAX_URLS`].
+    fn into_urls(self) -> Vec<String> {
+        let texts = match self {
+            Self::One(text) => vec![text],
+            Self::Many(texts) => texts,
+        };
+        texts
+            .into_iter()
+            .filter_map(|t| url(&t))
+            .take(MAX_URLS)
+            .collect()
+    }
+}
+
+fn url_list<T: DeserializeOwned>(value: Value<'_>) -> Option<T> {
+    if value.raw().len() <= MAX_URL_LIST {
+        value.typed()
+    } else {
+        None
+    }
 }
 
 fn url(bytes: &[u8]) -> Option<String> {
@@ -197,15 +216,14 @@ fn url(bytes: &[u8]) -> Option<String> {
 
 /// BEP 12: `announce` is used only if `announce-list` contains no tracker.
 fn tiers(list: Option<Value<'_>>, announce: Option<Value<'_>>) -> Vec<Vec<String>> {
-    let list = list.filter(is_short_enough).and_then(Value::as_list);
-    let (mut left, mut named) = (MAX_URLS, Vec::new());
-    for mut tier in list.into_iter().flatten().map(urls) {
+    let tiers: Vec<OneOrMany> = list.and_then(url_list).unwrap_or_default();
+    let mut left = MAX_URLS;
+    let mut named: Vec<Vec<String>> = tiers.into_iter().map(OneOrMany::into_urls).collect();
+    for tier in &mut named {
         tier.truncate(left);
         left -= tier.len();
-        if !tier.is_empty() {
-            named.push(tier);
-        }
     }
+    named.retain(|tier| !tier.is_empty());
     if named.is_empty() {
         named.extend(
             announce

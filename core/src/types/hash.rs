@@ -21,36 +21,8 @@ impl fmt::Debug for PieceDigest {
             Self::V1(digest) => digest,
             Self::V2(digest) => digest,
         };
-        write_hex(f, digest)
+        f.write_str(&data_encoding::HEXLOWER.encode(digest))
     }
-}
-
-/// Digits of four bits.
-const HEX: &[u8] = b"0123456789abcdef";
-/// Digits of five bits (RFC 4648).
-const BASE32: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
-
-/// The bytes of a text that consists of these digits, in either case. Crates that do this in general
-/// were a hundredth of what a tab's browser downloaded.
-fn decode<const N: usize>(text: &str, digits: &[u8]) -> Result<[u8; N], ParseHashError> {
-    let mut bytes = Vec::with_capacity(N);
-    let (mut value, mut bits) = (0_usize, 0);
-    for byte in text.bytes() {
-        let digit = digits.iter().position(|d| *d == byte.to_ascii_lowercase());
-        value = value * digits.len() + digit.ok_or(ParseHashError::Alphabet)?;
-        bits += digits.len().ilog2();
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push((value >> bits).to_le_bytes()[0]);
-            value &= (1 << bits) - 1;
-        }
-    }
-    let length = ParseHashError::Length(text.len());
-    bytes.try_into().map_err(|_| length)
-}
-
-fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
 
 /// The SHA-1 digest of the raw bytes of a v1 `info` dictionary (BEP 3). Where 20 bytes identify a
@@ -151,11 +123,16 @@ impl InfoHashV1 {
     /// # Errors
     /// The length is wrong, or a character is not in the alphabet.
     pub fn parse(text: &str) -> Result<Self, ParseHashError> {
-        match text.len() {
-            40 => decode(text, HEX).map(Self),
-            32 => decode(text, BASE32).map(Self),
-            n => Err(ParseHashError::Length(n)),
-        }
+        let bytes = match text.len() {
+            40 => data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()),
+            32 => data_encoding::BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()),
+            n => return Err(ParseHashError::Length(n)),
+        };
+        bytes
+            .ok()
+            .and_then(|b| b.try_into().ok())
+            .map(Self)
+            .ok_or(ParseHashError::Alphabet)
     }
 }
 
@@ -165,10 +142,15 @@ impl InfoHashV2 {
     /// # Errors
     /// The length is wrong, or a character is not in the alphabet.
     pub fn parse(text: &str) -> Result<Self, ParseHashError> {
-        match text.len() {
-            64 => decode(text, HEX).map(Self),
-            n => Err(ParseHashError::Length(n)),
+        if text.len() != 64 {
+            return Err(ParseHashError::Length(text.len()));
         }
+        let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes());
+        bytes
+            .ok()
+            .and_then(|b| b.try_into().ok())
+            .map(Self)
+            .ok_or(ParseHashError::Alphabet)
     }
 }
 
@@ -176,7 +158,7 @@ macro_rules! hex_fmt {
     ($($t:ty),*) => {$(
         impl fmt::Display for $t {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_hex(f, &self.0)
+                f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
             }
         }
         impl fmt::Debug for $t {
