@@ -38,14 +38,12 @@ fn serve(
     file: &rust_embed::EmbeddedFile,
     headers: &HeaderMap,
 ) -> Response<Full<Bytes>> {
-    let etag = format!(
-        "\"{}\"",
-        file.metadata
-            .sha256_hash()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    );
+    let small = Page::get(&format!("{name}.br")).filter(|_| takes_brotli(headers));
+    let digest = file.metadata.sha256_hash();
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    // RFC 9110, 8.8.3: a file and its compressed form are not the same bytes.
+    let form = small.as_ref().map_or("", |_| "-br");
+    let etag = format!("\"{digest}{form}\"");
     let mut response = Response::new(Full::default());
     let fields = response.headers_mut();
     // Names do not change with contents (the worker's must not), so browsers always revalidate. An
@@ -62,7 +60,7 @@ fn serve(
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
     }
-    match Page::get(&format!("{name}.br")).filter(|_| takes_brotli(headers)) {
+    match small {
         Some(small) => {
             response
                 .headers_mut()

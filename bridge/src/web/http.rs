@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
-    HeaderValue,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap,
+    HeaderName, HeaderValue,
 };
 use hyper::header::{
     SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
@@ -100,8 +100,12 @@ pub(crate) async fn answer(
             "A request names its host once, with the field Host.\n",
             &[(CONNECTION, "close")],
         ),
-        ("/v1/session", &Method::GET) => open_session(request, remote, &context, guard),
-        ("/announce" | "/scrape", &Method::GET) => answer_tracker(&request, remote, &context),
+        ("/v1/session", &Method::GET | &Method::HEAD) => {
+            open_session(request, remote, &context, guard)
+        }
+        ("/announce" | "/scrape", &Method::GET | &Method::HEAD) => {
+            answer_tracker(&request, remote, &context)
+        }
         (_, &Method::GET | &Method::HEAD) => get(&request, &context),
         _ => refuse(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -170,6 +174,9 @@ fn text(status: StatusCode, body: impl Into<Full<Bytes>>) -> Answer {
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
+    // It is true only now.
+    let fields = answer.headers_mut();
+    fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
 
@@ -205,15 +212,24 @@ fn open_session(
     guard: Arc<ConnectionGuard>,
 ) -> Answer {
     let headers = request.headers();
-    let Some(key) = headers
-        .get(SEC_WEBSOCKET_KEY)
-        .filter(|_| is_websocket(headers))
-    else {
-        let fields = [(UPGRADE, "websocket"), (SEC_WEBSOCKET_VERSION, "13")];
+    if !is_websocket(&request) {
+        // RFC 9110, 7.8: `Upgrade` is an option of the connection.
+        let fields = [
+            (CONNECTION, "upgrade"),
+            (UPGRADE, "websocket"),
+            (SEC_WEBSOCKET_VERSION, "13"),
+        ];
         return refuse(
             StatusCode::UPGRADE_REQUIRED,
             "This is a WebSocket; open it with the page at /.\n",
             &fields,
+        );
+    }
+    let Some(key) = headers.get(SEC_WEBSOCKET_KEY).filter(|key| is_key(key)) else {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "Sec-WebSocket-Key is not 16 bytes in base64.\n",
+            &[],
         );
     };
     let accept = derive_accept_key(key.as_bytes());
@@ -238,7 +254,9 @@ fn open_session(
         "",
         &[(CONNECTION, "upgrade"), (UPGRADE, "websocket")],
     );
-    answer.headers_mut().remove(CONTENT_TYPE);
+    for field in [CONTENT_TYPE, CACHE_CONTROL] {
+        answer.headers_mut().remove(field);
+    }
     answer.headers_mut().extend(
         HeaderValue::from_str(&accept)
             .ok()
@@ -285,10 +303,21 @@ fn admit(
     }
 }
 
-fn is_websocket(headers: &HeaderMap) -> bool {
-    lists(headers, &CONNECTION, "upgrade")
+/// Whether a request asks for a WebSocket of the version that is spoken here.
+fn is_websocket(request: &Request<Incoming>) -> bool {
+    let headers = request.headers();
+    request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && lists(headers, &CONNECTION, "upgrade")
         && lists(headers, &UPGRADE, "websocket")
         && lists(headers, &SEC_WEBSOCKET_VERSION, "13")
+}
+
+/// Whether a key has the form of 16 bytes in base64 (RFC 6455, 4.2.1).
+fn is_key(key: &HeaderValue) -> bool {
+    let digits = key.as_bytes().strip_suffix(b"==").unwrap_or_default();
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    digits.len() == 22 && digits.iter().all(is_digit)
 }
 
 /// Whether a comma-separated field names `word`, in either case.
