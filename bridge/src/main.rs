@@ -4,7 +4,7 @@ mod flags;
 mod log;
 mod release_memory;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
@@ -33,8 +33,7 @@ fn main() -> ExitCode {
 fn start(flags: &Flags) -> Result<()> {
     let config = flags.configure()?;
     if flags.print_config() {
-        print!("{}", config.print());
-        return Ok(());
+        return print(&config.print());
     }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
@@ -42,7 +41,7 @@ fn start(flags: &Flags) -> Result<()> {
         .event_format(Limited::new(format()))
         .with_writer(io::stderr)
         .init();
-    descriptors::raise_limit();
+    descriptors::require()?;
     release_memory::spawn_thread().context("no thread can be started")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -51,6 +50,17 @@ fn start(flags: &Flags) -> Result<()> {
     // In a task, so that it runs on a worker thread: connections that it accepts are then served
     // there, without waking another thread.
     runtime.block_on(async { tokio::spawn(serve(config)).await? })
+}
+
+/// Prints on standard output. A reader that has read enough is no failure.
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("standard output cannot be written")
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 async fn serve(config: Config) -> Result<()> {

@@ -7,6 +7,8 @@ use crate::storage::handles::MAX_OPEN;
 /// Descriptors that are not part of [`Shares`]: standard streams, event queues, listeners, datagram
 /// sockets, a few HTTP requests.
 const OTHERS: usize = 40;
+/// The number of descriptors without which no command can do its work.
+const LEAST: u64 = 32;
 /// The number of descriptors per torrent in addition to its files: its folder, the two files of its
 /// record, and their folder.
 const PER_TORRENT: usize = 4;
@@ -31,6 +33,26 @@ pub fn raise_limit() {
             ..limit
         },
     );
+}
+
+/// Why a program cannot start: this process may have too few open files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this process may open {0} files and sockets, and needs {LEAST} at least; raise the limit (`ulimit -n`)"
+)]
+pub struct TooFew(u64);
+
+/// Raises the limit as [`raise_limit`] does, and checks it.
+///
+/// # Errors
+/// It is too low for any command.
+pub fn require() -> Result<(), TooFew> {
+    raise_limit();
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    if limit < LEAST {
+        return Err(TooFew(limit));
+    }
+    Ok(())
 }
 
 /// The division of a process's descriptors. Peers get what files leave, so that a file can be

@@ -2,6 +2,7 @@
 
 mod check;
 mod error;
+pub(crate) mod file;
 mod node;
 mod reference;
 mod settings;

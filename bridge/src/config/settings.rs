@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use aqueduct_core::connection::Encryption;
 
 use crate::config::error::ConfigError;
+use crate::config::file;
 use crate::config::node::Node;
 use crate::limits::Limits;
 use crate::limits::cidr::Cidr;
@@ -75,7 +76,7 @@ impl Config {
     /// # Errors
     /// It cannot be read, is no TOML, or has unknown keys or wrong types.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
+        let text = file::read_text(path).map_err(|error| ConfigError::Read {
             path: path.to_owned(),
             error,
         })?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, file};
 use crate::sync::{read, write};
 
 /// The tokens of the configured file, which can be read again.
@@ -52,7 +52,7 @@ impl Tokens {
         let Some(path) = path else {
             return Ok(Self::default());
         };
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
+        let text = file::read_text(path).map_err(|error| ConfigError::Read {
             path: path.to_owned(),
             error,
         })?;

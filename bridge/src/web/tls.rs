@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::Config;
+use crate::config::{Config, file};
 use crate::limits::address_rate::AddressRate;
 use crate::sync::{read, write};
 
@@ -103,13 +103,14 @@ impl std::fmt::Debug for Tls {
 }
 
 fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
-    let chain: Vec<_> = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect)
-        .map_err(|error| pem(cert, error))?;
+    let bytes = file::read(cert).map_err(|error| pem(cert, &error))?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    let chain = chain.map_err(|error| pem(cert, &error))?;
     if chain.is_empty() {
         return Err(TlsError::Empty(cert.to_owned()));
     }
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| pem(key, error))?;
+    let bytes = file::read(key).map_err(|error| pem(key, &error))?;
+    let secret = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| pem(key, &error))?;
     let tls = server_config(chain, secret);
     let tls = tls.map_err(|error| TlsError::Certificate {
         cert: cert.to_owned(),
@@ -130,7 +131,7 @@ fn server_config(
     Ok(tls)
 }
 
-fn pem(path: &Path, error: rustls::pki_types::pem::Error) -> TlsError {
+fn pem(path: &Path, error: &dyn std::error::Error) -> TlsError {
     TlsError::Pem {
         path: path.to_owned(),
         why: error.to_string(),

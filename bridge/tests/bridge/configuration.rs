@@ -80,6 +80,58 @@ async fn a_mistake_in_the_configuration_is_reported_with_its_line() {
     );
 }
 
+/// Runs the bridge by a shell, in which this comes before it. Returns its exit code and what it
+/// says.
+async fn run_after(before: &str, flags: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new("sh")
+        .args(["-c", &format!("{before} \"$0\" \"$@\""), PATH])
+        .args(flags)
+        .output();
+    let output = soon("the end", output).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), said)
+}
+
+#[tokio::test]
+async fn a_file_without_an_end_is_not_read_for_ever() {
+    let [chain, tokens] = [0; 2].map(|_| tempfile::NamedTempFile::new().unwrap());
+    let chain = chain.path().to_str().unwrap();
+    std::fs::write(tokens.path(), "x\n".repeat(3 << 20)).unwrap();
+    let local = ["--listen", "127.0.0.1:0", "--peer-port", "0", "--no-dht"];
+    for flags in [
+        &["--config", "/dev/zero"][..],
+        &["--token-file", "/dev/zero"],
+        &["--token-file", tokens.path().to_str().unwrap()],
+        &["--tls-cert", "/dev/zero", "--tls-key", chain],
+    ] {
+        // Without a limit on memory a fault here would take all of the machine's.
+        let all = [&local, flags].concat();
+        let (code, said) = run_after("ulimit -v 4000000; exec", &all).await;
+        assert_eq!(code, Some(1), "{flags:?}: {said}");
+        assert!(said.contains("longer than 4 MiB"), "{flags:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_printed_is_an_error_and_no_panic() {
+    let (code, said) = run_after("exec >/dev/full;", &["--print-config"]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("standard output") && !said.contains("panicked"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_limit_of_open_files_that_is_too_low_is_named() {
+    let (code, said) = run_after("ulimit -n 12; exec", &["--listen", "127.0.0.1:0"]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("12 files") && said.contains("ulimit -n"),
+        "{said}"
+    );
+}
+
 #[tokio::test]
 async fn an_address_that_cannot_be_used_is_reported_with_what_to_write() {
     let nowhere = [

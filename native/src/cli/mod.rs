@@ -26,6 +26,7 @@ mod verify;
 use std::io;
 use std::process::ExitCode;
 
+use aqueduct_native::descriptors;
 use clap::{CommandFactory as _, Parser as _};
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
@@ -95,6 +96,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
 
 /// Runs a future on a single thread; files and digests have their own threads.
 fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    descriptors::require().map_err(|error| Failure::new(Class::Failure, error.to_string()))?;
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime
         .map_err(|error| Failure::new(Class::Failure, format!("could not start: {error}")))?;

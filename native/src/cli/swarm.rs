@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use aqueduct_core::Command;
 use aqueduct_core::meta::Metainfo;
 use aqueduct_core::types::visible;
-use aqueduct_native::descriptors;
 use aqueduct_native::driver::Driver;
 use aqueduct_native::storage::{StateFolder, shown_path};
 
@@ -191,7 +190,6 @@ fn start(
         let place = shown_path(&state.path);
         screen.note(&format!("{}, so the progress of downloads is recorded in {place}; set XDG_STATE_HOME to choose another folder", visible(reason)));
     }
-    descriptors::raise_limit();
     network.report(&screen);
     let (settings, open_files) = settings(flags, &state.path, torrents, &network);
     let port = settings.port;

@@ -209,3 +209,23 @@ fn the_manual_has_every_option_of_every_command() {
     }
     assert!(known > 60, "{known}");
 }
+
+#[test]
+fn a_limit_of_open_files_that_is_too_low_is_named() {
+    let world = World::new();
+    world.shared();
+    let script = r#"ulimit -n 12; exec "$0" "$@""#;
+    for command in [
+        &["verify", "data.torrent"][..],
+        &["seed", "data.torrent", "--port", "0"],
+    ] {
+        let args = [&["-c", script, env!("CARGO_BIN_EXE_aqueduct")], command].concat();
+        let output = world.command("sh", &args).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("12 files") && said.contains("ulimit -n"),
+            "{said}"
+        );
+    }
+}
