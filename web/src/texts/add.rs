@@ -51,7 +51,7 @@ texts! {
     }
     unreadable(name, why) {
         en: "{name} cannot be read: {why}. Choose it again.",
-        de: "{name} kann nicht gelesen werden: {why}. Bitte noch einmal auswählen.",
+        de: "{name} kann nicht gelesen werden: {why}. Bitte erneut auswählen.",
     }
     nothing_to_add() {
         en: "Paste a magnet link or an info-hash first.",

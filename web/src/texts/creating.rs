@@ -5,7 +5,7 @@ use super::texts;
 texts! {
     unreadable(why) {
         en: "The files cannot be read: {why}. Choose them again.",
-        de: "Die Dateien können nicht gelesen werden: {why}. Sie noch einmal auswählen.",
+        de: "Die Dateien können nicht gelesen werden: {why}. Sie erneut auswählen.",
     }
     not_possible(name, why) {
         en: "{name} cannot be shared: {why}.",
@@ -20,15 +20,15 @@ texts! {
     }
     file_was_changed() {
         en: "A file was changed, moved or deleted while it was read. Try again when it stays as it is.",
-        de: "Eine Datei wurde geändert, verschoben oder gelöscht, während sie gelesen wurde. Es noch einmal versuchen, wenn sie bleibt, wie sie ist.",
+        de: "Eine Datei wurde geändert, verschoben oder gelöscht, während sie gelesen wurde. Es erneut versuchen, wenn sie bleibt, wie sie ist.",
     }
     cleared(name) {
-        en: "{name} was not shared: this site's data were cleared in the browser. Choose the files once more.",
-        de: "{name} wurde nicht geteilt: Die Daten dieser Website wurden im Browser gelöscht. Die Dateien noch einmal auswählen.",
+        en: "{name} was not shared: this site's data were cleared in the browser. Choose the files again.",
+        de: "{name} wurde nicht geteilt: Die Daten dieser Website wurden im Browser gelöscht. Die Dateien erneut auswählen.",
     }
     page_was_closed(name) {
-        en: "{name} was not shared: the page was closed before all of it was copied. Choose the files once more.",
-        de: "{name} wurde nicht geteilt: Die Seite wurde geschlossen, bevor alles kopiert war. Die Dateien noch einmal auswählen.",
+        en: "{name} was not shared: the page was closed before all of it was copied. Choose the files again.",
+        de: "{name} wurde nicht geteilt: Die Seite wurde geschlossen, bevor alles kopiert war. Die Dateien erneut auswählen.",
     }
     /// Instead of a name.
     unnamed() { en: "What you chose", de: "Das Ausgewählte" }
@@ -54,5 +54,5 @@ texts! {
         en: "the files are together larger than 2^63 - 1 bytes",
         de: "die Dateien sind zusammen größer als 2^63 - 1 Bytes",
     }
-    invalid(detail) { en: "{detail}", de: "der Torrent lässt sich nicht erstellen ({detail})" }
+    invalid(detail) { en: "{detail}", de: "der Torrent kann nicht erstellt werden ({detail})" }
 }

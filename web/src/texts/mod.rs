@@ -26,6 +26,9 @@
 //! | pause, resume, paused | anhalten, fortsetzen, Angehalten |
 //! | complete, finished | vollständig, Fertig |
 //! | check, verify | prüfen |
+//! | choose, chosen | auswählen, ausgewählt |
+//! | again | erneut |
+//! | cannot be read, saved, written | kann nicht gelesen, gespeichert, geschrieben werden |
 //! | save (as a file) | speichern |
 //! | storage, stored | Speicher, gespeichert |
 //! | page, tab, browser, worker | Seite, Tab, Browser, Hintergrundprogramm |

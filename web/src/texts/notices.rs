@@ -19,7 +19,7 @@ texts! {
     fetch_again() { en: "Fetch again", de: "Erneut herunterladen" }
     worker_did_not_start() {
         en: "The browser could not start this page's worker. Reload the page to try again.",
-        de: "Der Browser konnte das Hintergrundprogramm dieser Seite nicht starten. Um es noch einmal zu versuchen, die Seite neu laden.",
+        de: "Der Browser konnte das Hintergrundprogramm dieser Seite nicht starten. Um es erneut zu versuchen, die Seite neu laden.",
     }
     worker_is_silent() { en: "it no longer answers", de: "es antwortet nicht mehr" }
     worker_stopped(times, cause) {

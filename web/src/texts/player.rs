@@ -11,13 +11,13 @@ texts! {
     }
     data_stopped() {
         en: "The data stopped arriving. Close the player and press Play again.",
-        de: "Es kommen keine Daten mehr an. Den Player schließen und noch einmal „Abspielen“ drücken.",
+        de: "Es kommen keine Daten mehr an. Den Player schließen und erneut „Abspielen“ drücken.",
     }
     stopped() {
         en: "The browser stopped playing: it found no sound output, or a fault in the file. Close the player and press Play again, or save the \
              file when it is complete and open it with another program.",
-        de: "Der Browser spielt nicht weiter: Er hat keine Tonausgabe gefunden, oder die Datei hat einen Fehler. Den Player schließen und noch \
-             einmal „Abspielen“ drücken, oder die Datei speichern, sobald sie vollständig ist, und mit einem anderen Programm öffnen.",
+        de: "Der Browser spielt nicht weiter: Er hat keine Tonausgabe gefunden, oder die Datei hat einen Fehler. Den Player schließen und erneut \
+             „Abspielen“ drücken, oder die Datei speichern, sobald sie vollständig ist, und mit einem anderen Programm öffnen.",
     }
     unsupported() {
         en: "This browser cannot play this file. Save it when it is complete, and open it with another program.",

@@ -6,17 +6,17 @@ texts! {
     /// `into` is the name of the new folder.
     saved(n, into) {
         en: "{n} file saved in your folder, in {into}." | "{n} files saved in your folder, in {into}.",
-        de: "{n} Datei im gewählten Ordner gespeichert, in {into}." | "{n} Dateien im gewählten Ordner gespeichert, in {into}.",
+        de: "{n} Datei im ausgewählten Ordner gespeichert, in {into}." | "{n} Dateien im ausgewählten Ordner gespeichert, in {into}.",
     }
     saved_and_renamed(n, into, renamed) {
         en: "{n} file saved in your folder, in {into}. {renamed} of them under other names, since not every computer takes the torrent\u{2019}s."
             | "{n} files saved in your folder, in {into}. {renamed} of them under other names, since not every computer takes the torrent\u{2019}s.",
-        de: "{n} Datei im gewählten Ordner gespeichert, in {into}. {renamed} davon unter anderem Namen, da nicht jeder Computer die des Torrents annimmt."
-            | "{n} Dateien im gewählten Ordner gespeichert, in {into}. {renamed} davon unter anderem Namen, da nicht jeder Computer die des Torrents annimmt.",
+        de: "{n} Datei im ausgewählten Ordner gespeichert, in {into}. {renamed} davon unter anderem Namen, da nicht jeder Computer die des Torrents annimmt."
+            | "{n} Dateien im ausgewählten Ordner gespeichert, in {into}. {renamed} davon unter anderem Namen, da nicht jeder Computer die des Torrents annimmt.",
     }
     cancelled() {
         en: "Saving was cancelled. Nothing of it is in your folder.",
-        de: "Das Speichern wurde abgebrochen. Im gewählten Ordner ist nichts davon.",
+        de: "Das Speichern wurde abgebrochen. Im ausgewählten Ordner ist nichts davon.",
     }
     cancelled_after(n, into) {
         en: "Saving was cancelled. {n} file saved before that, in {into}." | "Saving was cancelled. {n} files saved before that, in {into}.",
@@ -30,12 +30,12 @@ texts! {
     }
     unreadable(name, why) {
         en: "{name} cannot be read from this browser's storage: {why}.",
-        de: "{name} lässt sich nicht aus dem Speicher dieses Browsers lesen: {why}.",
+        de: "{name} kann nicht aus dem Speicher dieses Browsers gelesen werden: {why}.",
     }
-    not_saved(name, why) { en: "{name} cannot be saved: {why}.", de: "{name} lässt sich nicht speichern: {why}." }
+    not_saved(name, why) { en: "{name} cannot be saved: {why}.", de: "{name} kann nicht gespeichert werden: {why}." }
     not_written(name, why) {
         en: "{name} cannot be written to your folder: {why}.",
-        de: "{name} lässt sich nicht in den gewählten Ordner schreiben: {why}.",
+        de: "{name} kann nicht in den ausgewählten Ordner geschrieben werden: {why}.",
     }
     /// After another sentence: an error ended the saving of files into a folder.
     those_before_are_in(why, into) {

@@ -43,7 +43,7 @@ texts! {
     }
     notifications_refused() {
         en: "The browser does not allow notifications of this page. Allow them in its settings for this page, then try again.",
-        de: "Der Browser erlaubt keine Benachrichtigungen dieser Seite. Sie lassen sich in seinen Einstellungen für diese Seite erlauben; danach noch einmal versuchen.",
+        de: "Der Browser erlaubt keine Benachrichtigungen dieser Seite. Sie lassen sich in seinen Einstellungen für diese Seite erlauben; danach erneut versuchen.",
     }
     open_magnet_links() {
         en: "Open magnet links with this page",

@@ -37,7 +37,7 @@ texts! {
     when_complete() { en: "Sharing", de: "Teilen" }
     unreadable(why) {
         en: "What was dropped cannot be read: {why}. Drop it again, or choose files instead.",
-        de: "Was abgelegt wurde, kann nicht gelesen werden: {why}. Noch einmal ablegen oder stattdessen Dateien auswählen.",
+        de: "Was abgelegt wurde, kann nicht gelesen werden: {why}. Erneut ablegen oder stattdessen Dateien auswählen.",
     }
     nothing_dropped() {
         en: "There is no file in what was dropped, so there is nothing to share.",

@@ -180,6 +180,34 @@ fn all_texts_for_users_stand_in_this_folder() {
 }
 
 #[test]
+fn german_texts_say_the_same_thing_in_the_same_words() {
+    // Beside the words of the glossary, which stand in their place.
+    const OTHERS: [&str; 6] = [
+        "noch einmal",
+        "Noch einmal",
+        "lässt sich nicht",
+        "lassen sich nicht",
+        " gewählte",
+        "neu herunterladen",
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/texts");
+    let mut found = Vec::new();
+    for file in rust_files(&root) {
+        let source = fs::read_to_string(&file).expect("a source");
+        for literal in literals(&source) {
+            // A long text continues on the next line.
+            let lines = literal.text.split("\\\n").map(str::trim_start);
+            let text: String = lines.collect();
+            let is_other = OTHERS.iter().any(|other| text.contains(other));
+            if is_other && !file.ends_with("sources.rs") {
+                found.push(format!("{}: {text}", file.display()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
 fn the_style_sheet_has_no_texts() {
     let sheet = include_str!("../../style.css");
     let contents = sheet.split("content: \"").skip(1);

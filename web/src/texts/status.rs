@@ -47,7 +47,7 @@ texts! {
     }
     not_registered() {
         en: "A tracker answers that this torrent is not registered there; get it again where it came from.",
-        de: "Ein Tracker antwortet, dass dieser Torrent dort nicht registriert ist; ihn dort neu herunterladen, wo er herkam.",
+        de: "Ein Tracker antwortet, dass dieser Torrent dort nicht registriert ist; ihn dort erneut herunterladen, wo er herkam.",
     }
     /// In a notification, whose title is the name of the torrent.
     can_be_saved() { en: "Complete. It can be saved.", de: "Vollständig. Kann jetzt gespeichert werden." }
