@@ -107,8 +107,8 @@ impl Bind {
         }
     }
 
-    /// The same, but the loopback address while the interface or the address is missing: sockets
-    /// that stay open hold their port there until they can be opened again.
+    /// The same, but loopback while the interface or the address is missing: sockets that stay open
+    /// hold their port there until they can be opened again.
     ///
     /// # Errors
     /// As for [`Bind::source`], except for a missing interface.
@@ -125,7 +125,7 @@ impl Bind {
 
     /// Whether a socket at this source only holds its port until an interface is back.
     pub(super) fn is_stand_in(&self, source: Source) -> bool {
-        self.is_specific() && source.is_loopback() && source.is_free()
+        self.is_specific() && source.is_stand_in()
     }
 
     /// Where sockets for `remote` are bound at present.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aqueduct_core::net::is_local;
 use if_addrs::{Interface, get_if_addrs};
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// How often it is checked whether a socket that stays open must be opened again.
 pub(crate) const RECHECK: Duration = Duration::from_secs(1);
@@ -71,30 +71,41 @@ pub struct Source {
 }
 
 impl Source {
-    /// The loopback address: a socket at it holds a port while the wanted interface is missing, and
-    /// cannot reach another machine.
-    pub(super) const fn stand_in(is_v4: bool) -> Self {
-        let addr = if is_v4 {
-            IpAddr::V4(Ipv4Addr::LOCALHOST)
+    /// Loopback: a socket at it holds a port while the wanted interface is missing, and cannot reach
+    /// another machine. Where sockets can be bound to interfaces, it is bound to that of loopback,
+    /// which need not be up, and elsewhere to its address.
+    pub(super) fn stand_in(is_v4: bool) -> Self {
+        let (any, localhost) = if is_v4 {
+            (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::LOCALHOST.into())
         } else {
-            IpAddr::V6(Ipv6Addr::LOCALHOST)
+            (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::LOCALHOST.into())
         };
-        Self { addr, device: None }
+        let interface = Self {
+            addr: any,
+            device: "lo".parse().ok().map(|device| (device, None)),
+        };
+        if cfg!(target_os = "linux") && interface.is_present() {
+            return interface;
+        }
+        Self {
+            addr: localhost,
+            device: None,
+        }
+    }
+
+    /// Whether it is every address of one interface, which only a stand-in is.
+    fn is_all_of_device(&self) -> bool {
+        self.addr.is_unspecified() && self.device.is_some()
+    }
+
+    /// Whether a socket here may only hold a port, if it is bound to an interface or its address.
+    pub(super) fn is_stand_in(&self) -> bool {
+        self.is_all_of_device() || self.addr.is_loopback() && self.device.is_none()
     }
 
     /// Whether the system chooses.
     pub(super) const fn is_any(&self) -> bool {
         self.addr.is_unspecified() && self.device.is_none()
-    }
-
-    /// Whether no interface is prescribed.
-    pub(super) const fn is_free(&self) -> bool {
-        self.device.is_none()
-    }
-
-    /// Whether it is a loopback address.
-    pub(super) fn is_loopback(&self) -> bool {
-        self.addr.is_loopback()
     }
 
     /// The address with a port.
@@ -122,7 +133,9 @@ impl Source {
             return Ok(());
         };
         match bind_to_device(socket, device) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied && !self.is_all_of_device() =>
+            {
                 tracing::debug!(
                     device = device.name(),
                     "sockets are bound to its address alone"
@@ -136,9 +149,11 @@ impl Source {
         }
     }
 
-    /// Whether sockets can be bound to the address.
+    /// Whether sockets can be bound here.
     pub(super) fn is_present(&self) -> bool {
-        std::net::UdpSocket::bind(self.at(0)).is_ok()
+        let domain = Domain::for_address(self.at(0));
+        let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP));
+        socket.is_ok_and(|socket| self.bind(&socket, 0).is_ok())
     }
 
     /// Whether the address exists and its interface is up.
@@ -151,7 +166,7 @@ impl Source {
                 "the interface {} is down",
                 interface.name
             ))),
-            None if self.is_loopback() => Ok(()),
+            None if self.addr.is_loopback() => Ok(()),
             None => Err(unavailable(format!(
                 "no interface has the address {}",
                 self.addr

@@ -316,6 +316,31 @@ fn a_bound_program_sends_by_its_interface_alone_and_follows_it_when_it_comes_bac
 }
 
 #[test]
+fn a_program_waits_for_its_interface_also_while_loopback_is_down() {
+    let world = World::new("loopback");
+    world.inside.ip("link set lo down");
+    let (file, full) = (world.file("seed.torrent", &[]), world.full());
+    let mut seed = world.inside.within(|| {
+        let mut seed = world.ours("seed", &file, "seed");
+        seed.arg(&full)
+            .args(["--bind", "aq0", "--port", "7000", "--no-port-mapping"]);
+        Program::start(&mut seed)
+    });
+    wait_for_note(&mut seed, "the interface aq0 does not exist");
+    world.connect(0, 1);
+    wait_for_note(&mut seed, "the network can be used again");
+    for transport in ["--no-utp", "--no-tcp"] {
+        world.outside.within(|| {
+            let peer = SocketAddr::new(TESTED, 7000).to_string();
+            let mut get = world.ours("get", &file, transport);
+            get.args(["--port", "0", "--no-dht", "--no-port-mapping", "--peer"]);
+            Program::start(get.args([&peer, transport])).wait_for_success(DOWNLOAD);
+        });
+        world.verify(transport);
+    }
+}
+
+#[test]
 fn a_bound_download_continues_when_its_interface_was_removed_and_added_again() {
     let world = World::new("again");
     world.connect(0, 1);

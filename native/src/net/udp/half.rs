@@ -44,10 +44,6 @@ impl Half {
     pub(super) fn bind(bind: Bind, is_v4: bool, port: u16) -> io::Result<Self> {
         let source = bind.source_or_stand_in(is_v4)?;
         let socket = Arc::new(open(source, port)?);
-        if bind.is_stand_in(source) {
-            // It then receives from itself alone.
-            socket2::SockRef::from(&*socket).connect(&socket.local_addr()?.into())?;
-        }
         let shared = Arc::new(Shared {
             bind,
             is_v4,
@@ -68,13 +64,20 @@ impl Half {
         self.shared.current().0
     }
 
-    /// The socket, unless it only holds its port.
+    /// The socket for sending.
+    ///
+    /// # Errors
+    /// It only holds its port.
     pub(super) fn sender(&self) -> io::Result<Arc<UdpSocket>> {
+        let used = self.used();
+        used.ok_or_else(|| io::ErrorKind::NetworkUnreachable.into())
+    }
+
+    /// The socket, unless it only holds its port: nothing is sent by it, and what it receives is not
+    /// read.
+    pub(super) fn used(&self) -> Option<Arc<UdpSocket>> {
         let (socket, source) = self.shared.current();
-        if self.shared.bind.is_stand_in(source) {
-            return Err(io::ErrorKind::NetworkUnreachable.into());
-        }
-        Ok(socket)
+        (!self.shared.bind.is_stand_in(source)).then_some(socket)
     }
 
     pub(super) fn carry_payload(&self) -> io::Result<()> {
@@ -84,7 +87,9 @@ impl Half {
 
     /// Waits until a datagram may be available. Cancel-safe.
     pub(super) async fn readable(&self) {
-        let socket = self.socket();
+        let Some(socket) = self.used() else {
+            return self.shared.replaced.notified().await;
+        };
         tokio::select! {
             // An error occurs again in the read that follows.
             _ = socket.readable() => {}
@@ -95,7 +100,10 @@ impl Half {
     /// The next datagram. Nothing is lost if the future is dropped.
     pub(super) async fn receive(&mut self) -> (SocketAddr, Bytes) {
         loop {
-            let socket = self.socket();
+            let Some(socket) = self.used() else {
+                self.shared.replaced.notified().await;
+                continue;
+            };
             let received = tokio::select! {
                 received = socket.recv_from(&mut self.buffer) => received,
                 () = self.shared.replaced.notified() => continue,

@@ -208,7 +208,7 @@ impl Sockets {
         [&self.v4, &self.v6]
             .into_iter()
             .flatten()
-            .find_map(|half| segments::receive(&half.socket(), buffer).ok())
+            .find_map(|half| segments::receive(&*half.used()?, buffer).ok())
     }
 
     fn half(&self, to: SocketAddr) -> io::Result<&Half> {
