@@ -20,6 +20,8 @@ pub(super) struct Reach {
     wanted: Wanted,
     /// Public addresses of peers that connected to us.
     incoming: RefCell<BTreeSet<IpAddr>>,
+    /// Whether peers with other addresses connected.
+    has_local: Cell<bool>,
     /// `None`: the gateway is not asked, or no longer.
     mapping: RefCell<Option<PortMapping>>,
     status: Option<watch::Receiver<Status>>,
@@ -34,6 +36,7 @@ impl Reach {
         Self {
             wanted,
             incoming: RefCell::default(),
+            has_local: Cell::new(false),
             status: mapping.as_ref().map(PortMapping::status),
             mapping: RefCell::new(mapping),
             announced: Cell::new(wanted.port),
@@ -43,8 +46,12 @@ impl Reach {
     /// Records a peer that connected to us and completed its handshake. One on a private network
     /// does not show that others can.
     pub(super) fn note_incoming(&self, ip: IpAddr) {
+        if is_local(ip) {
+            self.has_local.set(true);
+            return;
+        }
         let mut incoming = self.incoming.borrow_mut();
-        if !is_local(ip) && incoming.len() < MAX_INCOMING {
+        if incoming.len() < MAX_INCOMING {
             incoming.insert(ip.to_canonical());
         }
     }
@@ -53,6 +60,7 @@ impl Reach {
         Reachability {
             wanted: self.wanted,
             incoming: self.incoming.borrow().len(),
+            has_local: self.has_local.get(),
             status: self.status.as_ref().map(|status| status.borrow().clone()),
         }
     }
@@ -90,6 +98,11 @@ mod tests {
             udp: true,
         };
         let reach = Reach::new(wanted, None, Bind::default());
+        reach.note_incoming(IpAddr::from([127, 0, 0, 1]));
+        assert_eq!(
+            reach.reachability().to_string(),
+            "nobody from the internet connected to port 6881 yet; no gateway is asked to map it"
+        );
         for ip in [
             "192.168.1.7",
             "127.0.0.1",

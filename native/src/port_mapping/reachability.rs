@@ -14,6 +14,9 @@ pub struct Reachability {
     pub wanted: Wanted,
     /// The number of peers with public addresses that connected to us, over TCP or uTP.
     pub incoming: usize,
+    /// Whether peers on this machine or its network connected, which does not show that those on
+    /// the internet can.
+    pub has_local: bool,
     /// The mappings; `None`: no gateway is asked.
     pub status: Option<Status>,
 }
@@ -57,6 +60,15 @@ impl Reachability {
         self.incoming == 0 && self.status.as_ref().is_some_and(is_asking)
     }
 
+    /// Who has not connected.
+    const fn nobody(&self) -> &'static str {
+        if self.has_local {
+            "nobody from the internet"
+        } else {
+            "nobody"
+        }
+    }
+
     fn transports(&self) -> &'static str {
         match (self.wanted.tcp, self.wanted.udp) {
             (true, false) => "TCP",
@@ -97,7 +109,7 @@ impl Reachability {
                 "not reachable: {mapped}, but its own address {address} is not on the internet: another router or the provider's network is in front of it; forward port {} there, too, or ask the provider for a public address",
                 mapping.external,
             ),
-            None => format!("{mapped}, nobody connected yet"),
+            None => format!("{mapped}, {} connected yet", self.nobody()),
         }
     }
 
@@ -106,10 +118,11 @@ impl Reachability {
             .missing
             .map(|transport| format!(", without {transport}"));
         format!(
-            "port {} is open for IPv6 in the gateway's firewall ({}){}, nobody connected yet",
+            "port {} is open for IPv6 in the gateway's firewall ({}){}, {} connected yet",
             self.wanted.port,
             pinhole.protocol,
-            missing.unwrap_or_default()
+            missing.unwrap_or_default(),
+            self.nobody()
         )
     }
 
@@ -120,20 +133,20 @@ impl Reachability {
 
     /// What is known of IPv6 where IPv4 has no gateway.
     fn describe_v6(&self, v6: &State) -> String {
-        let port = self.wanted.port;
+        let (port, nobody) = (self.wanted.port, self.nobody());
         match v6 {
             State::Mapped(pinhole) => self.describe_pinhole(pinhole),
             State::Asking => format!("the gateway is asked to let IPv6 in at port {port}"),
             State::Failed(failures) if is_open(failures) => format!(
-                "nobody connected to port {port} yet; with IPv6, the gateway's firewall is switched off"
+                "{nobody} connected to port {port} yet; with IPv6, the gateway's firewall is switched off"
             ),
             State::Failed(failures) => format!(
-                "nobody connected to port {port} yet; with IPv6, {}; allow incoming connections to port {port} ({}) in its firewall",
+                "{nobody} connected to port {port} yet; with IPv6, {}; allow incoming connections to port {port} ({}) in its firewall",
                 why(failures, "opens no pinhole"),
                 self.transports()
             ),
             _ => format!(
-                "nobody connected to port {port} yet; no gateway was found that could map it"
+                "{nobody} connected to port {port} yet; no gateway was found that could map it"
             ),
         }
     }
@@ -174,7 +187,7 @@ fn is_inside(mapping: &Mapping) -> bool {
 
 impl fmt::Display for Reachability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let port = self.wanted.port;
+        let (port, nobody) = (self.wanted.port, self.nobody());
         if self.incoming > 0 {
             let peers = if self.incoming == 1 { "peer" } else { "peers" };
             return write!(f, "reachable: {} {peers} connected to us", self.incoming);
@@ -182,14 +195,14 @@ impl fmt::Display for Reachability {
         let Some(status) = &self.status else {
             return write!(
                 f,
-                "nobody connected to port {port} yet; no gateway is asked to map it"
+                "{nobody} connected to port {port} yet; no gateway is asked to map it"
             );
         };
         match (&status.v4, &status.v6) {
             (State::Asking, _) => write!(f, "the gateway is asked to map port {port}"),
             (State::Public(address), _) => write!(
                 f,
-                "{address} is a public address, nobody connected to port {port} yet"
+                "{address} is a public address, {nobody} connected to port {port} yet"
             ),
             (State::Mapped(mapping), State::Mapped(pinhole)) if is_inside(mapping) => write!(
                 f,
@@ -224,6 +237,7 @@ mod tests {
         Reachability {
             wanted,
             incoming,
+            has_local: false,
             status: Some(Status { v4, v6 }),
         }
     }
@@ -263,6 +277,26 @@ mod tests {
             other.to_string(),
             "the gateway's port 7000 is mapped to our port 6881 (UPnP), without UDP, nobody connected yet"
         );
+    }
+
+    #[test]
+    fn a_peer_on_the_local_network_connected_and_proves_nothing_about_the_internet() {
+        for v4 in [
+            State::NoGateway,
+            State::Public([203, 0, 113, 9].into()),
+            mapped(6881, [203, 0, 113, 9]),
+        ] {
+            let local = Reachability {
+                has_local: true,
+                ..reachability(0, v4)
+            };
+            let text = local.to_string();
+            assert!(
+                text.contains("nobody from the internet connected"),
+                "{text}"
+            );
+            assert_eq!(local.is_reachable(), None);
+        }
     }
 
     #[test]

@@ -67,6 +67,7 @@ async fn a_silent_gateway_is_told_apart_from_closed_ports() {
     let reachability = Reachability {
         wanted: BOTH,
         incoming: 0,
+        has_local: false,
         status: Some(mapping.status().borrow().clone()),
     };
     assert_eq!(

@@ -41,6 +41,7 @@ mod tests {
                 udp: true,
             },
             incoming,
+            has_local: false,
             status: v4.map(|v4| Status {
                 v4,
                 v6: State::Unused,
