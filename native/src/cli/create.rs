@@ -45,11 +45,16 @@ pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses to overwrite a folder, or one of the files to share, since the torrent would no longer
+/// Refuses two things on standard output, and to overwrite a folder, or one of the files to share, since the torrent would no longer
 /// match its data. Any other file is replaced only with --force.
 fn check_output(flags: &CreateFlags, shared: &Path) -> Result<(), Failure> {
     let output = flags.output.as_path();
-    let (class, problem) = if output.is_dir() {
+    let (class, problem) = if flags.json && output.as_os_str() == "-" {
+        (
+            Class::Usage,
+            "writes to standard output, and so does --json; write the .torrent to a file, or leave out --json",
+        )
+    } else if output.is_dir() {
         (
             Class::Usage,
             "is a folder; name the .torrent file to write in it",

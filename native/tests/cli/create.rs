@@ -138,6 +138,17 @@ fn a_new_torrent_replaces_nothing_unless_forced_and_then_only_as_a_whole() {
 }
 
 #[test]
+fn a_torrent_and_an_object_do_not_mix_on_standard_output() {
+    let world = World::new();
+    world.shared();
+    let said = world.fails(2, &["create", "data", "-o", "-", "--json"]);
+    assert_eq!(event(&said, "error")["class"], "usage");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let output = world.run(&["create", "data", "-o", "-"]);
+    assert!(output.status.success() && output.stdout.starts_with(b"d"));
+}
+
+#[test]
 fn files_of_the_operating_system_are_left_out_unless_they_are_asked_for() {
     let world = World::new();
     fs::create_dir(world.path("trip")).unwrap();
