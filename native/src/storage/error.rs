@@ -80,7 +80,7 @@ pub enum StorageError {
     },
     /// The download folder does not lie where it did when the download began.
     #[error(
-        "the download folder {} was moved, removed or replaced meanwhile; start again, with --output where it is now",
+        "the download folder {} was moved, removed or replaced meanwhile; start again: what is missing is downloaded again; if the folder was moved, name its new place with --output",
         shown_path(folder)
     )]
     Moved {
@@ -179,6 +179,7 @@ fn advice(action: &str, source: &io::Error) -> &'static str {
         _ if is(source, Errno::IO) => {
             "; the disk has a fault: see the system's log, then start the same command again"
         }
+        _ if is_out_of_descriptors(source) => "; raise the limit of open files (`ulimit -n`)",
         _ if is(source, Errno::LOOP) => "; symbolic links are not followed: move it away",
         _ => "",
     }
@@ -188,9 +189,15 @@ fn is(source: &io::Error, number: Errno) -> bool {
     source.raw_os_error() == Some(number.raw_os_error())
 }
 
+fn is_out_of_descriptors(source: &io::Error) -> bool {
+    is(source, Errno::MFILE) || is(source, Errno::NFILE)
+}
+
 fn state_advice(source: &io::Error) -> &'static str {
     if is_full(source) {
         "free some space there"
+    } else if is_out_of_descriptors(source) {
+        "raise the limit of open files (`ulimit -n`)"
     } else {
         "set XDG_STATE_HOME to a folder that you may write to"
     }

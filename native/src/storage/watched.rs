@@ -211,8 +211,14 @@ impl<D: Disk> WatchedFiles<D> {
             self.compare(index, self.files.stat_by_name(index)?.as_ref());
             self.files.close(index);
         }
-        self.files
-            .writable(index, |open| self.opened(index, file, open))
+        let open = self
+            .files
+            .writable(index, |open| self.opened(index, file, open));
+        match open {
+            // Nothing can be made in a folder that was removed.
+            Err(error) if error.is_missing() => Err(self.confirm_place().err().unwrap_or(error)),
+            open => open,
+        }
     }
 
     /// A file was opened for writing, and perhaps made.

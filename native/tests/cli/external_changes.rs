@@ -135,6 +135,33 @@ fn a_download_whose_folder_was_moved_is_not_reported_finished() {
 }
 
 #[test]
+fn a_download_whose_folder_was_removed_says_so_and_what_to_do() {
+    let world = World::new();
+    for (place, is_made_again) in [("gone", false), ("new", true)] {
+        let (torrent, seed) = half_a_seed(&world);
+        let mut get = start(&world, &seed, place);
+        wait_for_half(&mut get);
+        fs::remove_dir_all(world.path(place)).unwrap();
+        if is_made_again {
+            fs::create_dir(world.path(place)).unwrap();
+        }
+        seed.complete();
+        let error = get.wait_for(is("error"));
+        assert_eq!(error["class"], "storage", "{error}");
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.contains(&format!("folder {place} was moved, removed or replaced"))
+                && message.contains("start again"),
+            "{message}"
+        );
+        assert_eq!(get.exit_code(), Some(5));
+        let peer = seed.addr.to_string();
+        world.ok(&World::from(&peer, &["large.torrent", "-o", place]));
+        assert_eq!(torrent.verify(&world.path(place)), Ok(()));
+    }
+}
+
+#[test]
 fn a_file_that_replaces_a_download_is_reported_and_left_alone() {
     let world = World::new();
     let (_, seed) = half_a_seed(&world);
