@@ -129,7 +129,7 @@ pub use engine::Engine;
 pub use io::{
     CheckRange, CloseReason, Command, CommandError, DialKind, DiscoverRequest, Event, Failure,
     FileChange, Handshaken, Input, NewTorrent, Op, OpError, OpResult, Output, PeerSnapshot, Phase,
-    PriorityRange, Reason, Resumed, Rope, Snapshot, TorrentSnapshot, TorrentSource,
+    PriorityRange, Reason, Rechecked, Resumed, Rope, Snapshot, TorrentSnapshot, TorrentSource,
 };
 pub use peer_failure::{PeerFailure, PeerFailures};
 pub use session::Session;

@@ -380,6 +380,21 @@ pub enum OpError {
     },
 }
 
+/// What became of pieces that were read again. Those that are wrong or unreadable are no longer
+/// complete.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rechecked {
+    /// The number of pieces that were read.
+    pub read: u32,
+    /// The number of these that were complete before and are wrong now.
+    pub wrong: u32,
+    /// The number of these that were complete before and that a seed cannot read now. In a download
+    /// the torrent fails instead.
+    pub unreadable: u32,
+    /// Why the first of them cannot be read.
+    pub error: Option<OpError>,
+}
+
 /// An event for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -392,15 +407,7 @@ pub enum Event {
     /// to be read again.
     FileChanged(TorrentId, u32, FileChange),
     /// The pieces of changed files were read again.
-    Rechecked {
-        /// The torrent.
-        torrent: TorrentId,
-        /// The number of pieces that were read.
-        read: u32,
-        /// The number of these that were complete before and are wrong now. They are no longer
-        /// complete.
-        wrong: u32,
-    },
+    Rechecked(TorrentId, Rechecked),
     /// A piece was verified and written; it can be read back.
     Piece(TorrentId, Piece),
     /// All wanted data are complete and durable.

@@ -172,7 +172,7 @@ impl Transfer {
         if who.peer_id == cx.shared.peer_id {
             return Some(CloseReason::Ourselves);
         }
-        if !self.state.is_active(cx) || cx.shared.shutting_down {
+        if cx.paused || cx.shared.shutting_down {
             return Some(CloseReason::Inactive);
         }
         self.peers.refuse(cx, who)
@@ -194,7 +194,7 @@ impl Transfer {
         let have = self
             .state
             .pieces()
-            .map_or_else(Bitfield::default, |pieces| pieces.have_beyond_doubt());
+            .map_or_else(Bitfield::default, |pieces| pieces.announced());
         let mut peer = Peer::new(
             cx.now,
             new.who,

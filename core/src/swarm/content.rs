@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::completion::Completion;
 use super::download::{Download, FollowUp};
 use super::peers::{Peers, Progress};
-use super::storage::{Checking, Pieces, Recheck, Store, Written, check_range};
+use super::storage::{Checking, Pieces, Store, Written, check_range};
 use crate::context::{Context, Pending, Verdict};
 use crate::io::{
     CloseReason, Event, Failure, FileChange, Op, OpError, OpResult, PriorityRange, Resumed, Rope,
@@ -392,7 +392,12 @@ impl Content {
                 checking.handle_unreadable(piece);
                 self.fail(cx, error);
             }
-            Ok(_) => checking.handle_read(&mut self.pieces, piece, good),
+            Ok(_) => {
+                checking.handle_read(&mut self.pieces, piece, good);
+                if good {
+                    peers.announce_have(cx, piece);
+                }
+            }
         }
         self.check_more(cx, peers)
     }
@@ -416,6 +421,7 @@ impl Content {
     /// Aborts the checks. What they found counts.
     pub(super) fn abandon_checks(&mut self) {
         self.stage = Stage::Ready;
+        self.pieces.announce_all();
         self.pieces.recount();
         self.pieces.recheck.abandon();
     }
@@ -447,17 +453,6 @@ impl Content {
             }
         }
         true
-    }
-
-    /// Ends the recheck. Returns the number of pieces that were read, and of these the number of
-    /// wrong ones.
-    pub(super) fn end_recheck(&mut self, now: Instant) -> (u32, u32) {
-        let ended = std::mem::replace(
-            &mut self.pieces.recheck,
-            Recheck::new(self.pieces.lengths.pieces()),
-        );
-        self.store.mark_changed(now);
-        ended.counts()
     }
 
     /// Adds pieces that exist without having been downloaded, because a file was put back.

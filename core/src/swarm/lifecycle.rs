@@ -61,6 +61,7 @@ impl Swarm {
 
     /// Joins the swarm after the data on disk were checked.
     pub(super) fn join(&mut self, cx: &mut Context) {
+        self.transfer.announce_checked(cx);
         self.transfer.recheck_more(cx);
         self.start(cx);
         self.transfer.fill_all(cx);
@@ -123,6 +124,7 @@ impl Swarm {
             content.retry(cx, true);
         });
         self.check_more(cx);
+        self.transfer.recheck_more(cx);
         self.start(cx);
         self.transfer.fill_all(cx);
     }

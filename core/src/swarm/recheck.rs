@@ -12,6 +12,9 @@ use crate::wire::Message;
 /// The maximum number of messages about lost pieces; for more, a new handshake with a bitfield is
 /// shorter.
 const MAX_TOLD: usize = 256;
+/// The maximum number of pieces that peers are told of at the end of a check. They may have waited
+/// for it, and would return late, so that it is greater.
+const MAX_FOUND: usize = 4096;
 
 impl Transfer {
     /// Handles a file that another program removed, replaced or modified.
@@ -19,7 +22,39 @@ impl Transfer {
         if self.with_content(|content, _| content.list_changed(cx.now, file, change)) == Some(true)
         {
             cx.event(Event::FileChanged(cx.torrent, file, change));
+            self.withdraw_announced(cx);
             self.recheck_more(cx);
+        }
+    }
+
+    /// A file changed while the data on disk are checked: peers that may know of its pieces have to
+    /// connect again.
+    fn withdraw_announced(&mut self, cx: &mut Context) {
+        if self.state.is_checking() {
+            for conn in self.peers.conns() {
+                self.disconnect(cx, conn, CloseReason::Outdated);
+            }
+        }
+    }
+
+    /// After the check of the data on disk: tells peers that connected meanwhile of complete pieces
+    /// that did not have to be read.
+    pub(super) fn announce_checked(&mut self, cx: &mut Context) {
+        let State::Open(content) = &mut self.state else {
+            return;
+        };
+        let unknown = content.pieces.announce_all();
+        if unknown.len() > MAX_FOUND {
+            for conn in self.peers.conns() {
+                self.disconnect(cx, conn, CloseReason::Outdated);
+            }
+        } else {
+            for piece in unknown {
+                self.peers.announce_have(cx, piece);
+            }
+        }
+        if self.state.is_complete() {
+            self.complete(cx);
         }
     }
 
@@ -30,6 +65,12 @@ impl Transfer {
         };
         if content.checking().is_some() || cx.shared.shutting_down {
             return;
+        }
+        if content.pieces.recheck.is_blocked() {
+            if content.failure().is_some() {
+                return;
+            }
+            content.pieces.recheck.unblock();
         }
         let recheck = &mut content.pieces.recheck;
         while recheck.in_flight() < cx.config().checks_in_flight {
@@ -58,10 +99,31 @@ impl Transfer {
         );
         let good = matches!(result, Ok(OpResult::Digest(digest)) if expected == Some(*digest));
         let since = content.pieces.recheck.since();
-        if content.pieces.recheck.handle_read(piece, good, had) {
+        if let Err(error) = result {
+            self.handle_unreadable(cx, (piece, had), error);
+        } else if content.pieces.recheck.handle_read(piece, good, had) {
             self.serve_waiting(cx, piece, since);
         }
         self.recheck_more(cx);
+    }
+
+    /// Handles a piece that could not be read, which does not show that it is wrong. A seed serves
+    /// the others; a download stops, since it would write over data that are perhaps right.
+    fn handle_unreadable(
+        &mut self,
+        cx: &mut Context,
+        (piece, had): (Piece, bool),
+        error: &OpError,
+    ) {
+        let State::Open(content) = &mut self.state else {
+            return;
+        };
+        if content.pieces.is_seed_only() {
+            content.pieces.recheck.give_up(piece, had, error);
+        } else {
+            content.pieces.recheck.postpone(cx.now, piece);
+            content.fail(cx, error.clone());
+        }
     }
 
     /// Handles a piece that turned out to be unchanged: pending requests for it are served, and
@@ -103,12 +165,9 @@ impl Transfer {
         let State::Open(content) = &mut self.state else {
             return;
         };
-        let (read, wrong) = content.end_recheck(cx.now);
-        cx.event(Event::Rechecked {
-            torrent: cx.torrent,
-            read,
-            wrong,
-        });
+        let outcome = content.pieces.end_recheck();
+        content.store.mark_changed(cx.now);
+        cx.event(Event::Rechecked(cx.torrent, outcome));
         self.finish_piece(cx);
         self.fill_and_serve(cx);
     }

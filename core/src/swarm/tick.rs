@@ -36,6 +36,7 @@ impl Swarm {
             content.retry(cx, false);
         });
         self.transfer.settle_recheck(cx);
+        self.transfer.recheck_more(cx);
         self.transfer
             .with_content(|content, _| content.flush_if_due(cx));
         if let State::Metadata(fetch) = &mut self.transfer.state {

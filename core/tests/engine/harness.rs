@@ -11,7 +11,8 @@ use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, PeerId, PieceDigest, Re
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
 use aqueduct_core::{
     CloseReason, Command, Config, DialKind, Engine, Event, FileChange, Handshaken, Input, Instant,
-    NewTorrent, Op, OpError, OpResult, Output, Resumed, TorrentId, TorrentSnapshot, TorrentSource,
+    NewTorrent, Op, OpError, OpResult, Output, Rechecked, Resumed, TorrentId, TorrentSnapshot,
+    TorrentSource,
 };
 use aqueduct_testkit::torrent::{Computed, Recipe};
 use bytes::Bytes;
@@ -21,6 +22,8 @@ pub(crate) const TORRENT: TorrentId = TorrentId(1);
 pub(crate) const OURS: PeerId = PeerId([7; 20]);
 pub(crate) const PIECE: u32 = 32 * 1024;
 pub(crate) const PIECES: u32 = 12;
+/// The reason why a disk that cannot be read fails.
+pub(crate) const UNREADABLE: &str = "could not read the disk";
 
 /// An engine with a disk, and a record of what it sent, closed and dialled.
 pub(crate) struct Harness {
@@ -40,6 +43,9 @@ pub(crate) struct Harness {
     /// The resume records that the engine has had saved, and whether the disk refuses them.
     pub(crate) records: usize,
     refuses_records: bool,
+    /// Whether the disk reads nothing.
+    unreadable: bool,
+    pub(crate) rechecked: Option<Rechecked>,
     pub(crate) is_shut_down: bool,
 }
 
@@ -93,15 +99,25 @@ impl Harness {
         self.command(Command::Add(new));
     }
 
+    /// From now on the disk can be read, or cannot.
+    pub(crate) const fn set_unreadable(&mut self, unreadable: bool) {
+        self.unreadable = unreadable;
+    }
+
     /// A seed whose disk answers no more than `count` requests of the check. `newest_first`: the
     /// order of the answers.
     pub(crate) fn checking(count: usize, newest_first: bool) -> Self {
+        Self::checking_as(Resumed::Check, (count, newest_first))
+    }
+
+    /// The same, which begins with `resumed`.
+    pub(crate) fn checking_as(resumed: Resumed, answers: (usize, bool)) -> Self {
         let size = u64::from(PIECE * PIECES);
         let torrent = Recipe::single("twelve", 1, size, PIECE).build();
         let disk = torrent.slice(0, size).to_vec();
         let mut harness = Self::new(torrent.info().info_hash.wire(), disk, Config::default());
-        harness.answers = (count, newest_first);
-        harness.adding(Arc::clone(torrent.info()), Resumed::Check)
+        harness.answers = answers;
+        harness.adding(Arc::clone(torrent.info()), resumed)
     }
 
     pub(crate) fn command(&mut self, command: Command) {
@@ -136,6 +152,8 @@ impl Harness {
             answers: (usize::MAX, false),
             records: 0,
             refuses_records: false,
+            unreadable: false,
+            rechecked: None,
             is_shut_down: false,
         }
     }
@@ -169,13 +187,15 @@ impl Harness {
             self.answers.0 -= 1;
             let is_record = matches!(op, Op::Save { .. });
             self.records += usize::from(is_record);
-            let result = if is_record && self.refuses_records {
-                Err(OpError::Storage {
-                    full: true,
-                    message: "no space".to_owned(),
-                })
-            } else {
-                Ok(self.perform(op))
+            let is_read = matches!(op, Op::Check(_) | Op::Read { .. });
+            let failed = |full, message: &str| {
+                let message = message.to_owned();
+                Err(OpError::Storage { full, message })
+            };
+            let result = match self.refuses_records {
+                true if is_record => failed(true, "no space"),
+                _ if is_read && self.unreadable => failed(false, UNREADABLE),
+                _ => Ok(self.perform(op)),
             };
             self.engine.handle(self.now, Input::Done { id, result });
             self.take_outputs();
@@ -187,6 +207,7 @@ impl Harness {
             match output {
                 Output::Request { id, op, .. } => self.requests.push_back((id, op)),
                 Output::Event(Event::ShutDown) => self.is_shut_down = true,
+                Output::Event(Event::Rechecked(_, outcome)) => self.rechecked = Some(outcome),
                 Output::Send { conn, message } => self.sent.push((conn, message)),
                 Output::Close { conn, reason } => self.closed.push((conn, reason)),
                 Output::Dial {

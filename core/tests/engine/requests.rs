@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_core::CloseReason;
 use aqueduct_core::meta::Info;
 use aqueduct_core::wire::{Message, RawBlock};
+use aqueduct_core::{CloseReason, Phase};
 use aqueduct_testkit::torrent::noise;
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
@@ -213,6 +213,24 @@ fn padding_is_filled_in_and_never_requested() {
         (done.left, done.done, done.wasted, done.have.count()),
         (0, 31 * 1024, 0, 5)
     );
+}
+
+#[test]
+fn padding_alone_is_complete_without_a_peer() {
+    // Whole pieces, a shorter last one, and an empty file.
+    let (info, disk) = padded(&[(0, false), (100 * K, true)]);
+    let harness = Harness::lacking(info, disk);
+    let done = harness.snapshot();
+    assert_eq!((done.phase, done.have.count()), (Phase::Seeding, 4));
+    assert_eq!(harness.records, 1, "the next start knows it");
+}
+
+#[test]
+fn padding_with_a_wrong_digest_is_not_complete() {
+    let (info, mut disk) = padded(&[(100 * K, true)]);
+    disk.fill(1);
+    let harness = Harness::lacking(info, disk);
+    assert_eq!(harness.snapshot().have.count(), 0);
 }
 
 #[test]

@@ -57,9 +57,12 @@ pub(crate) fn find(
         || usual_places(torrent, usual),
         |path| vec![path.to_owned()],
     );
+    // Padding is in no file.
+    let has_files = info.files.iter().any(|file| !file.pad);
     for place in &places {
         let (root, info) = locate(info, place)?;
-        if info.files.iter().any(|file| !file.pad && root.holds(file)) {
+        let mut files = info.files.iter().filter(|file| !file.pad);
+        if !has_files || files.any(|file| root.holds(file)) {
             return Ok((root, info));
         }
     }

@@ -7,7 +7,7 @@ use aqueduct_core::discovery::{TrackerState, TrackerStatus};
 use aqueduct_core::meta::{File, Info};
 use aqueduct_core::net::blocklist::Summary;
 use aqueduct_core::types::{InfoHash, PeerAddr};
-use aqueduct_core::{CloseReason, FileChange, PeerFailure};
+use aqueduct_core::{CloseReason, FileChange, PeerFailure, Rechecked};
 use aqueduct_native::port_mapping::Reachability;
 use aqueduct_native::storage::Renamed;
 use serde_json::json;
@@ -54,10 +54,15 @@ impl Json {
         );
     }
 
-    pub(super) fn rechecked(&self, info: &Info, pieces: u32, wrong: u32) {
-        object(
-            &json!({ "event": "rechecked", "info_hash": info.info_hash.to_string(), "pieces": pieces, "wrong": wrong }),
-        );
+    pub(super) fn rechecked(&self, info: &Info, outcome: &Rechecked) {
+        object(&json!({
+            "event": "rechecked",
+            "info_hash": info.info_hash.to_string(),
+            "pieces": outcome.read,
+            "wrong": outcome.wrong,
+            "unreadable": outcome.unreadable,
+            "message": outcome.error.as_ref().map(ToString::to_string),
+        }));
     }
 
     pub(super) fn progress(&self, views: &[View]) {
@@ -146,6 +151,7 @@ impl Json {
             "event": "reachability",
             "reachable": reachability.is_reachable(),
             "incoming": reachability.incoming,
+            "local": reachability.has_local,
             "port": reachability.wanted.port,
             "external_port": mapping.map(|mapping| mapping.external),
             "protocol": mapping.map(|mapping| mapping.protocol.to_string()),

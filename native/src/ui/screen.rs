@@ -9,7 +9,7 @@ use aqueduct_core::discovery::TrackerStatus;
 use aqueduct_core::meta::{File, Info};
 use aqueduct_core::net::blocklist::Summary;
 use aqueduct_core::types::{InfoHash, PeerAddr, visible};
-use aqueduct_core::{CloseReason, FileChange, PeerFailure};
+use aqueduct_core::{CloseReason, FileChange, PeerFailure, Rechecked};
 use aqueduct_native::port_mapping::Reachability;
 use aqueduct_native::storage::Renamed;
 
@@ -101,21 +101,11 @@ impl Screen {
         );
     }
 
-    /// Pieces that may have changed were checked again: of `read` pieces `wrong` ones do not match
-    /// now, and are fetched again or not.
-    pub(crate) fn rechecked(&self, info: &Info, read: u32, wrong: u32, fetched: bool) {
-        let outcome = match (wrong, fetched) {
-            (0, _) => "nothing has changed".to_owned(),
-            (1, true) => "1 is wrong and is fetched again".to_owned(),
-            (1, false) => "1 is wrong and is no longer served".to_owned(),
-            (_, true) => format!("{wrong} are wrong and are fetched again"),
-            (_, false) => format!("{wrong} are wrong and are no longer served"),
-        };
-        let pieces = text::count(read as usize, "piece", "pieces");
-        self.remark(
-            &format!("{}: checked {pieces} again, {outcome}", visible(&info.name)),
-            |json| json.rechecked(info, read, wrong),
-        );
+    /// Pieces that may have changed were checked again. `fetched`: wrong ones are fetched again.
+    pub(crate) fn rechecked(&self, info: &Info, outcome: &Rechecked, fetched: bool) {
+        let name = visible(&info.name);
+        let text = format!("{name}: {}", text::rechecked(outcome, fetched));
+        self.remark(&text, |json| json.rechecked(info, outcome));
     }
 
     /// A note that is printed with `--quiet`, too.

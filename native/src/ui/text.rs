@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use aqueduct_core::Phase;
 use aqueduct_core::discovery::{TrackerState, TrackerStatus};
 use aqueduct_core::meta::File;
 use aqueduct_core::types::visible;
+use aqueduct_core::{Phase, Rechecked};
 use aqueduct_native::storage::Renamed;
 
 /// Files that are named in a message when more have other names.
@@ -105,6 +105,34 @@ pub(crate) fn tracker(status: &TrackerStatus) -> String {
     format!("tracker {}: {what}{warning}", status.shown_url())
 }
 
+/// What became of pieces that may have changed. `fetched`: wrong ones are fetched again.
+pub(crate) fn rechecked(outcome: &Rechecked, fetched: bool) -> String {
+    let is = |count: u32| if count == 1 { "is" } else { "are" };
+    let (wrong, unreadable) = (outcome.wrong, outcome.unreadable);
+    let then = if fetched {
+        format!("{} fetched again", is(wrong))
+    } else {
+        format!("{} no longer served", is(wrong))
+    };
+    let mut found = Vec::new();
+    if wrong > 0 {
+        found.push(format!("{wrong} {} wrong and {then}", is(wrong)));
+    }
+    if let (1.., Some(error)) = (unreadable, &outcome.error) {
+        let error = error.to_string();
+        found.push(format!(
+            "{unreadable} cannot be read and {} no longer served ({})",
+            is(unreadable),
+            visible(&error)
+        ));
+    }
+    if found.is_empty() {
+        found.push("nothing has changed".to_owned());
+    }
+    let pieces = count(outcome.read as usize, "piece", "pieces");
+    format!("checked {pieces} again, {}", found.join(", "))
+}
+
 /// A torrent's phase, as scripts read it.
 pub(crate) const fn phase_name(phase: Phase) -> &'static str {
     match phase {
@@ -134,6 +162,30 @@ pub(crate) const fn phase(phase: Phase) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wrong_and_unreadable_pieces_are_told_apart() {
+        let outcome = |wrong, unreadable| Rechecked {
+            read: 9,
+            wrong,
+            unreadable,
+            error: Some(aqueduct_core::OpError::Storage {
+                full: false,
+                message: "could not read a".to_owned(),
+            }),
+        };
+        let told = |wrong, unreadable| rechecked(&outcome(wrong, unreadable), false);
+        assert_eq!(told(0, 0), "checked 9 pieces again, nothing has changed");
+        assert_eq!(
+            rechecked(&outcome(2, 0), true),
+            "checked 9 pieces again, 2 are wrong and are fetched again"
+        );
+        assert_eq!(
+            told(1, 3),
+            "checked 9 pieces again, 1 is wrong and is no longer served, \
+             3 cannot be read and are no longer served (could not read a)"
+        );
+    }
 
     #[test]
     fn numbers_read_well() {

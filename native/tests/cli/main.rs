@@ -20,6 +20,7 @@ mod failure_reports;
 mod interruptions;
 mod links;
 mod names;
+mod padding;
 mod port_mapping;
 mod proxy;
 mod relay;

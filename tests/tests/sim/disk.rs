@@ -239,7 +239,7 @@ fn rechecked(world: &World, id: HostId) -> Option<(u32, u32)> {
         .news()
         .iter()
         .find_map(|(_, event)| match event {
-            Event::Rechecked { read, wrong, .. } => Some((*read, *wrong)),
+            Event::Rechecked(_, outcome) => Some((outcome.read, outcome.wrong)),
             _ => None,
         })
 }

@@ -338,13 +338,18 @@ fn a_relaying_peer_introduces_its_peers_or_says_why_it_cannot() {
             },
         );
     }
-    // The reply waits behind what the slow seed has queued already.
-    world.run_for(secs(30));
-    let heard = |id: HostId| -> Vec<_> {
+    let heard = |world: &World, id: HostId| -> Vec<_> {
         let payloads = world.host(id).heard(HOLEPUNCH);
         payloads.into_iter().filter_map(Holepunch::decode).collect()
     };
+    // The reply waits behind what the slow seed has queued already.
+    world.run_until(secs(120), "both were told", |world| {
+        heard(world, one).len() == 2 && heard(world, other).len() == 1
+    });
     let refusal = Holepunch::Error(stranger, HolepunchError::NotConnected);
-    assert_eq!(heard(one), [Holepunch::Connect(other_addr), refusal]);
-    assert_eq!(heard(other), [Holepunch::Connect(one_addr)]);
+    assert_eq!(
+        heard(&world, one),
+        [Holepunch::Connect(other_addr), refusal]
+    );
+    assert_eq!(heard(&world, other), [Holepunch::Connect(one_addr)]);
 }

@@ -14,6 +14,9 @@ pub(crate) struct Checking {
     listed: Bitfield,
     /// Those of them that are a spot check.
     sample: Bitfield,
+    /// One piece of each size that consists of padding; all others like it are correct if it is,
+    /// so that a torrent of padding is not hashed from end to end.
+    padding: Vec<Piece>,
     in_flight: usize,
     /// The number of bytes read so far.
     bytes: u64,
@@ -28,7 +31,7 @@ impl Checking {
             let indices = indices.into_iter();
             indices.filter_map(move |index| lengths.piece(index))
         };
-        match resumed {
+        let mut checking = match resumed {
             Resumed::Nothing => Self::new(&lengths, [], []),
             Resumed::Check => Self::new(&lengths, lengths.iter(), []),
             Resumed::Record {
@@ -40,7 +43,13 @@ impl Checking {
                 pieces.restore(have);
                 Self::new(&lengths, listed(check), listed(sample))
             }
+        };
+        // Padding is in no file, and need not be downloaded.
+        checking.padding = pieces.samples_of_padding();
+        for piece in checking.padding.clone() {
+            checking.list(piece);
         }
+        checking
     }
 
     /// `check` first, then `sample`. A piece in both is not a spot check.
@@ -55,6 +64,7 @@ impl Checking {
             todo,
             listed,
             sample: none,
+            padding: Vec::new(),
             in_flight: 0,
             bytes: 0,
         };
@@ -101,6 +111,9 @@ impl Checking {
             self.list_files_of(pieces, piece);
         }
         pieces.set_checked(piece, good);
+        if good && self.padding.contains(&piece) {
+            pieces.set_padding_correct(piece);
+        }
     }
 
     /// Lists all complete pieces of the files of a wrong spot check, since they may be wrong too

@@ -8,5 +8,4 @@ mod store;
 
 pub(crate) use checking::{Checking, check_range};
 pub(crate) use pieces::Pieces;
-pub(crate) use recheck::Recheck;
 pub(crate) use store::{Store, Written};

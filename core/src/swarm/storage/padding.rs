@@ -80,6 +80,15 @@ impl Padding {
             .map_or(0, |(_, bytes)| u64::from(*bytes))
     }
 
+    /// The pieces that consist of padding only, in order.
+    pub(crate) fn whole_pieces(&self) -> impl Iterator<Item = Piece> + '_ {
+        let whole = self
+            .pieces
+            .iter()
+            .filter(|(piece, bytes)| *bytes == self.lengths.size(*piece));
+        whole.map(|(piece, _)| *piece)
+    }
+
     /// The blocks of a piece that consist of padding only, with their bytes. Blocks that contain a
     /// byte of a file are not included.
     pub(crate) fn blocks_of(&self, piece: Piece) -> impl Iterator<Item = (u32, Bytes)> + '_ {
@@ -164,5 +173,7 @@ mod tests {
             .map(|piece| padding.in_piece(piece))
             .collect();
         assert_eq!(each, [44 * K, 0, 64 * K, 32 * K]);
+        let whole: Vec<u32> = padding.whole_pieces().map(Piece::get).collect();
+        assert_eq!(whole, [2]);
     }
 }

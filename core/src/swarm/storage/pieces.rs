@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::padding::Padding;
 use super::recheck::Recheck;
+use crate::io::Rechecked;
 use crate::meta::Info;
 use crate::types::{Bitfield, Lengths, Piece};
 
@@ -17,6 +18,9 @@ pub(crate) struct Pieces {
     have: Bitfield,
     /// Verified and flushed: the content of the resume record.
     durable: Bitfield,
+    /// While the data on disk are checked: the pieces that were found correct so far. No others are
+    /// announced or served then, whatever the resume record states.
+    confirmed: Option<Bitfield>,
     wanted: Bitfield,
     /// Being hashed or written.
     storing: Bitfield,
@@ -41,6 +45,7 @@ impl Pieces {
             lengths,
             have: none.clone(),
             durable: none.clone(),
+            confirmed: Some(none.clone()),
             lacking: wanted.count(),
             wanted,
             storing: none,
@@ -83,6 +88,28 @@ impl Pieces {
             }
         }
         pieces
+    }
+
+    /// The complete pieces that peers may know of.
+    pub(crate) fn announced(&self) -> Bitfield {
+        let confirmed = self.confirmed.clone();
+        confirmed.unwrap_or_else(|| self.have_beyond_doubt())
+    }
+
+    /// Whether a piece is complete, and peers may know of it.
+    pub(crate) fn is_announced(&self, piece: Piece) -> bool {
+        let is_confirmed = |confirmed: &Bitfield| confirmed.has(piece);
+        self.have.has(piece) && self.confirmed.as_ref().is_none_or(is_confirmed)
+    }
+
+    /// From now on all complete pieces are announced. Returns those that were not until now, if
+    /// the check of the data on disk has just ended.
+    pub(crate) fn announce_all(&mut self) -> Vec<Piece> {
+        let Some(confirmed) = self.confirmed.take() else {
+            return Vec::new();
+        };
+        let unknown = |piece: &Piece| !confirmed.has(*piece);
+        self.pieces_in(&self.have).filter(unknown).collect()
     }
 
     /// Whether nothing is downloaded any more.
@@ -147,12 +174,41 @@ impl Pieces {
 
     /// Records the result of checking a piece on disk.
     pub(crate) fn set_checked(&mut self, piece: Piece, good: bool) {
-        for set in [&mut self.have, &mut self.durable] {
+        let sets = [&mut self.have, &mut self.durable];
+        for set in sets.into_iter().chain(&mut self.confirmed) {
             if good {
                 set.set(piece)
             } else {
                 set.clear(piece)
             };
+        }
+    }
+
+    /// Of the incomplete pieces that consist of padding only, the first of each size: the last
+    /// piece of a torrent may be shorter than the others.
+    pub(crate) fn samples_of_padding(&self) -> Vec<Piece> {
+        let mut samples: Vec<Piece> = Vec::new();
+        let lacking = self
+            .padding
+            .whole_pieces()
+            .filter(|piece| !self.have.has(*piece));
+        for piece in lacking {
+            let is_new = |other: &Piece| self.lengths.size(*other) != self.lengths.size(piece);
+            if samples.iter().all(is_new) {
+                samples.push(piece);
+            }
+        }
+        samples
+    }
+
+    /// Records that this piece, which consists of padding only, is correct. So are all others of
+    /// its size and digest that do.
+    pub(crate) fn set_padding_correct(&mut self, piece: Piece) {
+        let key = |piece| (self.lengths.size(piece), self.info.piece_digest(piece));
+        let whole = self.padding.whole_pieces();
+        let alike: Vec<Piece> = whole.filter(|other| key(*other) == key(piece)).collect();
+        for piece in alike {
+            self.set_checked(piece, true);
         }
     }
 
@@ -208,6 +264,12 @@ impl Pieces {
             self.recount();
         }
         gone
+    }
+
+    /// Ends the recheck. Returns what became of the pieces.
+    pub(crate) fn end_recheck(&mut self) -> Rechecked {
+        let none = Recheck::new(self.lengths.pieces());
+        std::mem::replace(&mut self.recheck, none).into_outcome()
     }
 
     /// Changes which files are wanted, one flag per file.

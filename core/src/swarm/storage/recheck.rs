@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use crate::io::{OpError, Rechecked};
 use crate::types::{Bitfield, Instant, Lengths, Piece, SortedSet};
 
 /// The pieces to read and hash again.
@@ -22,8 +23,11 @@ pub(crate) struct Recheck {
     wrong: Bitfield,
     /// Pieces that turned out to be correct although they were not complete.
     found: Vec<Piece>,
-    read: u32,
-    lost: u32,
+    /// Those of the wrong pieces that could not be read.
+    unreadable: Bitfield,
+    /// Whether nothing is read until the torrent goes on after a failure.
+    is_blocked: bool,
+    outcome: Rechecked,
     /// Peers that connected after this time were not told of the doubted pieces.
     since: Option<Instant>,
 }
@@ -36,10 +40,11 @@ impl Recheck {
             listed: none.clone(),
             hurried: none.clone(),
             in_flight: SortedSet::new(),
-            wrong: none,
+            wrong: none.clone(),
             found: Vec::new(),
-            read: 0,
-            lost: 0,
+            unreadable: none,
+            is_blocked: false,
+            outcome: Rechecked::default(),
             since: None,
         }
     }
@@ -69,6 +74,7 @@ impl Recheck {
     pub(crate) fn list(&mut self, now: Instant, piece: Piece) {
         self.since.get_or_insert(now);
         self.wrong.clear(piece);
+        self.unreadable.clear(piece);
         self.found.retain(|found| *found != piece);
         if self.listed.set(piece) {
             self.todo.push_back(piece);
@@ -108,7 +114,7 @@ impl Recheck {
         if !self.done(piece) {
             return false;
         }
-        self.read += 1;
+        self.outcome.read += 1;
         match (good, had) {
             (true, false) => self.found.push(piece),
             (false, true) => {
@@ -119,6 +125,36 @@ impl Recheck {
         good && had
     }
 
+    /// Lists a piece again that could not be read. Nothing is read before [`Recheck::unblock`].
+    pub(crate) fn postpone(&mut self, now: Instant, piece: Piece) {
+        self.in_flight.remove(&piece);
+        self.list(now, piece);
+        self.is_blocked = true;
+    }
+
+    /// Gives up a piece that could not be read. `had`: it was complete.
+    pub(crate) fn give_up(&mut self, piece: Piece, had: bool, error: &OpError) {
+        if !self.done(piece) {
+            return;
+        }
+        self.outcome.read += 1;
+        if had {
+            self.wrong.set(piece);
+            self.unreadable.set(piece);
+            self.outcome.error.get_or_insert_with(|| error.clone());
+        }
+    }
+
+    /// Whether nothing is read because a piece could not be.
+    pub(crate) const fn is_blocked(&self) -> bool {
+        self.is_blocked
+    }
+
+    /// Reads go on.
+    pub(crate) const fn unblock(&mut self) {
+        self.is_blocked = false;
+    }
+
     /// Takes the pieces that turned out to be wrong, and those that were found.
     pub(crate) fn take_outcome(&mut self, lengths: &Lengths) -> (Vec<Piece>, Vec<Piece>) {
         let wrong = self
@@ -126,14 +162,16 @@ impl Recheck {
             .ones()
             .filter_map(|index| lengths.piece(index))
             .collect();
-        self.lost += self.wrong.count();
+        self.outcome.unreadable += self.unreadable.count();
+        self.outcome.wrong += self.wrong.count() - self.unreadable.count();
         self.wrong = Bitfield::none(lengths.pieces());
+        self.unreadable = Bitfield::none(lengths.pieces());
         (wrong, std::mem::take(&mut self.found))
     }
 
-    /// The number of pieces that were read, and of these the number of wrong ones.
-    pub(crate) fn counts(&self) -> (u32, u32) {
-        (self.read, self.lost)
+    /// What became of the pieces.
+    pub(crate) fn into_outcome(self) -> Rechecked {
+        self.outcome
     }
 
     /// Leaves the remaining pieces to the next start, since a record does not cover files that

@@ -39,7 +39,10 @@ impl Upload {
             && peer.have.count() < NEWCOMER
         {
             let set = allowed_fast(ip, info_hash, &pieces.lengths, ALLOWED_FAST);
-            let had: Vec<Piece> = set.into_iter().filter(|p| pieces.have().has(*p)).collect();
+            let had: Vec<Piece> = set
+                .into_iter()
+                .filter(|p| pieces.is_announced(*p))
+                .collect();
             for piece in &had {
                 peer.send(cx, conn, Message::AllowedFast(piece.get()));
             }

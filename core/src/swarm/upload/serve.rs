@@ -32,7 +32,7 @@ impl Upload {
         let known = self.peers.get_or_insert_with(conn, Default::default);
         let valid = |pieces: &Pieces| {
             let block = pieces.lengths.block(raw.index, raw.begin, raw.length);
-            block.filter(|block| pieces.have().has(block.piece()) && block.length() <= MAX_BLOCK)
+            block.filter(|block| pieces.is_announced(block.piece()) && block.length() <= MAX_BLOCK)
         };
         let Some(block) = pieces.and_then(valid) else {
             peer.reject(cx, conn, raw);

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::types::visible;
 use aqueduct_core::{
-    Command, Event, Failure as EngineFailure, FileChange, OpError, Phase, TorrentId,
+    Command, Event, Failure as EngineFailure, FileChange, OpError, Phase, Rechecked, TorrentId,
     TorrentSnapshot,
 };
 use aqueduct_native::driver::{Driver, Report};
@@ -234,12 +234,8 @@ impl Session {
                 self.handle_file_changed(id, file, change);
                 Ok(false)
             }
-            Event::Rechecked {
-                torrent,
-                read,
-                wrong,
-            } => {
-                self.handle_rechecked(torrent, read, wrong);
+            Event::Rechecked(id, outcome) => {
+                self.handle_rechecked(id, &outcome);
                 Ok(false)
             }
             Event::Piece(..)
@@ -352,13 +348,13 @@ impl Session {
         }
     }
 
-    fn handle_rechecked(&self, id: TorrentId, read: u32, wrong: u32) {
+    fn handle_rechecked(&self, id: TorrentId, outcome: &Rechecked) {
         let Some(job) = self.torrents.jobs.get(&id) else {
             return;
         };
         if let Some(info) = &job.info {
             let fetched = self.torrents.plan.purpose == Purpose::Get && !job.is_complete();
-            self.screen.rechecked(info, read, wrong, fetched);
+            self.screen.rechecked(info, outcome, fetched);
         }
     }
 

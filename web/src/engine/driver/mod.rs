@@ -290,7 +290,7 @@ impl Driver {
             Event::PeerConnected(torrent, addr) => swarms.remove_failure(torrent, addr),
             Event::Corrupt(..)
             | Event::FileChanged(..)
-            | Event::Rechecked { .. }
+            | Event::Rechecked(..)
             | Event::ShutDown => {}
         }
     }
