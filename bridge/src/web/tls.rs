@@ -7,6 +7,7 @@ use std::sync::{Arc, RwLock};
 use aqueduct_core::net::Limit;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
+use rustls::pki_types::pem::Error::NoItemsFound;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::time::Instant;
@@ -35,6 +36,11 @@ pub enum TlsError {
         "{0} holds no certificate; name the file with the chain in PEM, the server's own certificate first"
     )]
     Empty(PathBuf),
+    /// A file without a private key that can be read.
+    #[error(
+        "{0} holds no private key; name the file with the certificate's key in PEM, which has no passphrase"
+    )]
+    NoKey(PathBuf),
     /// Certificate and key do not match, or are of an unsupported kind.
     #[error("the certificate {cert} cannot be used with the key {key}: {why}")]
     Certificate {
@@ -110,7 +116,10 @@ fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
         return Err(TlsError::Empty(cert.to_owned()));
     }
     let bytes = file::read(key).map_err(|error| pem(key, &error))?;
-    let secret = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| pem(key, &error))?;
+    let secret = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
+        NoItemsFound => TlsError::NoKey(key.to_owned()),
+        error => pem(key, &error),
+    })?;
     let tls = server_config(chain, secret);
     let tls = tls.map_err(|error| TlsError::Certificate {
         cert: cert.to_owned(),

@@ -143,7 +143,8 @@ async fn a_broken_certificate_is_named_and_the_program_exits_with_an_error() {
     let missing = folder.path().join("missing.pem");
     for (chain, key, word) in [
         (&text, &key, "text.pem"),
-        (&chain, &text, "text.pem"),
+        (&chain, &text, "text.pem holds no private key"),
+        (&chain, &chain, "holds no private key"),
         (&missing, &key, "missing.pem"),
         (&chain, &stranger, "cannot be used with the key"),
     ] {
