@@ -385,7 +385,7 @@ mod tests {
             map.retain(|key, value| { *value /= 2; key % 2 == 0 });
             tree.retain(|key, value| { *value /= 2; key % 2 == 0 });
             prop_assert!(map.keys().eq(tree.keys()) && map.values().eq(tree.values()));
-            let is_third = |key: &u8, _: &mut u16| key % 3 == 0;
+            let is_third = |key: &u8, _: &mut u16| key.is_multiple_of(3);
             let thirds: Vec<u8> = tree.extract_if(.., is_third).map(|(key, _)| key).collect();
             prop_assert_eq!(map.extract_keys_if(is_third), thirds);
             prop_assert!(map.into_iter().eq(tree));
