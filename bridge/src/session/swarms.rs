@@ -18,18 +18,24 @@ use crate::swarm::connected::Connected;
 use crate::swarm::context::SwarmContext;
 use crate::swarm::dials::{DialEvent, DialResult, Dials, HostBusy};
 use crate::swarm::joined::{JoinedSwarm, PublicPeers};
+use crate::swarm::left::LeftSwarms;
 use crate::swarm::registry::Arrival;
 
 /// The maximum number of connected peers that wait to be accepted.
 const MAX_ARRIVALS: usize = 16;
 /// The minimum time between two reports on the same swarms.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// An estimate of the bytes per address of a peer, with its history and its queue entry.
+const PEER_SIZE: usize = 200;
 
 /// All swarms of one session.
 pub(crate) struct Swarms {
     context: Arc<SwarmContext>,
     session: u64,
     joined: BTreeMap<u32, JoinedSwarm>,
+    /// Until their trackers may be asked again. With those that are joined, at most as many as may
+    /// be joined.
+    left: LeftSwarms,
     dials: Dials,
     /// When a delayed dial may be made.
     next_dial: Option<Instant>,
@@ -73,6 +79,7 @@ impl Swarms {
             context: Arc::clone(context),
             session,
             joined: BTreeMap::new(),
+            left: LeftSwarms::default(),
             dials: Dials::new(context, session, ip),
             next_dial: None,
             reports: ReportSchedule {
@@ -93,8 +100,11 @@ impl Swarms {
     /// for the same peers.
     pub(crate) fn join(&mut self, join: u32, request: JoinRequest) -> Result<(), AddError> {
         let arrivals = self.arrivals_sender.clone();
-        let swarm = JoinedSwarm::join(&self.context, self.session, join, request, arrivals)?;
+        let left = self.left.take(request.info_hash);
+        let numbers = (self.session, join);
+        let swarm = JoinedSwarm::join(&self.context, numbers, request, left, arrivals)?;
         self.joined.insert(join, swarm);
+        self.limit_left();
         self.changed = true;
         Ok(())
     }
@@ -117,12 +127,22 @@ impl Swarms {
 
     /// Leaves a swarm.
     pub(crate) fn leave(&mut self, join: u32) {
-        self.joined.remove(&join);
+        if let Some(swarm) = self.joined.remove(&join) {
+            let until = Instant::now() + self.context.limits.announce_interval.0;
+            self.left.add(swarm.leave(), until);
+            self.limit_left();
+        }
     }
 
-    /// An estimate of the bytes that the candidates of all swarms take.
+    fn limit_left(&mut self) {
+        let limit = usize::from(self.context.limits.joins_per_session);
+        self.left.limit_to(limit.saturating_sub(self.joined.len()));
+    }
+
+    /// An estimate of the bytes that the addresses of peers take.
     pub(crate) fn memory(&self) -> usize {
-        self.joined.values().map(JoinedSwarm::memory).sum()
+        let joined: usize = self.joined.values().map(JoinedSwarm::peers).sum();
+        (joined + self.left.peers()) * PEER_SIZE
     }
 
     /// The next event. Nothing is lost if the future is dropped.
@@ -210,11 +230,15 @@ impl Swarms {
 
     /// When [`Swarms::handle_timeout`] must be called.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.next_dial.into_iter().chain(self.reports.next).min()
+        [self.next_dial, self.reports.next, self.left.next_end()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Handles what is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant, streams: usize, tunnel: &mut Server) {
+        self.left.expire(now);
         if self.next_dial.is_some_and(|at| at <= now) {
             self.dial_peers(streams);
         }

@@ -72,6 +72,15 @@ pub(crate) enum Outcome {
     Gone,
 }
 
+/// An address as a later membership in the same swarm inherits it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Remembered {
+    pub(crate) addr: PeerAddr,
+    pub(crate) history: DialHistory,
+    /// The time before which it is not dialled, after failures.
+    pub(crate) rests_until: Option<Instant>,
+}
+
 impl Candidates {
     pub(crate) const fn new(limit: usize) -> Self {
         Self {
@@ -115,6 +124,32 @@ impl Candidates {
             due.into_iter().for_each(|due| self.enqueue(addr, due));
         }
         room
+    }
+
+    /// All addresses but those of tabs. Those that are connected, or wait for another reason than
+    /// failures (the tab closed their streams), may be dialled at once.
+    pub(crate) fn remembered(&self) -> Vec<Remembered> {
+        let waiting = self.hosts.values().flat_map(|host| &host.queue);
+        let due: BTreeMap<PeerAddr, Instant> = waiting.map(|(due, addr)| (*addr, *due)).collect();
+        let known = self.known.iter().filter(|(addr, _)| addr.ip().is_some());
+        known
+            .map(|(addr, history)| Remembered {
+                addr: *addr,
+                history: *history,
+                rests_until: due.get(addr).filter(|_| history.failures() > 0).copied(),
+            })
+            .collect()
+    }
+
+    /// Adds an address that an earlier membership knew. `due`, and what is returned: see
+    /// [`Candidates::add`].
+    pub(crate) fn recall(&mut self, known: Remembered, due: Option<Instant>) -> bool {
+        let due = due.map(|due| due.max(known.rests_until.unwrap_or(due)));
+        let is_new = self.add(known.addr, known.history.source(), due);
+        if is_new {
+            self.known.insert(known.addr, known.history);
+        }
+        is_new
     }
 
     /// Drops the addresses that a private swarm must not use, and returns them, including those
@@ -219,6 +254,8 @@ impl Candidates {
 
 #[cfg(test)]
 mod tests {
+    use aqueduct_core::types::TabId;
+
     use super::*;
 
     fn addr(port: u16) -> PeerAddr {
@@ -306,6 +343,39 @@ mod tests {
         assert_eq!(candidates.take(now), Some(addr(1)));
         candidates.ended(addr(1), Outcome::Gone, now);
         assert_eq!((candidates.next_due(), candidates.len()), (None, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_membership_dials_what_was_connected_or_unwanted_at_once_and_what_failed_when_it_is_due()
+     {
+        let now = Instant::now();
+        let mut candidates = Candidates::new(9);
+        for port in 1..=4 {
+            candidates.add(addr(port), PeerSource::Tracker, Some(now));
+            assert_eq!(candidates.take(now), Some(addr(port)));
+        }
+        candidates.add(addr(5), PeerSource::Tracker, None);
+        candidates.add(PeerAddr::Tab(TabId(6)), PeerSource::Tracker, Some(now));
+        candidates.ended(addr(2), Outcome::Unwanted, now);
+        candidates.ended(addr(3), Outcome::Failed(now), now);
+        candidates.ended(addr(4), Outcome::Failed(now), now);
+        candidates.connected(addr(4));
+        let mut later = Candidates::new(9);
+        for known in candidates.remembered() {
+            let refused = known.addr == addr(5);
+            assert!(later.recall(known, (!refused).then_some(now)));
+        }
+        let due: Vec<_> = std::iter::from_fn(|| later.take(now)).collect();
+        assert_eq!(due, [addr(1), addr(2), addr(4)]);
+        assert_eq!(later.next_due(), Some(now + Duration::from_secs(5)));
+        later.ended(addr(4), Outcome::Failed(now), now);
+        assert_eq!(later.take(now + Duration::from_secs(5)), Some(addr(3)));
+        let again = later.next_due();
+        assert_eq!(
+            again,
+            Some(now + Duration::from_secs(20)),
+            "its second failure"
+        );
     }
 
     #[tokio::test(start_paused = true)]

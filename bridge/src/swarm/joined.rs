@@ -20,15 +20,13 @@ use crate::limits::Limits;
 use crate::limits::bucket::Bucket;
 use crate::swarm::candidates::{Candidates, Outcome};
 use crate::swarm::context::SwarmContext;
+use crate::swarm::left::LeftSwarm;
 use crate::swarm::places::Places;
 use crate::swarm::privacy::Privacy;
 use crate::swarm::registry::{Arrival, Registration};
 use crate::swarm::reports::Reports;
 use crate::swarm::tab_dial::TabDial;
 use crate::tracker::Listing;
-
-/// An estimate of the bytes per address, with its history and its queue entry.
-const CANDIDATE_SIZE: usize = 200;
 
 /// The peers that a swarm must drop when it turns out to be private (BEP 27).
 #[derive(Debug)]
@@ -98,12 +96,13 @@ impl Discovery {
 }
 
 impl JoinedSwarm {
-    /// Joins the swarm and requests peers. `owner` is the session.
+    /// Joins the swarm and requests peers. `owner` is the session, and `left` what it keeps of an
+    /// earlier membership.
     pub(crate) fn join(
         context: &Arc<SwarmContext>,
-        owner: u64,
-        join: u32,
+        (owner, join): (u64, u32),
         mut request: JoinRequest,
+        left: Option<LeftSwarm>,
         arrivals: mpsc::Sender<Arrival>,
     ) -> Result<Self, AddError> {
         let (info_hash, peer_id) = (request.info_hash, request.peer_id);
@@ -144,9 +143,38 @@ impl JoinedSwarm {
                 privacy.allows_tabs(),
             ),
         };
+        if let Some(left) = left {
+            swarm.recall(left, context);
+        }
         swarm.find_tabs();
         swarm.ask_own_tracker(context);
         Ok(swarm)
+    }
+
+    /// Leaves the swarm. Returns what is kept for another membership.
+    pub(crate) fn leave(self) -> LeftSwarm {
+        LeftSwarm {
+            info_hash: self.handshake.info_hash,
+            peers: self.candidates.remembered(),
+            tracker_names_bridge: self.privacy.tracker_names_bridge(),
+        }
+    }
+
+    /// Adds the peers of an earlier membership, as far as the swarm may have them now.
+    fn recall(&mut self, left: LeftSwarm, context: &SwarmContext) {
+        let now = Instant::now();
+        if left.tracker_names_bridge {
+            self.allow_tabs();
+        }
+        for known in left.peers {
+            let addr = known.addr.socket_addr();
+            let refused = addr.is_none_or(|addr| context.filter.allowed(addr).is_err());
+            if self.privacy.allows(known.history.source())
+                && self.candidates.recall(known, (!refused).then_some(now))
+            {
+                self.places.found(refused);
+            }
+        }
     }
 
     /// The handshake for peers.
@@ -154,9 +182,9 @@ impl JoinedSwarm {
         self.handshake
     }
 
-    /// An estimate of the bytes that its candidates take.
-    pub(crate) fn memory(&self) -> usize {
-        self.candidates.len() * CANDIDATE_SIZE
+    /// The number of addresses that it knows.
+    pub(crate) fn peers(&self) -> usize {
+        self.candidates.len()
     }
 
     /// Applies an update by the tab. Returns the peers to drop, if the swarm turned out to be

@@ -7,6 +7,7 @@ mod dial;
 pub(crate) mod dials;
 pub(crate) mod incoming;
 pub(crate) mod joined;
+pub(crate) mod left;
 pub(crate) mod pipe;
 mod places;
 mod privacy;

@@ -36,6 +36,11 @@ impl Privacy {
         self.tracker_names_bridge = true;
     }
 
+    /// Whether a tracker of the torrent has returned this bridge as a peer.
+    pub(crate) const fn tracker_names_bridge(self) -> bool {
+        self.tracker_names_bridge
+    }
+
     /// Whether peers from this source may be used.
     pub(crate) const fn allows(self, source: PeerSource) -> bool {
         !self.private || source.suits_private()

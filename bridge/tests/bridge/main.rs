@@ -20,6 +20,7 @@ mod peer_hints;
 mod port_probing;
 mod program;
 mod reconnection;
+mod rejoining;
 mod relay;
 mod remote;
 mod session_limits;

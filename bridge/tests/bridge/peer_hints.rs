@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use aqueduct_bridge::Limits;
 use aqueduct_core::tunnel::{Event, JoinRequest, JoinUpdate, StreamClose};
+use aqueduct_core::types::InfoHashV1;
 use aqueduct_testkit::peer::Listener;
 use aqueduct_testkit::soon;
 use aqueduct_testkit::tracker::Tracker;
@@ -89,16 +90,20 @@ async fn hints_beyond_the_budget_are_ignored_and_fill_a_quarter_of_the_candidate
     }
     let counted = counts(&mut tab, "the first counts", |counts| counts.found > 0).await;
     assert_eq!(counted.found, 10, "a quarter of 40");
-    tab.client.leave(join);
-    let join = tab.client.join(&request(TAB_ID));
+    let join = tab.client.join(&JoinRequest {
+        info_hash: InfoHashV1([1; 20]),
+        ..request(TAB_ID)
+    });
     for n in 0..4 {
         tab.client
             .hint(join, &[SocketAddr::from(([127, 0, 0, 1], 3000 + n))]);
     }
-    let counted = counts(&mut tab, "the next counts", |counts| {
-        counts.found > 0 && counts.found < 10
-    })
-    .await;
+    let counted = tab
+        .until("the counts of the other swarm", |event| match event {
+            Event::Peers { join: of, counts } if of == join && counts.found > 0 => Some(counts),
+            _ => None,
+        })
+        .await;
     assert_eq!(counted.found, 2, "two messages a minute");
 }
 
