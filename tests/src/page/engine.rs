@@ -59,8 +59,9 @@ impl Drop for Driver {
 
 /// Kills all processes of the group with this leader.
 fn end_group(leader: u32) {
-    // `kill` is a builtin of every shell. It fails if the group has ended already.
-    let kill = format!("kill -KILL -- -{leader} 2>/dev/null");
+    // `kill` is a builtin of every shell; some take no `--` after `-KILL`. It fails if the group has ended
+    // already.
+    let kill = format!("kill -s KILL -- -{leader} 2>/dev/null");
     Command::new("sh").args(["-c", &kill]).status().ok();
 }
 
