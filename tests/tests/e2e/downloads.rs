@@ -54,6 +54,43 @@ async fn a_magnet_link_of_many_files_completes_and_each_file_can_be_saved() {
     setup.browser.close().await;
 }
 
+/// The limit for data to arrive after "Resume".
+const RESUMED_WITHIN: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn a_torrent_that_is_resumed_goes_on_with_its_peer_before_its_tracker_is_asked_again() {
+    let setup = Setup::start().await;
+    let browser = &setup.browser;
+    let recipe = Recipe::single("resumed.bin", 16, 24 << 20, 256 * 1024);
+    for recipe in [recipe.clone().private(), recipe] {
+        let torrent = Arc::new(recipe.build());
+        let _seed = setup.seed(&torrent, Manner::Slow(1024));
+        browser.add_file(&setup.file(&torrent)).await;
+        browser.wait_for_progress(5, DOWNLOAD).await;
+        // A second time, no hint of the tab's may be sent either.
+        for _ in 0..2 {
+            browser.press("Pause").await;
+            let paused = browser
+                .wait_until(SOON, "it is paused", |shown| {
+                    shown.iter().any(|t| t.status.starts_with("Paused"))
+                })
+                .await;
+            let before = paused[0].progress;
+            browser.press("Resume").await;
+            browser
+                .wait_until(RESUMED_WITHIN, "data arrive", |shown| {
+                    shown[0].progress > before + 1
+                })
+                .await;
+        }
+        browser.press("Remove").await;
+        browser
+            .wait_until(SOON, "it is gone", <[_]>::is_empty)
+            .await;
+    }
+    setup.browser.close().await;
+}
+
 #[tokio::test]
 async fn a_download_continues_after_a_reload() {
     let setup = Setup::start().await;
