@@ -90,7 +90,7 @@ pub(crate) fn measure_loading(runs: u32) -> Result<()> {
     let _bridge = start_bridge(page)?;
     let runtime = crate::runtime()?;
     println!(
-        "\nThe page is loaded from a bridge on this machine in a new browser, and again from there when it is stored: medians in ms, then {runs} runs"
+        "\nA line of text and the page are loaded from a bridge on this machine, each in a new browser, and the page again when it is stored: medians in ms, then {runs} runs"
     );
     runtime.block_on(load::measure(&format!("http://{page}/"), runs))
 }
