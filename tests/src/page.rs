@@ -1,5 +1,6 @@
 //! The page in a real browser. Elements are found by accessible role and name, as users find them.
 
+mod axe;
 mod chromium;
 mod engine;
 mod firefox;

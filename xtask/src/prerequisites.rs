@@ -12,6 +12,9 @@ use crate::profile::Profile;
 use crate::{cache, process, tools};
 
 const LIBTORRENT: &str = "2.1.1";
+/// The Python package that contains axe-core, which checks pages for accessibility, as a script for
+/// browsers. Of its dependencies, browsers of their own, nothing is needed.
+const AXE: (&str, &str) = ("axe_playwright_python", "0.1.8");
 const GECKODRIVER: &str = "0.37.0";
 const NEEDS: [Need; 16] = [
     Need {
@@ -91,7 +94,7 @@ pub(crate) fn all() -> Result<Prerequisites> {
     let _lock = cache::lock()?;
     packages::ensure("Testing against real browsers and clients", &NEEDS)?;
     Ok(Prerequisites {
-        python_packages: libtorrent()?,
+        python_packages: python_packages()?,
         geckodriver: geckodriver()?,
     })
 }
@@ -100,8 +103,8 @@ impl Prerequisites {
     /// Environment variables for tests and benchmarks.
     ///
     /// `AQUEDUCT_BIN` and `AQUEDUCT_BRIDGE_BIN` are the programs under test; `AQUEDUCT_PY` is a
-    /// folder with Python packages (libtorrent), which `PYTHONPATH` names too;
-    /// `AQUEDUCT_GECKODRIVER` is Firefox's driver.
+    /// folder with Python packages (libtorrent), which `PYTHONPATH` names too; `AQUEDUCT_AXE` is the
+    /// script of axe-core; `AQUEDUCT_GECKODRIVER` is Firefox's driver.
     pub(crate) fn environment(&self, profile: Profile) -> Vec<(&'static str, OsString)> {
         vec![
             ("AQUEDUCT_BIN", profile.program("aqueduct").into()),
@@ -111,21 +114,18 @@ impl Prerequisites {
             ),
             ("AQUEDUCT_PY", self.python_packages.clone().into()),
             ("PYTHONPATH", self.python_packages.clone().into()),
+            ("AQUEDUCT_AXE", axe_script(&self.python_packages).into()),
             ("AQUEDUCT_GECKODRIVER", self.geckodriver.clone().into()),
         ]
     }
 }
 
-/// libtorrent's Python module, in its own folder, so that the distribution's Python is not
+/// The folder of the Python packages, which is not the distribution's, so that its Python is not
 /// modified.
-fn libtorrent() -> Result<PathBuf> {
+fn python_packages() -> Result<PathBuf> {
     let folder = cache::directory()?.join("py");
     if !importable(&folder) {
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"])
-            .arg(&folder)
-            .arg(format!("libtorrent=={LIBTORRENT}"));
-        process::run(&mut pip).context("installing libtorrent's Python module")?;
+        install(&folder, "libtorrent", LIBTORRENT)?;
     }
     if !importable(&folder) {
         bail!(
@@ -133,7 +133,26 @@ fn libtorrent() -> Result<PathBuf> {
             folder.display()
         );
     }
+    let (package, version) = AXE;
+    let installed = folder.join(format!("{package}-{version}.dist-info"));
+    if !installed.is_dir() {
+        install(&folder, package, version)?;
+    }
     Ok(folder)
+}
+
+fn install(folder: &Path, package: &str, version: &str) -> Result<()> {
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--no-deps"])
+        .arg("--target")
+        .arg(folder)
+        .arg(format!("{package}=={version}"));
+    process::run(&mut pip).with_context(|| format!("installing the Python package {package}"))
+}
+
+/// The script of axe-core in the folder of the Python packages.
+fn axe_script(python_packages: &Path) -> PathBuf {
+    python_packages.join(AXE.0).join("axe.min.js")
 }
 
 /// Firefox's driver, which the distribution does not package.

@@ -2,6 +2,7 @@
 
 use aqueduct_tests::page::Browser;
 use aqueduct_tests::peer::Manner;
+use fantoccini::wd::WindowHandle;
 use serde_json::json;
 
 use super::{DOWNLOAD, Setup, single};
@@ -9,7 +10,7 @@ use super::{DOWNLOAD, Setup, single};
 const LANGUAGE: &str = "return document.documentElement.lang";
 
 /// Makes the browser prefer these languages, as its user can, from the next page on.
-async fn prefer(browser: &Browser, languages: &str) {
+pub(super) async fn prefer(browser: &Browser, languages: &str) {
     let agent = browser.run("return navigator.userAgent").await;
     let parameters = json!({ "userAgent": agent, "acceptLanguage": languages });
     browser
@@ -66,5 +67,43 @@ async fn the_page_speaks_the_browsers_language_unless_the_user_chooses_another()
     browser.press("Close").await;
     browser.wait_until_complete(DOWNLOAD).await;
     setup.save_and_verify(&torrent).await;
+    setup.browser.close().await;
+}
+
+/// Opens a window with the page, in English.
+async fn open_window(setup: &Setup) -> WindowHandle {
+    let client = setup.browser.client();
+    let window = client.new_window(true).await.unwrap().handle;
+    client.switch_to_window(window.clone()).await.unwrap();
+    setup.browser.open(&setup.bridge.url()).await;
+    let marks =
+        "window.marked = true; window.addEventListener('storage', () => { window.heard = true; })";
+    setup.browser.run(marks).await;
+    window
+}
+
+#[tokio::test]
+async fn other_tabs_follow_a_chosen_language_unless_something_is_being_typed_there() {
+    let setup = Setup::start().await;
+    let (browser, client) = (&setup.browser, setup.browser.client());
+    prefer(browser, "fr,EN-gb").await;
+    let first = client.window().await.unwrap();
+    let idle = open_window(&setup).await;
+    let busy = open_window(&setup).await;
+    browser.type_into("Magnet link or info-hash", "mag").await;
+    client.switch_to_window(first).await.unwrap();
+    browser.reload().await;
+    browser.press("Settings").await;
+    browser.choose("Language", "Deutsch").await;
+    browser.find("button", "Herunterladen").await;
+    client.switch_to_window(idle).await.unwrap();
+    browser.find("button", "Herunterladen").await;
+    browser.wait_for(LANGUAGE, "de".into()).await;
+    client.switch_to_window(busy).await.unwrap();
+    browser.wait_for("return window.heard", true.into()).await;
+    assert_eq!(browser.run("return window.marked").await, true);
+    assert_eq!(browser.run(LANGUAGE).await, "en");
+    client.refresh().await.unwrap();
+    browser.find("button", "Herunterladen").await;
     setup.browser.close().await;
 }

@@ -32,6 +32,7 @@ mod share_links;
 mod sharing;
 mod sharing_options;
 mod small_files;
+mod starting;
 mod storage;
 mod suspension;
 mod tab_lifecycle;

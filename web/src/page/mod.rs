@@ -31,11 +31,11 @@ use web_sys::StorageManager;
 pub fn start() {
     console_error_panic_hook::set_once();
     preferences::apply_language();
-    // The head of the page, which is shown until this program runs.
+    mount_to_body(root::Page);
+    // The head of the page, which is shown until this program runs, and the message that it does not.
     if let Some(early) = document().get_element_by_id("early") {
         early.remove();
     }
-    mount_to_body(root::Page);
 }
 
 /// The browser's storage, which a page has only if it was loaded securely, and not in every browser.

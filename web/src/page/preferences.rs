@@ -10,9 +10,10 @@ use super::model::Model;
 use crate::message::{Settings, ToWorker};
 use crate::texts::{Language, settings as texts};
 
-/// The key of the theme in the origin's local storage, which `boot.js` also reads.
+/// The key of the theme in the origin's local storage, which `early.js` also reads.
 const THEME: &str = "aqueduct.theme";
-/// The key of the language in the origin's local storage, which `boot.js` also reads.
+/// The key of the language's tag in the origin's local storage. `early.js` reads it and decides which
+/// language the page has.
 const LANGUAGE: &str = "aqueduct.language";
 /// The key of the permissions in the origin's local storage.
 const PERMITTED: &str = "aqueduct.permitted";
@@ -56,27 +57,27 @@ impl Theme {
 
 /// The language that the user chose; `None`: as the browser prefers.
 pub(crate) fn chosen_language() -> Option<Language> {
-    local_storage::read(LANGUAGE)
+    let tag: Option<String> = local_storage::read(LANGUAGE);
+    Language::of_tag(&tag?)
 }
 
 /// Chooses a language, and loads the page again, since texts that are shown do not change.
 pub(crate) fn choose_language(language: Option<Language>) {
-    local_storage::write(LANGUAGE, &language);
+    local_storage::write(LANGUAGE, &language.map(Language::tag));
+    reload();
+}
+
+fn reload() {
     // Fails only in a sandbox, where the page cannot load itself again. Then it applies next time.
     drop(window().location().reload());
 }
 
-/// The texts that follow are in the user's language.
+/// The texts that follow are in the page's language.
 pub(super) fn apply_language() {
-    let preferred = || {
-        let tags = window().navigator().languages();
-        Language::of_tags(tags.iter().filter_map(|tag| tag.as_string()))
-    };
-    let language = chosen_language().unwrap_or_else(preferred);
-    language.set_current();
     let root = document().document_element();
-    // Fails only for an invalid attribute name.
-    drop(root.map(|root| root.set_attribute("lang", language.tag())));
+    let tag = root.and_then(|root| root.get_attribute("lang"));
+    let language = tag.and_then(|tag| Language::of_tag(&tag));
+    language.unwrap_or_default().set_current();
 }
 
 /// What the page does outside of itself only if the user permits it.
@@ -95,6 +96,8 @@ pub(crate) struct Preferences {
     pub(crate) settings: RwSignal<Settings>,
     pub(crate) theme: RwSignal<Theme>,
     pub(crate) permitted: RwSignal<Permitted>,
+    /// The language that was chosen when the page was loaded.
+    language: Option<Language>,
     model: Model,
 }
 
@@ -105,6 +108,7 @@ impl Preferences {
             settings: RwSignal::new(local_storage::read(SETTINGS)),
             theme: RwSignal::new(local_storage::read(THEME)),
             permitted: RwSignal::new(local_storage::read(PERMITTED)),
+            language: chosen_language(),
             model,
         };
         window_event_listener(ev::storage, move |_| preferences.read_again());
@@ -116,6 +120,16 @@ impl Preferences {
         self.settings.set(local_storage::read(SETTINGS));
         self.theme.set(local_storage::read(THEME));
         self.permitted.set(local_storage::read(PERMITTED));
+        if chosen_language() != self.language && self.can_reload() {
+            reload();
+        }
+    }
+
+    /// Whether the page may be loaded again by itself: nothing would be lost, and the user is not in
+    /// the middle of something. Otherwise another language applies when the page is loaded next.
+    fn can_reload(self) -> bool {
+        let has_dialog = document().query_selector("dialog").ok().flatten().is_some();
+        !has_dialog && !self.model.would_lose() && !self.model.is_being_filled_in()
     }
 
     /// Changes the settings, which then apply to all torrents.

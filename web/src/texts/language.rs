@@ -45,20 +45,12 @@ impl Language {
         }
     }
 
-    /// The first language of the page among these tags (BCP 47), which are in the user's order.
-    pub(crate) fn of_tags(tags: impl IntoIterator<Item = String>) -> Self {
-        tags.into_iter()
-            .find_map(|tag| Self::of_tag(&tag))
-            .unwrap_or_default()
-    }
-
-    /// The language of a tag, whatever its region is.
+    /// The language with this tag.
     pub(crate) fn of_tag(tag: &str) -> Option<Self> {
-        let primary = tag.split('-').next()?;
         Self::ALL
             .into_iter()
             .map(|(language, _)| language)
-            .find(|language| primary.eq_ignore_ascii_case(language.tag()))
+            .find(|language| language.tag() == tag)
     }
 
     /// Runs a test in this language.
@@ -76,20 +68,5 @@ impl Language {
             Self::English => english,
             Self::German => german,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_language_that_the_page_has_is_used() {
-        let of = |tags: &[&str]| Language::of_tags(tags.iter().map(|tag| (*tag).to_owned()));
-        assert_eq!(of(&["de-AT", "en"]), Language::German);
-        assert_eq!(of(&["fr", "DE"]), Language::German);
-        assert_eq!(of(&["fr", "en-GB", "de"]), Language::English);
-        assert_eq!(of(&["fr"]), Language::English);
-        assert_eq!(of(&[]), Language::English);
     }
 }

@@ -240,11 +240,20 @@ fn texts_are_told_from_keys_classes_and_comments() {
 }
 
 #[test]
-fn the_static_page_has_the_texts_of_the_program() {
+fn the_static_page_has_the_texts_and_languages_of_the_program() {
     use super::Language;
-    let page = include_str!("../../index.html");
-    let [german, english] =
-        [Language::German, Language::English].map(|language| language.during(super::add::tagline));
-    let line = format!("<p class=\"tagline\" data-de=\"{german}\">{english}</p>");
-    assert!(page.contains(&line), "{line}");
+    let (page, script) = (
+        include_str!("../../index.html"),
+        include_str!("../../early.js"),
+    );
+    let languages = Language::ALL.map(|(language, _)| language);
+    let tags = languages.map(Language::tag);
+    assert!(script.contains(&format!("const LANGUAGES = {tags:?};")));
+    for language in languages {
+        let (tag, text) = (language.tag(), language.during(super::add::tagline));
+        let line = format!("<span lang=\"{tag}\">{text}</span>");
+        assert!(page.contains(&line), "{line}");
+        let texts = page.matches(&format!("<p lang=\"{tag}\">")).count();
+        assert_eq!(texts, 2, "why the program does not run, in {tag}");
+    }
 }

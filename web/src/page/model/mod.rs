@@ -180,6 +180,12 @@ impl Model {
             })
     }
 
+    /// Whether the user has typed or offered something that was not added yet.
+    pub(crate) fn is_being_filled_in(self) -> bool {
+        let has_draft = self.draft.with_untracked(|draft| !draft.is_empty());
+        has_draft || self.offer.with_untracked(Option::is_some)
+    }
+
     /// Shows why something was not added, until the user adds something else.
     pub(crate) fn show_alert(self, why: String) {
         if self.alerts.with_untracked(|all| !all.contains(&why)) {
