@@ -10,14 +10,17 @@
 //! through no channel and no lock.
 //!
 //! Dependencies between the folders point one way: `web` (the page's port) uses `session` (one tab),
-//! which uses `swarm` (peers), which uses `tracker`; all use `config`, `limits` and `metrics`.
+//! which uses `swarm` (peers), which uses `tracker`; `web` and `session` use `player` (media players on
+//! this machine), and all use `config`, `limits` and `metrics`.
 #![forbid(unsafe_code)]
 
 mod clock;
+mod compare;
 mod config;
 mod limits;
 mod metrics;
 mod option;
+mod player;
 mod run;
 mod session;
 mod swarm;

@@ -43,6 +43,7 @@ pub(crate) struct Metrics {
     pub(crate) connections: ConnectionMetrics,
     pub(crate) peers: PeerMetrics,
     pub(crate) tracker: TrackerMetrics,
+    pub(crate) players: PlayerMetrics,
 }
 
 /// Tabs, and the bytes between them and the bridge.
@@ -87,6 +88,14 @@ pub(crate) struct TrackerMetrics {
     pub(crate) peers: Number,
 }
 
+/// Media players that read files of tabs on the bridge's machine.
+#[derive(Debug, Default)]
+pub(crate) struct PlayerMetrics {
+    pub(crate) addresses: Number,
+    pub(crate) reads_total: Number,
+    pub(crate) refused_total: Number,
+}
+
 /// Name without the common prefix, type, help text and value of one metric.
 type Row<'a> = (&'static str, &'static str, &'static str, &'a Number);
 
@@ -99,6 +108,7 @@ impl Metrics {
             .chain(self.connections.rows())
             .chain(self.peers.rows())
             .chain(self.tracker.rows())
+            .chain(self.players.rows())
             .chain(self.sessions.traffic_rows());
         for (name, kind, help, number) in rows {
             let name = format!("aqueduct_bridge_{name}");
@@ -262,6 +272,31 @@ impl TrackerMetrics {
                 "gauge",
                 "Peers that the tracker knows",
                 &self.peers,
+            ),
+        ]
+    }
+}
+
+impl PlayerMetrics {
+    fn rows(&self) -> [Row<'_>; 3] {
+        [
+            (
+                "player_addresses",
+                "gauge",
+                "Addresses at which players read files of tabs",
+                &self.addresses,
+            ),
+            (
+                "player_reads_total",
+                "counter",
+                "Requests of players that were answered from a tab",
+                &self.reads_total,
+            ),
+            (
+                "refused_player_reads_total",
+                "counter",
+                "Requests of players beyond the limit per session or in total",
+                &self.refused_total,
             ),
         ]
     }

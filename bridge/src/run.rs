@@ -27,6 +27,7 @@ use crate::limits::policy::Filter;
 use crate::limits::quota::Quota;
 use crate::limits::targets::Targets;
 use crate::metrics::Metrics;
+use crate::player::addresses::Addresses;
 use crate::session::context::SessionContext;
 use crate::session::tokens::TokenStore;
 use crate::swarm::context::SwarmContext;
@@ -177,8 +178,11 @@ fn start(
     let tokens = TokenStore::open(config.token_file.clone())?;
     let swarms = Arc::new(start_swarms(config, page, peers)?);
     set_addresses(&swarms, config, peers);
+    let players = config
+        .has_player_addresses()
+        .then(|| Arc::new(Addresses::new(limits, Arc::clone(&swarms.metrics))));
     Ok(WebContext {
-        sessions: Arc::new(SessionContext::new(swarms, tokens, draining)),
+        sessions: Arc::new(SessionContext::new(swarms, tokens, players, draining)),
         clients: Clients::new(limits),
         memory: Memory::new(limits.memory),
         origins: Origins::new(config),

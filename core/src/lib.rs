@@ -98,7 +98,8 @@
 //! [`discovery`] finds peers, [`tracker`] implements a tracker, [`tunnel`] is the protocol between
 //! a tab and its bridge, [`meta`] parses and creates torrents and magnet links, [`resume`] is the
 //! format of resume records, [`wire`] and [`extensions`] implement the messages of peers, [`utp`]
-//! carries a connection's bytes over datagrams, [`socks`] connects through a proxy.
+//! carries a connection's bytes over datagrams, [`socks`] connects through a proxy, [`media`] answers
+//! players.
 #![forbid(unsafe_code)]
 
 pub mod bencode;
@@ -110,6 +111,7 @@ pub mod engine;
 pub mod extensions;
 pub mod io;
 
+pub mod media;
 pub mod meta;
 pub mod net;
 mod peer_failure;

@@ -115,7 +115,7 @@ impl Limits {
         self.bounds().iter().try_for_each(Bound::check)
     }
 
-    fn bounds(&self) -> [Bound; 17] {
+    fn bounds(&self) -> [Bound; 19] {
         let (stream, session) = (self.stream_window.into(), self.session_window.into());
         let count = |key, value: usize, least| Bound::count(key, value as u64, least, 65_535);
         let time = |key, span| Bound::time(key, span, 10);
@@ -123,6 +123,13 @@ impl Limits {
             Bound::count("stream-window", stream, 16 * 1024, session),
             Bound::count("session-window", session, 16 * 1024, 64 * 1024 * 1024),
             Bound::count("peers-per-session", self.peers_per_session.into(), 1, 1000),
+            Bound::count(
+                "player-reads-per-session",
+                self.player_reads_per_session.into(),
+                1,
+                1000,
+            ),
+            count("player-reads", self.player_reads, 1),
             count("incoming-half-open", self.incoming_half_open, 0),
             Bound::time("tracker-interval", self.tracker_interval, 1000),
             count("announces", self.announces, 1),

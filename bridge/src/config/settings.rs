@@ -10,6 +10,7 @@ use crate::config::file;
 use crate::config::node::Node;
 use crate::limits::Limits;
 use crate::limits::cidr::Cidr;
+use crate::limits::loopback::is_loopback;
 use crate::option::options;
 
 /// Where peers dial in if no port is configured.
@@ -56,6 +57,11 @@ options! {
         /// Do not run a tracker: neither `/announce` and `/scrape`, nor UDP on the port of
         /// `listen`.
         no_tracker: bool = false;
+        /// Give tabs no addresses for media players. Otherwise a tab on the bridge's own machine, in
+        /// a page that was loaded from a loopback address, can let players on that machine read its
+        /// audio and video files through the bridge. A bridge with `trusted-proxies`, or with a
+        /// `public-url` or an `origin` that is not a loopback address, never gives any.
+        no_player_addresses: bool = false;
         /// Addresses at which peers reach the bridge; its tracker returns them for the tabs that it
         /// serves. If none is set: that of `peer-bind`, or those addresses of the machine that the
         /// filter allows. Behind NAT, set the external address here.
@@ -71,6 +77,17 @@ options! {
 }
 
 impl Config {
+    /// Whether tabs get addresses for media players.
+    pub(crate) fn has_player_addresses(&self) -> bool {
+        let is_local = |origin: &String| {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            host.is_some_and(is_loopback)
+        };
+        !self.no_player_addresses
+            && self.trusted_proxies.is_empty()
+            && self.origin.iter().chain(&self.public_url).all(is_local)
+    }
+
     /// Reads a TOML file; what it does not name keeps its default.
     ///
     /// # Errors
@@ -98,6 +115,31 @@ mod tests {
             .to_string();
         assert!(error.contains("sessions-per-adress"), "{error}");
         assert!(toml::from_str::<Config>("allow = [\"10.0.0.1/8\"]").is_err());
+    }
+
+    #[test]
+    fn only_a_bridge_that_others_do_not_reach_has_addresses_for_players() {
+        let has = |text: &str| {
+            toml::from_str::<Config>(text)
+                .unwrap()
+                .has_player_addresses()
+        };
+        for private in [
+            "",
+            "listen = \"0.0.0.0:80\"",
+            "public-url = \"http://localhost:8080\"",
+            "origin = [\"https://[::1]\", \"http://127.0.0.1:3000\"]",
+        ] {
+            assert!(has(private), "{private}");
+        }
+        for public in [
+            "no-player-addresses = true",
+            "public-url = \"https://aqueduct.example\"",
+            "origin = [\"http://localhost\", \"https://aqueduct.example\"]",
+            "trusted-proxies = [\"127.0.0.1/32\"]",
+        ] {
+            assert!(!has(public), "{public}");
+        }
     }
 
     #[test]

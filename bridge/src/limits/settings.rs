@@ -172,6 +172,14 @@ options! {
         /// Bytes that a tab may send on all streams before peers have received any. This bounds the
         /// memory for the uploads of one session.
         session_window: u32 = 2 * 1024 * 1024;
+        /// Files for which one session may have addresses for media players at the same time. A
+        /// session that takes more is closed.
+        player_addresses_per_session: u16 = 64;
+        /// Requests of players for files of one session in progress at the same time, each of which
+        /// holds at most `stream-window` bytes. Further ones are answered with 503.
+        player_reads_per_session: u16 = 8;
+        /// Such requests in progress over all sessions. Further ones are answered with 503.
+        player_reads: usize = 64;
         /// Announces to trackers in progress at the same time. Further ones wait, and sessions take
         /// turns. Never more than a quarter of the descriptors.
         announces: usize = 500;

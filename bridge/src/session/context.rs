@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::limits::bucket::Bucket;
+use crate::player::addresses::Addresses;
 use crate::session::tokens::TokenStore;
 use crate::swarm::context::SwarmContext;
 use crate::sync::lock;
@@ -20,6 +21,8 @@ const REFUSALS_LOGGED: Limit = Limit::per_second(5);
 pub(crate) struct SessionContext {
     pub(crate) swarms: Arc<SwarmContext>,
     pub(crate) tokens: TokenStore,
+    /// The addresses for players; `None` if there are none.
+    pub(crate) players: Option<Arc<Addresses>>,
     refusal_log: Mutex<Bucket>,
     /// True once the bridge is stopping.
     pub(crate) draining: watch::Receiver<bool>,
@@ -29,11 +32,13 @@ impl SessionContext {
     pub(crate) fn new(
         swarms: Arc<SwarmContext>,
         tokens: TokenStore,
+        players: Option<Arc<Addresses>>,
         draining: watch::Receiver<bool>,
     ) -> Self {
         Self {
             swarms,
             tokens,
+            players,
             refusal_log: Mutex::new(Bucket::new(REFUSALS_LOGGED, Instant::now())),
             draining,
         }

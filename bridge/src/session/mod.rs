@@ -29,6 +29,7 @@ use tokio_tungstenite::WebSocketStream;
 use crate::limits;
 use crate::limits::bucket::Bucket;
 use crate::limits::clients::SessionPlace;
+use crate::player::reads::{ReadEvent, Reads};
 use crate::swarm::candidates::Outcome;
 use close::{End, close};
 use context::SessionContext;
@@ -46,6 +47,8 @@ pub(crate) struct WebSocketClient {
     pub(crate) ip: IpAddr,
     /// A client without an Origin that the bridge knows must show a token.
     pub(crate) needs_token: bool,
+    /// Whether it is known to run on the bridge's machine.
+    pub(crate) is_this_machine: bool,
     /// Its place, or why it has none.
     pub(crate) admission: Result<SessionPlace, Refusal>,
 }
@@ -81,6 +84,8 @@ struct Session<S> {
     tunnel: Server,
     relay: Relay<S>,
     swarms: Swarms,
+    /// What players read; `None` if this tab offers nothing to them.
+    reads: Option<Reads>,
     join_rate: Bucket,
     shutdown: Shutdown,
     end: Option<End>,
@@ -97,6 +102,7 @@ struct Shutdown {
 enum Wakeup {
     Relay(RelayEvent),
     Swarm(SwarmEvent),
+    Read(ReadEvent),
     Draining,
     Timeout,
 }
@@ -109,11 +115,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         number: u64,
     ) -> Self {
         let (swarms, limits) = (&context.swarms, &context.swarms.limits);
-        let mut tunnel = Server::new(tunnel_config(limits), swarms.clock.now());
+        let players = context.players.as_ref().filter(|_| client.is_this_machine);
+        let reads = players.map(|addresses| Reads::new(number, Arc::clone(addresses)));
+        let config = tunnel_config(limits, reads.is_some());
+        let mut tunnel = Server::new(config, swarms.clock.now());
         if let Err(refusal) = client.admission {
             tunnel.refuse(refusal);
         }
         Self {
+            reads,
             swarms: Swarms::new(swarms, number, client.ip),
             join_rate: Bucket::new(
                 Limit::per_minute(limits.joins_per_minute.into())
@@ -148,6 +158,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                     let peer = self.swarms.handle(event, self.relay.peers().len());
                     peer.into_iter().for_each(|peer| self.open(peer));
                 }
+                Wakeup::Read(event) => {
+                    if let Some(reads) = &mut self.reads {
+                        reads.handle(event, &mut self.tunnel);
+                    }
+                }
                 Wakeup::Draining => self.drain(),
                 Wakeup::Timeout => self.handle_timeout(),
             }
@@ -161,6 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         tokio::select! {
             event = self.relay.next(&mut self.tunnel, metrics) => Wakeup::Relay(event),
             event = self.swarms.next() => Wakeup::Swarm(event),
+            Some(event) = next_read(&mut self.reads) => Wakeup::Read(event),
             _ = draining.wait_for(|draining| *draining), if deadline.is_none() => Wakeup::Draining,
             () = sleep_until(due) => Wakeup::Timeout,
         }
@@ -205,14 +221,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// A session that holds more than its share is ended when the bridge's memory is full.
     fn report_memory(&mut self) {
-        let bytes = self.relay.held() + self.tunnel.backlog() + self.swarms.memory();
+        let reads = self.reads.as_ref().map_or(0, Reads::held);
+        let bytes = self.relay.held() + self.tunnel.backlog() + self.swarms.memory() + reads;
         self.relay.socket().get_mut().inflow().set_held(bytes);
     }
 
     fn handle_events(&mut self) {
         while let Some(event) = self.tunnel.poll_event().filter(|_| self.end.is_none()) {
             match event {
-                ServerEvent::Data { stream, bytes } => self.relay.send(stream, bytes),
+                ServerEvent::Data { stream, bytes } => self.handle_data(stream, bytes),
                 ServerEvent::Hello { token } => self.handle_hello(&token),
                 ServerEvent::Join { join, request } => self.handle_join(join, request),
                 ServerEvent::JoinBeyondLimit { join } => {
@@ -221,14 +238,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 ServerEvent::Update { join, update } => self.handle_update(join, &update),
                 ServerEvent::Hint { join, addrs } => self.swarms.hint(join, &addrs),
                 ServerEvent::Leave { join } => self.handle_leave(join),
+                ServerEvent::Offer { offer, file } => {
+                    if let Some(reads) = &self.reads {
+                        reads.offer(offer, file, &mut self.tunnel);
+                    }
+                }
+                ServerEvent::Withdrawn { offer } => {
+                    if let Some(reads) = &mut self.reads {
+                        reads.withdraw(offer, &mut self.tunnel);
+                    }
+                }
                 ServerEvent::StreamClosed { stream } => {
-                    self.remove_peer(stream, |_| Outcome::Unwanted);
+                    if !self
+                        .reads
+                        .as_mut()
+                        .is_some_and(|reads| reads.closed(stream))
+                    {
+                        self.remove_peer(stream, |_| Outcome::Unwanted);
+                    }
                 }
                 ServerEvent::Ended(refusal) => self.end = Some(End::Refused(refusal)),
             }
         }
         let frames = self.tunnel.take_frames();
         self.relay.socket().get_mut().inflow().charge(frames);
+    }
+
+    /// Passes data of the tab to a player or a peer.
+    fn handle_data(&mut self, stream: u32, bytes: Bytes) {
+        let (reads, tunnel) = (self.reads.as_mut(), &mut self.tunnel);
+        if !reads.is_some_and(|reads| reads.receive(stream, &bytes, tunnel)) {
+            self.relay.send(stream, bytes);
+        }
     }
 
     fn handle_hello(&mut self, token: &[u8]) {
@@ -336,7 +377,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         // Less than the bridge waits, to leave time for closing.
         let limits = &self.context.swarms.limits;
         let within = limits.drain.0.saturating_sub(CLOSE_TIMEOUT);
-        let wait = if self.relay.peers().is_empty() {
+        let is_read = self.reads.as_ref().is_some_and(Reads::are_open);
+        let wait = if self.relay.peers().is_empty() && !is_read {
             Duration::ZERO
         } else {
             within
@@ -353,21 +395,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             relay,
             tunnel,
             swarms,
+            reads,
             ..
         } = self;
         let refused = &context.swarms.metrics.sessions.refused_total;
         refused.add(usize::from(matches!(end, End::Refused(_))));
         // All that is held for the tab is released before its last message is waited for.
-        drop(swarms);
+        drop((swarms, reads));
         let _ = timeout(CLOSE_TIMEOUT, close(relay.into_socket(), tunnel, end)).await;
     }
 }
 
-fn tunnel_config(limits: &limits::Limits) -> ServerConfig {
+/// Waits for a player. Without players, it waits forever.
+async fn next_read(reads: &mut Option<Reads>) -> Option<ReadEvent> {
+    match reads {
+        Some(reads) => reads.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn tunnel_config(limits: &limits::Limits, has_players: bool) -> ServerConfig {
+    let of_players = |limit: u16| if has_players { limit } else { 0 };
     ServerConfig {
         limits: Limits {
             joins: limits.joins_per_session,
             streams: limits.peers_per_session,
+            offers: of_players(limits.player_addresses_per_session),
+            reads: of_players(limits.player_reads_per_session),
         },
         windows: Windows {
             stream: limits.stream_window,

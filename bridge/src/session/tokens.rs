@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 
+use crate::compare::is_same;
 use crate::config::{ConfigError, file};
 use crate::sync::{read, write};
 
@@ -73,7 +74,7 @@ impl Tokens {
         !self.0.is_empty()
     }
 
-    /// Compares with all bytes of every token, so that the time reveals nothing about them.
+    /// Compares with every token, so that the time reveals nothing about them.
     fn contain(&self, shown: &[u8]) -> bool {
         self.0.iter().fold(false, |known, token| {
             known | is_same(token.as_bytes(), shown)
@@ -86,14 +87,6 @@ impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} tokens", self.0.len())
     }
-}
-
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len()
-        && a.iter()
-            .zip(b)
-            .fold(0, |difference, (a, b)| difference | (a ^ b))
-            == 0
 }
 
 #[cfg(test)]

@@ -2,16 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use crate::limits::connection_time::MAX_DURATION;
 use crate::tracker;
 use crate::tracker::http::{OtherRequest, Timeouts};
 use crate::web::connection_guard::ConnectionGuard;
@@ -21,9 +21,6 @@ use crate::web::prefixed::Prefixed;
 
 /// The maximum length of a request's head: 16 KiB.
 const MAX_HEAD: usize = 16 * 1024;
-/// The maximum duration of an HTTP connection that does not become a session. A client that reads
-/// the page more slowly would hold a socket for too long.
-const MAX_DURATION: Duration = Duration::from_secs(120);
 
 /// Serves a connection of which `read` has been read already.
 pub(crate) async fn serve(
@@ -118,7 +115,7 @@ async fn serve_http<S>(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        () = sleep(MAX_DURATION) => Ok(()),
+        () = guard.time.wait_for_end() => Ok(()),
         () = context.sessions.wait_for_draining() => {
             connection.as_mut().graceful_shutdown();
             connection.await

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use tokio::sync::{AcquireError, mpsc};
 
+use crate::limits::connection_time::ConnectionTime;
 use crate::limits::descriptors::SocketPermit;
 use crate::limits::quota::Share;
 
@@ -13,10 +14,11 @@ pub(crate) struct ConnectionGuard {
     _open: mpsc::Sender<Infallible>,
     _socket: Result<SocketPermit, AcquireError>,
     _share: Option<Share>,
+    pub(super) time: ConnectionTime,
 }
 
 impl ConnectionGuard {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         open: mpsc::Sender<Infallible>,
         socket: Result<SocketPermit, AcquireError>,
         share: Option<Share>,
@@ -25,6 +27,7 @@ impl ConnectionGuard {
             _open: open,
             _socket: socket,
             _share: share,
+            time: ConnectionTime::default(),
         }
     }
 }

@@ -3,12 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use hyper::HeaderMap;
+
 use crate::limits::clients::Clients;
 use crate::limits::memory::Memory;
 use crate::limits::quota::{Quota, Share};
 use crate::session::context::SessionContext;
 use crate::swarm::context::SwarmContext;
 use crate::tracker::TrackerService;
+use crate::web::loopback;
 use crate::web::origin::Origins;
 use crate::web::proxies::Proxies;
 use crate::web::tls::Tls;
@@ -58,6 +61,12 @@ impl WebContext {
     pub(crate) fn tracker_for_direct(&self, remote: SocketAddr) -> Option<&TrackerService> {
         let tracker = self.swarms().tracker.as_deref();
         tracker.filter(|_| !self.proxies.are_at(remote.ip()))
+    }
+
+    /// Whether a request is known to come from this machine, by a loopback address of the bridge.
+    /// One through a proxy is not, whether the proxy is configured or not.
+    pub(crate) fn is_this_machine(&self, remote: SocketAddr, headers: &HeaderMap) -> bool {
+        !self.proxies.are_at(remote.ip()) && loopback::is_direct(remote, headers)
     }
 
     /// Reads certificate and tokens again. What cannot be read stays unchanged; open sessions

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aqueduct_core::tunnel::{Refusal, SUBPROTOCOL};
+use aqueduct_core::media;
+use aqueduct_core::tunnel::{PLAYER_PATH, Refusal, SUBPROTOCOL};
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap,
@@ -23,6 +24,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use crate::player;
 use crate::session::inflow::Inflow;
 use crate::session::tab_socket::TabSocket;
 use crate::session::{WebSocketClient, serve};
@@ -30,8 +32,8 @@ use crate::web::assets;
 use crate::web::connection_guard::ConnectionGuard;
 use crate::web::context::WebContext;
 use crate::web::origin::Verdict;
-
-type Answer = Response<Full<Bytes>>;
+use crate::web::plain::{Answer, refuse, text};
+use crate::web::player as player_answer;
 
 /// The maximum length of a tab's message, and of its only frame: 1 MiB, as the tunnel defines.
 const MAX_MESSAGE: usize = aqueduct_core::tunnel::frame::MAX_MESSAGE;
@@ -88,35 +90,24 @@ pub(crate) async fn answer(
     remote: SocketAddr,
     context: Arc<WebContext>,
     guard: Arc<ConnectionGuard>,
-) -> Result<Answer, Infallible> {
-    let policy = if request.uri().path() == WORKER {
-        WORKER_POLICY
+) -> Result<Response<Either<Full<Bytes>, player::body::Body>>, Infallible> {
+    let path = request.uri().path();
+    let is_for_player = path.starts_with(PLAYER_PATH);
+    let policy = match path {
+        WORKER => WORKER_POLICY,
+        _ if is_for_player => media::POLICY,
+        _ => POLICY,
+    };
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let mut answer = if is_for_player && is_read && names_its_host(&request) {
+        player_answer::answer(&request, remote, &context, &guard).await
     } else {
-        POLICY
+        answer_at_once(request, remote, &context, guard).map(Either::Left)
     };
-    let mut answer = match (request.uri().path(), request.method()) {
-        _ if !names_its_host(&request) => refuse(
-            StatusCode::BAD_REQUEST,
-            "A request names its host once, with the field Host.\n",
-            &[(CONNECTION, "close")],
-        ),
-        ("/v1/session", &Method::GET | &Method::HEAD) => {
-            open_session(request, remote, &context, guard)
-        }
-        ("/announce" | "/scrape", &Method::GET | &Method::HEAD) => {
-            answer_tracker(&request, remote, &context)
-        }
-        (_, &Method::GET | &Method::HEAD) => get(&request, &context),
-        _ => refuse(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "GET is all there is.\n",
-            &[(ALLOW, "GET, HEAD")],
-        ),
-    };
-    let fields = SECURITY
-        .into_iter()
-        .map(|(name, value)| (name, HeaderValue::from_static(value)));
-    answer.headers_mut().extend(fields);
+    for (name, value) in SECURITY {
+        let value = HeaderValue::from_static(value);
+        answer.headers_mut().insert(name, value);
+    }
     answer.headers_mut().extend(context.is_https().then_some((
         STRICT_TRANSPORT_SECURITY,
         HeaderValue::from_static(ONLY_HTTPS),
@@ -125,6 +116,33 @@ pub(crate) async fn answer(
         .headers_mut()
         .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     Ok(answer)
+}
+
+fn answer_at_once(
+    request: Request<Incoming>,
+    remote: SocketAddr,
+    context: &Arc<WebContext>,
+    guard: Arc<ConnectionGuard>,
+) -> Answer {
+    match (request.uri().path(), request.method()) {
+        _ if !names_its_host(&request) => refuse(
+            StatusCode::BAD_REQUEST,
+            "A request names its host once, with the field Host.\n",
+            &[(CONNECTION, "close")],
+        ),
+        ("/v1/session", &Method::GET | &Method::HEAD) => {
+            open_session(request, remote, context, guard)
+        }
+        ("/announce" | "/scrape", &Method::GET | &Method::HEAD) => {
+            answer_tracker(&request, remote, context)
+        }
+        (_, &Method::GET | &Method::HEAD) => get(&request, context),
+        _ => refuse(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "GET is all there is.\n",
+            &[(ALLOW, "GET, HEAD")],
+        ),
+    }
 }
 
 /// RFC 9112, 3.2: a request of HTTP/1.1 has exactly one `Host`, or is answered with 400. Two
@@ -167,19 +185,6 @@ fn answer_tracker(request: &Request<Incoming>, remote: SocketAddr, context: &Web
     )
 }
 
-fn text(status: StatusCode, body: impl Into<Full<Bytes>>) -> Answer {
-    let mut answer = Response::new(body.into());
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    // It is true only now.
-    let fields = answer.headers_mut();
-    fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
-}
-
 /// Prometheus' text format, with its own media type.
 fn metrics(context: &WebContext) -> Answer {
     let swarms = context.swarms();
@@ -189,16 +194,6 @@ fn metrics(context: &WebContext) -> Answer {
     answer.headers_mut().insert(
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
-    );
-    answer
-}
-
-fn refuse(status: StatusCode, body: &'static str, fields: &[(HeaderName, &'static str)]) -> Answer {
-    let mut answer = text(status, body);
-    answer.headers_mut().extend(
-        fields
-            .iter()
-            .map(|(name, value)| (name.clone(), HeaderValue::from_static(value))),
     );
     answer
 }
@@ -299,6 +294,8 @@ fn admit(
     WebSocketClient {
         ip,
         needs_token: verdict == Verdict::Unknown,
+        is_this_machine: context.is_this_machine(remote, headers)
+            && context.origins.is_literal(headers),
         admission,
     }
 }

@@ -6,6 +6,7 @@ use hyper::HeaderMap;
 use hyper::header::{HOST, ORIGIN};
 
 use crate::config::Config;
+use crate::limits::loopback::host_name;
 
 /// The meaning of a request's `Origin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,17 +63,20 @@ impl Origins {
         }
     }
 
+    /// Whether the request comes from a page that the browser loaded from the literal address by which
+    /// it reaches the bridge.
+    pub(crate) fn is_literal(&self, headers: &HeaderMap) -> bool {
+        let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+        origin.is_some() && origin == self.literal(headers).as_deref()
+    }
+
     /// The bridge's own origin, as the browser addressed it. Names are not trusted: if an attacker
     /// makes a name resolve to the bridge, the attacker's page would count as the bridge's own (DNS
     /// rebinding).
     fn literal(&self, headers: &HeaderMap) -> Option<String> {
         let host = headers.get(HOST)?.to_str().ok()?;
-        let name = host
-            .rsplit_once(':')
-            .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
-            .map_or(host, |(name, _)| name);
-        let ip = name.trim_start_matches('[').trim_end_matches(']');
-        let is_literal = name == "localhost" || ip.parse::<IpAddr>().is_ok();
+        let name = host_name(host);
+        let is_literal = name == "localhost" || name.parse::<IpAddr>().is_ok();
         let scheme = if self.tls { "https" } else { "http" };
         is_literal.then(|| format!("{scheme}://{host}"))
     }

@@ -4,10 +4,12 @@ use std::time::Instant;
 
 use aqueduct_core::tunnel::{ClientConfig, Event, Refusal};
 use aqueduct_testkit::bridge::Bridge as BridgeProgram;
+use aqueduct_testkit::http::get;
 use aqueduct_testkit::peer::Listener;
 use aqueduct_testkit::tracker::Tracker;
 use tokio::net::TcpStream;
 
+use crate::players::offer;
 use crate::program;
 use crate::support::HASH;
 use crate::tab::{Tab, counts};
@@ -23,7 +25,13 @@ async fn a_broken_connection_is_not_logged_as_the_tabs_fault() {
 }
 
 /// Causes every kind of event that a session can cause, with a secret, a swarm and addresses in it.
-async fn make_noise(bridge: &BridgeProgram, peer: &Listener, tracker: &Tracker, token: &str) {
+/// Returns the path of an address for players.
+async fn make_noise(
+    bridge: &BridgeProgram,
+    peer: &Listener,
+    tracker: &Tracker,
+    token: &str,
+) -> String {
     let (host, origin) = (bridge.addr.to_string(), format!("http://{}", bridge.addr));
     let fields = [("origin", origin.as_str())];
     let with = |token: &str| ClientConfig {
@@ -37,6 +45,9 @@ async fn make_noise(bridge: &BridgeProgram, peer: &Listener, tracker: &Tracker, 
     tab.flush().await;
     let connection = peer.answer(HASH, b"").await;
     tab.stream().await;
+    let (_, path) = offer(&mut tab, 1000).await;
+    let (head, _) = get(open().await, &host, &path, "range: bytes=1000-\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 416"), "{head}");
     drop(connection);
     counts(&mut tab, "a lost peer", |counts| counts.connected == 0).await;
     let mut stranger = Tab::over(open().await, &host, &fields, with("a guess at the secret")).await;
@@ -46,6 +57,7 @@ async fn make_noise(bridge: &BridgeProgram, peer: &Listener, tracker: &Tracker, 
         .await
         .unwrap();
     tab.closed().await;
+    path
 }
 
 #[tokio::test]
@@ -55,13 +67,14 @@ async fn the_log_has_no_tokens_no_swarms_and_few_lines() {
     let mut bridge = program::start(&["--token-file", file.path().to_str().unwrap()]);
     let peer = Listener::start().await;
     let tracker = Tracker::naming(&[peer.addr]);
-    make_noise(&bridge, &peer, &tracker, "open sesame").await;
+    let path = make_noise(&bridge, &peer, &tracker, "open sesame").await;
+    let address = path.split('/').nth(3).unwrap();
     bridge.program.signal("TERM");
     assert_eq!(bridge.program.ended().await.code(), Some(0));
     let swarm = HASH.to_string();
     for line in bridge.program.lines() {
         assert!(
-            !line.contains("sesame") && !line.contains("guess"),
+            !line.contains("sesame") && !line.contains("guess") && !line.contains(address),
             "a token: {line}"
         );
         assert!(

@@ -17,6 +17,7 @@ mod http;
 mod logging;
 mod memory;
 mod peer_hints;
+mod players;
 mod port_probing;
 mod program;
 mod reconnection;

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::credit::Windows;
+use super::client_config::ClientConfig;
 use super::error::{Fault, Side, TunnelError};
 use super::event::Event;
-use super::flow::Flow;
+use super::flow::{Directions, Flow};
 use super::frame::{self, Frame, Kind, MAX_PAYLOAD};
 use super::hello::{Hello, MAX_TOKEN, VERSION, Welcome};
 use super::hint;
 use super::join::{JoinRequest, JoinUpdate};
-use super::keepalive::{self, Keepalive};
+use super::keepalive;
+use super::offer::{OfferedFile, Offers, PlayerToken, ReadRequest};
 use super::outbox::Outbox;
 use super::reader::Reader;
 use super::refusal::{JoinRefusal, Refusal};
@@ -28,39 +29,6 @@ use crate::types::{InfoHashV1, Instant, SortedMap};
 /// The time without messages after a suspension of the tab after which the bridge counts as gone. A
 /// tab that downloads hears from it at once.
 const RESUMPTION: Duration = Duration::from_secs(2);
-
-/// The configuration of a tab.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientConfig {
-    /// The token for bridges that require one, at most 256 bytes; longer ones are cut. Default:
-    /// empty.
-    pub token: String,
-    /// The number of bytes accepted before any is consumed. Default: 512 KiB per stream, 32 MiB in
-    /// all.
-    pub windows: Windows,
-    /// The limit in bytes to which the window of a stream grows while the bridge exhausts it.
-    /// Default: 8 MiB, which permits 200 Mbit/s per peer over a path of 300 ms.
-    pub widest: u32,
-    /// The number of queued bytes per stream above which [`Client::send`] fails. Default: 4 MiB.
-    pub max_queued: usize,
-    /// When the bridge counts as gone; only `silence` is used here.
-    pub keepalive: Keepalive,
-}
-
-impl Default for ClientConfig {
-    fn default() -> Self {
-        Self {
-            token: String::new(),
-            windows: Windows {
-                stream: 512 << 10,
-                session: 32 << 20,
-            },
-            widest: 8 << 20,
-            max_queued: 4 << 20,
-            keepalive: Keepalive::default(),
-        }
-    }
-}
 
 /// The tab's side. Send the messages of [`Client::poll_message`], pass in received messages, and
 /// take the events.
@@ -79,6 +47,7 @@ pub struct Client {
     flow: Option<Flow>,
     joins: SortedMap<u32, InfoHashV1>,
     newest_join: u32,
+    offers: Offers,
     queues: SendQueues,
     events: VecDeque<Event>,
     started: Instant,
@@ -109,6 +78,7 @@ impl Client {
             flow: None,
             joins: SortedMap::new(),
             newest_join: 0,
+            offers: Offers::default(),
             queues,
             events: VecDeque::new(),
             started: now,
@@ -157,7 +127,25 @@ impl Client {
         }
     }
 
-    /// Queues bytes for a peer. They are sent as credit permits, with streams taking turns;
+    /// Offers a file to media players on this machine: [`Event::Offered`] follows. Returns the number
+    /// of the offer, which is never reused within a session; `None` if the bridge has not accepted
+    /// the session, or permits no more offers ([`super::Limits::offers`]).
+    pub fn offer(&mut self, file: &OfferedFile) -> Option<u32> {
+        let offer = self.offers.next()?;
+        self.offers.add(offer, file.size).ok()?;
+        self.out.put(Kind::Offer, offer, |out| file.write(out));
+        Some(offer)
+    }
+
+    /// Withdraws an offer. The bridge forgets its token and closes its streams, each of which is
+    /// reported.
+    pub fn withdraw(&mut self, offer: u32) {
+        if self.offers.remove(offer) {
+            self.out.put(Kind::Withdraw, offer, |_| ());
+        }
+    }
+
+    /// Queues bytes for a peer or a player. They are sent as credit permits, with streams taking turns;
     /// [`Event::Sent`] reports progress.
     ///
     /// # Errors
@@ -309,6 +297,8 @@ impl Client {
             Kind::Widen => flow.widened(id, Reader::new(frame))?,
             Kind::Close => return self.handle_close(id, Reader::new(frame)),
             Kind::Open => return self.handle_open(id, Opened::read(Reader::new(frame))?),
+            Kind::Offered => return self.handle_offered(id, Reader::new(frame)),
+            Kind::Read => return self.handle_read(id, ReadRequest::read(Reader::new(frame))?),
             Kind::Ping => {
                 let measured = keepalive::read_round_trip(Reader::new(frame))?;
                 self.round_trip = measured.or(self.round_trip);
@@ -342,6 +332,8 @@ impl Client {
             | Kind::Leave
             | Kind::Pong
             | Kind::Hint
+            | Kind::Offer
+            | Kind::Withdraw
             | Kind::Welcome => {
                 return Err(Fault::OutOfTurn(frame.kind));
             }
@@ -360,6 +352,7 @@ impl Client {
                     welcome.windows,
                     welcome.limits,
                 ));
+                self.offers = Offers::new(welcome.limits.offers);
                 self.round_trip = Some(now.since(self.started));
                 self.events.push_back(Event::Welcome(welcome));
                 Ok(())
@@ -387,7 +380,7 @@ impl Client {
         let Some(flow) = &mut self.flow else {
             return Ok(());
         };
-        flow.open(stream)?;
+        flow.open(stream, Directions::Both)?;
         self.queues.open(stream);
         let Some(&info_hash) = self.joins.get(&opened.join) else {
             // It was opened before the bridge received our leave.
@@ -416,6 +409,40 @@ impl Client {
             handshake,
         });
         Ok(())
+    }
+
+    fn handle_offered(&mut self, offer: u32, mut r: Reader) -> Result<(), Fault> {
+        let token = PlayerToken(r.array()?);
+        r.end()?;
+        if self.offers.contain(offer) {
+            self.events.push_back(Event::Offered { offer, token });
+        }
+        Ok(())
+    }
+
+    fn handle_read(&mut self, stream: u32, request: ReadRequest) -> Result<(), Fault> {
+        let Some(flow) = &mut self.flow else {
+            return Ok(());
+        };
+        flow.open(stream, Directions::Out)?;
+        self.queues.open(stream);
+        match self.offers.have(&request) {
+            Some(true) => {
+                let ReadRequest { offer, bytes } = request;
+                self.events.push_back(Event::Read {
+                    stream,
+                    offer,
+                    bytes,
+                });
+                Ok(())
+            }
+            Some(false) => Err(Fault::Malformed(Kind::Read)),
+            None => {
+                // It was opened before the bridge received our withdrawal.
+                self.close(stream);
+                Ok(())
+            }
+        }
     }
 
     fn handle_close(&mut self, stream: u32, r: Reader) -> Result<(), Fault> {

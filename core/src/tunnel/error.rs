@@ -103,6 +103,12 @@ pub enum Fault {
     /// The same join number was used twice.
     #[error("join {0} was used before")]
     DuplicateJoin(u32),
+    /// More files are offered than agreed.
+    #[error("more than the agreed {0} files offered to players at a time")]
+    TooManyOffers(u16),
+    /// The same offer number was used twice.
+    #[error("offer {0} was used before")]
+    DuplicateOffer(u32),
     /// There are more data than credit.
     #[error("{received} bytes on stream {stream}, which had credit for {credit}")]
     Overdrawn {

@@ -1,10 +1,12 @@
 //! What the tab's side of the tunnel reports to its driver.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::hello::Welcome;
+use super::offer::PlayerToken;
 use super::refusal::{JoinRefusal, Refusal};
 use super::status::{DhtCounts, PeerCounts, TrackerCounts};
 use super::stream::StreamClose;
@@ -52,6 +54,24 @@ pub enum Event {
         stream: u32,
         /// The number of bytes since the last such event.
         bytes: u64,
+    },
+    /// Players reach an offered file by this token.
+    Offered {
+        /// The offer.
+        offer: u32,
+        /// The token.
+        token: PlayerToken,
+    },
+    /// A player reads an offered file: send these bytes with [`super::Client::send`]. The bridge
+    /// closes the stream when it has them, or when the player needs no more. Close it if they
+    /// cannot be sent.
+    Read {
+        /// The number of the stream. Never reused within a session.
+        stream: u32,
+        /// The offer.
+        offer: u32,
+        /// The bytes of the file; never empty, and within its size.
+        bytes: Range<u64>,
     },
     /// A stream has ended. Not sent after [`super::Client::close`].
     StreamClosed {

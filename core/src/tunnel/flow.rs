@@ -15,6 +15,17 @@ use crate::types::{SortedMap, SortedSet};
 /// with a large window the sender would otherwise wait for half of it to be consumed.
 const MAX_UNRETURNED: u64 = 1 << 20;
 
+/// The directions in which a stream carries data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Directions {
+    /// To a peer and back.
+    Both,
+    /// Only to us: an offered file is read.
+    In,
+    /// Only from us: an offered file is read.
+    Out,
+}
+
 /// The credit of all streams, in both directions.
 #[derive(Debug)]
 pub(super) struct Flow {
@@ -28,8 +39,9 @@ pub(super) struct Flow {
     widened: SortedMap<u32, u64>,
     /// The limit to which a window grows.
     widest: u64,
-    max_streams: u16,
-    open: u16,
+    limits: Limits,
+    /// Open streams that read offered files.
+    reads: SortedSet<u32>,
     newest: u32,
 }
 
@@ -37,7 +49,7 @@ impl Flow {
     /// `ours` is what we accept, `theirs` what the remote side accepts. Our window of a stream grows
     /// up to `widest` while the remote side exhausts it.
     pub(super) fn new(ours: Windows, widest: u32, theirs: Windows, limits: Limits) -> Self {
-        let streams = limits.streams;
+        let streams = limits.streams.saturating_add(limits.reads);
         Self {
             outgoing: Ledger::new(theirs, streams),
             incoming: Ledger::new(ours, streams),
@@ -45,8 +57,8 @@ impl Flow {
             exhausted: SortedSet::new(),
             widened: SortedMap::new(),
             widest: widest.min(ours.session).into(),
-            max_streams: streams,
-            open: 0,
+            limits,
+            reads: SortedSet::new(),
             newest: 0,
         }
     }
@@ -55,26 +67,40 @@ impl Flow {
         self.newest
     }
 
-    pub(super) const fn is_full(&self) -> bool {
-        self.open >= self.max_streams
+    /// Whether there are as many streams to peers as agreed.
+    pub(super) fn is_full(&self) -> bool {
+        self.consumed.len() - self.reads.len() >= usize::from(self.limits.streams)
     }
 
     /// Opens a stream. Numbers must increase, so that a late frame of a closed stream can be
-    /// distinguished from one of a stream that never existed.
-    pub(super) fn open(&mut self, stream: u32) -> Result<(), Fault> {
+    /// distinguished from one of a stream that never existed. There is no credit for a direction
+    /// that carries no data.
+    pub(super) fn open(&mut self, stream: u32, directions: Directions) -> Result<(), Fault> {
         if stream <= self.newest {
             return Err(Fault::StreamOrder {
                 newest: self.newest,
                 received: stream,
             });
         }
-        if self.is_full() {
-            return Err(Fault::TooManyStreams(self.max_streams));
+        let (is_full, limit) = if directions == Directions::Both {
+            (self.is_full(), self.limits.streams)
+        } else {
+            let limit = self.limits.reads;
+            (self.reads.len() >= usize::from(limit), limit)
+        };
+        if is_full {
+            return Err(Fault::TooManyStreams(limit));
         }
         self.newest = stream;
-        self.open += 1;
-        self.outgoing.open(stream);
-        self.incoming.open(stream);
+        if directions != Directions::In {
+            self.outgoing.open(stream);
+        }
+        if directions != Directions::Out {
+            self.incoming.open(stream);
+        }
+        if directions != Directions::Both {
+            self.reads.insert(stream);
+        }
         self.consumed.insert(stream, 0);
         Ok(())
     }
@@ -83,7 +109,7 @@ impl Flow {
     pub(super) fn close(&mut self, stream: u32) -> bool {
         let was_open = self.consumed.remove(&stream).is_some();
         if was_open {
-            self.open -= 1;
+            self.reads.remove(&stream);
             self.exhausted.remove(&stream);
             self.widened.remove(&stream);
             self.outgoing.close(stream);
@@ -211,7 +237,11 @@ impl Flow {
         let scarce = self.incoming.is_scarce();
         for (stream, consumed) in &mut self.consumed {
             let half = self.incoming.window(*stream) / 2;
-            let threshold = if scarce { 1 } else { half.min(MAX_UNRETURNED) };
+            let threshold = if scarce {
+                1
+            } else {
+                half.clamp(1, MAX_UNRETURNED)
+            };
             if *consumed < threshold {
                 continue;
             }

@@ -9,7 +9,7 @@ use super::error::Fault;
 use super::reader::{Reader, put_bytes, put_socket_addr};
 
 /// The tunnel's version. A bridge refuses tabs of another one, which are told to reload the page.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 /// The maximum length of a token: 256 bytes.
 pub(super) const MAX_TOKEN: usize = 256;
 
@@ -47,6 +47,11 @@ pub struct Limits {
     pub joins: u16,
     /// The maximum number of simultaneous streams over all joins. Never 0.
     pub streams: u16,
+    /// The maximum number of files offered to players at the same time. 0: no file can be offered,
+    /// as the tab and the bridge are not known to be on one machine.
+    pub offers: u16,
+    /// The maximum number of simultaneous reads of offered files.
+    pub reads: u16,
 }
 
 /// The bridge's first frame.
@@ -67,6 +72,8 @@ impl Welcome {
         out.put_u16(VERSION);
         out.put_u16(self.limits.joins);
         out.put_u16(self.limits.streams);
+        out.put_u16(self.limits.offers);
+        out.put_u16(self.limits.reads);
         self.windows.write(out);
         put_socket_addr(out, self.observed);
         out.put_u16(self.peer_port);
@@ -78,6 +85,8 @@ impl Welcome {
         let limits = Limits {
             joins: r.u16()?,
             streams: r.u16()?,
+            offers: r.u16()?,
+            reads: r.u16()?,
         };
         if version != VERSION || limits.streams == 0 {
             return Err(r.fault());

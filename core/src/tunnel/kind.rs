@@ -16,6 +16,10 @@ pub enum Kind {
     Pong = 5,
     /// Tab: addresses of peers that its peers named. Number: the join.
     Hint = 6,
+    /// Tab: offers a file to media players on its machine. Number: the offer, chosen by the tab.
+    Offer = 7,
+    /// Tab: withdraws an offer.
+    Withdraw = 8,
     /// Bridge: the session is accepted.
     Welcome = 16,
     /// Bridge: the session is refused, and closed next.
@@ -36,6 +40,10 @@ pub enum Kind {
     Dht = 24,
     /// Bridge: what one of a join's trackers answered.
     Tracker = 25,
+    /// Bridge: the token of an offer.
+    Offered = 26,
+    /// Bridge: a player reads an offered file. Number: the stream, chosen by the bridge.
+    Read = 27,
     /// Both: data of a stream.
     Data = 32,
     /// Both: data of a stream were consumed, so more may be sent.
@@ -49,13 +57,15 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 25] = [
         Self::Hello,
         Self::Join,
         Self::Update,
         Self::Leave,
         Self::Pong,
         Self::Hint,
+        Self::Offer,
+        Self::Withdraw,
         Self::Welcome,
         Self::Refused,
         Self::JoinRefused,
@@ -66,6 +76,8 @@ impl Kind {
         Self::Ping,
         Self::Dht,
         Self::Tracker,
+        Self::Offered,
+        Self::Read,
         Self::Data,
         Self::Credit,
         Self::Close,

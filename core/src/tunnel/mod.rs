@@ -13,6 +13,8 @@
 //!                                  <-     Open{join, address, peer id, reserved, line}: only after the remote named the same info-hash
 //! Data, Credit, Exhausted, Widen, Close <-> Data, Credit, Exhausted, Widen, Close
 //! Update{amounts, want}, Hint, Leave ->
+//! Offer{size, media type}, Withdraw ->
+//!                                  <-     Offered{token}, Read{offer, bytes}: answered by Data, from the tab alone
 //!                                  <-     Trackers, Tracker, Dht, Peers: what discovery came to; Ping, answered by Pong; Draining
 //! ```
 //!
@@ -28,6 +30,11 @@
 //!
 //! Two tabs of one bridge are connected inside it. Each sees the other as a peer at
 //! [`crate::types::PeerAddr::Tab`].
+//!
+//! A bridge that runs on the tab's machine also serves the tab's files to media players there: the
+//! tab offers a file, a player that has its token requests bytes of it over HTTP, and the bridge
+//! reads them from the tab, by a stream that carries data in that direction alone. No other bridge
+//! permits offers ([`Limits::offers`]).
 //!
 //! **Credit.** A browser's WebSocket has no back-pressure for received data, so each side sends
 //! only as many bytes as it was granted. Each side announces how much it accepts per stream and for
@@ -45,6 +52,7 @@
 
 mod backoff;
 mod client;
+mod client_config;
 mod credit;
 mod error;
 mod event;
@@ -55,11 +63,13 @@ mod hint;
 mod join;
 mod keepalive;
 mod kind;
+mod offer;
 mod outbox;
 mod reader;
 mod refusal;
 mod send_queues;
 mod server;
+mod server_event;
 mod status;
 mod stream;
 #[cfg(test)]
@@ -67,7 +77,8 @@ mod tests;
 mod tracker_report;
 
 pub use backoff::Backoff;
-pub use client::{Client, ClientConfig};
+pub use client::Client;
+pub use client_config::ClientConfig;
 pub use credit::Windows;
 pub use error::{Fault, Side, TunnelError};
 pub use event::Event;
@@ -75,9 +86,11 @@ pub use hello::{Limits, VERSION, Welcome};
 pub use hint::MAX_HINTS;
 pub use join::{Amounts, JoinRequest, JoinUpdate, MAX_TRACKER_URL, MAX_TRACKERS};
 pub use keepalive::Keepalive;
+pub use offer::{OfferedFile, PLAYER_PATH, PlayerToken, player_path};
 pub use refusal::{JoinRefusal, Refusal};
 pub use send_queues::SendError;
-pub use server::{Server, ServerConfig, ServerEvent};
+pub use server::{Server, ServerConfig};
+pub use server_event::ServerEvent;
 pub use status::{DhtCounts, PeerCounts, TrackerCounts, TrackerFailure};
 pub use stream::{Opened, StreamClose};
 pub use tracker_report::{TrackerAnswer, TrackerReport};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::buf::Limit;
@@ -9,15 +10,17 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::credit::Windows;
 use super::error::{Fault, Side, TunnelError};
-use super::flow::Flow;
+use super::flow::{Directions, Flow};
 use super::frame::{self, Frame, Kind, MAX_PAYLOAD};
 use super::hello::{Hello, Limits, VERSION, Welcome};
 use super::hint;
 use super::join::{JoinRequest, JoinUpdate};
 use super::keepalive::{self, Keepalive};
+use super::offer::{OfferedFile, Offers, PlayerToken, ReadRequest};
 use super::outbox::Outbox;
 use super::reader::Reader;
 use super::refusal::{JoinRefusal, Refusal};
+use super::server_event::ServerEvent;
 use super::status::{DhtCounts, PeerCounts, TrackerCounts, write_dht};
 use super::stream::{Opened, StreamClose};
 use super::tracker_report::TrackerReport;
@@ -30,7 +33,7 @@ const KEPT_EVENTS: usize = 64;
 /// The bridge's configuration for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
-    /// The limits of the session. Default: 32 joins, 50 streams.
+    /// The limits of the session. Default: 32 joins, 50 streams, no offers.
     pub limits: Limits,
     /// The number of bytes accepted from the tab before any is consumed.
     pub windows: Windows,
@@ -46,69 +49,14 @@ impl Default for ServerConfig {
             limits: Limits {
                 joins: 32,
                 streams: 50,
+                offers: 0,
+                reads: 0,
             },
             windows: Windows::default(),
             keepalive: Keepalive::default(),
             hello_timeout: Duration::from_secs(30),
         }
     }
-}
-
-/// An event on the bridge's side.
-#[derive(Clone, Debug)]
-pub enum ServerEvent {
-    /// The tab's `Hello` arrived. Answer with [`Server::welcome`] or [`Server::refuse`].
-    Hello {
-        /// The tab's token, or empty.
-        token: Bytes,
-    },
-    /// The tab joins a swarm.
-    Join {
-        /// The number of the join.
-        join: u32,
-        /// The request.
-        request: JoinRequest,
-    },
-    /// The tab joins more swarms than permitted. Answer with [`Server::refuse_join`].
-    JoinBeyondLimit {
-        /// The number of the join.
-        join: u32,
-    },
-    /// A join changed.
-    Update {
-        /// The join.
-        join: u32,
-        /// The new state.
-        update: JoinUpdate,
-    },
-    /// The tab sent addresses of further peers of a join. They are untrusted, and must be filtered
-    /// and limited before any is dialled.
-    Hint {
-        /// The join.
-        join: u32,
-        /// The addresses, at most [`super::MAX_HINTS`].
-        addrs: Vec<SocketAddr>,
-    },
-    /// The tab leaves a swarm: close the join's streams.
-    Leave {
-        /// The join.
-        join: u32,
-    },
-    /// Data for a peer, as a slice of the message. Return the credit with [`Server::consumed`].
-    Data {
-        /// The stream.
-        stream: u32,
-        /// Never empty.
-        bytes: Bytes,
-    },
-    /// The tab closed a stream. Not sent after [`Server::close`].
-    StreamClosed {
-        /// The stream.
-        stream: u32,
-    },
-    /// The session has ended, because of [`Server::refuse`] or a timeout. Send the packed messages
-    /// and close the WebSocket with [`Refusal::close_code`].
-    Ended(Refusal),
 }
 
 /// The bridge's side. Bytes from peers are read directly into the message being packed; see
@@ -121,6 +69,7 @@ pub struct Server {
     flow: Option<Flow>,
     joins: BTreeSet<u32>,
     newest_join: u32,
+    offers: Offers,
     events: VecDeque<ServerEvent>,
     /// Frames received since they were last counted.
     frames: usize,
@@ -136,11 +85,12 @@ impl Server {
     #[must_use]
     pub fn new(config: ServerConfig, now: Instant) -> Self {
         Self {
-            config,
             out: Outbox::default(),
             flow: None,
             joins: BTreeSet::new(),
             newest_join: 0,
+            offers: Offers::new(config.limits.offers),
+            config,
             events: VecDeque::new(),
             frames: 0,
             started: now,
@@ -191,8 +141,28 @@ impl Server {
             .as_mut()
             .filter(|_| self.joins.contains(&opened.join))?;
         let stream = flow.newest().checked_add(1)?;
-        flow.open(stream).ok()?;
+        flow.open(stream, Directions::Both).ok()?;
         self.out.put(Kind::Open, stream, |out| opened.write(out));
+        Some(stream)
+    }
+
+    /// Tells the tab by which token players reach an offer.
+    pub fn offered(&mut self, offer: u32, token: PlayerToken) {
+        if self.offers.contain(offer) {
+            let write = |out: &mut BytesMut| out.put_slice(&token.0);
+            self.out.put(Kind::Offered, offer, write);
+        }
+    }
+
+    /// Opens a stream that reads these bytes of an offered file, which the tab then sends. `None` if
+    /// the maximum number of reads is open, the offer was withdrawn, or the file lacks these bytes.
+    pub fn read(&mut self, offer: u32, bytes: Range<u64>) -> Option<u32> {
+        let request = ReadRequest { offer, bytes };
+        let flow = self.flow.as_mut()?;
+        self.offers.have(&request).filter(|have| *have)?;
+        let stream = flow.newest().checked_add(1)?;
+        flow.open(stream, Directions::In).ok()?;
+        self.out.put(Kind::Read, stream, |out| request.write(out));
         Some(stream)
     }
 
@@ -399,6 +369,18 @@ impl Server {
                 Reader::new(frame).end()?;
                 if self.joins.remove(&id) {
                     self.events.push_back(ServerEvent::Leave { join: id });
+                }
+            }
+            Kind::Offer => {
+                let file = OfferedFile::read(Reader::new(frame))?;
+                self.offers.add(id, file.size)?;
+                self.events
+                    .push_back(ServerEvent::Offer { offer: id, file });
+            }
+            Kind::Withdraw => {
+                Reader::new(frame).end()?;
+                if self.offers.remove(id) {
+                    self.events.push_back(ServerEvent::Withdrawn { offer: id });
                 }
             }
             Kind::Pong => {

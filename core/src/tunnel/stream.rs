@@ -112,16 +112,20 @@ pub enum StreamClose {
     /// The torrent turned out to be private (BEP 27), and the peer was not returned by a tracker.
     #[error("the torrent is private and its trackers do not name this peer")]
     Private,
+    /// The player has received all that it requested, or has closed its connection.
+    #[error("the player needs no more")]
+    Player,
 }
 
 impl StreamClose {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Tab,
         Self::Peer,
         Self::Broken,
         Self::Left,
         Self::Draining,
         Self::Private,
+        Self::Player,
     ];
 
     const fn number(self) -> u8 {
@@ -132,6 +136,7 @@ impl StreamClose {
             Self::Left => 4,
             Self::Draining => 5,
             Self::Private => 6,
+            Self::Player => 7,
         }
     }
 

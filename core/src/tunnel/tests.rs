@@ -2,6 +2,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "test sizes fit every type")]
 
 mod joins;
+mod offers;
 mod paths;
 mod sessions;
 mod streams;
@@ -95,9 +96,18 @@ impl World {
     }
 
     fn with(config: ClientConfig, streams: u16) -> Self {
-        let windows = config.windows;
+        let limits = Limits {
+            joins: 2,
+            streams,
+            offers: 0,
+            reads: 0,
+        };
+        Self::with_limits(config, limits)
+    }
+
+    fn with_limits(config: ClientConfig, limits: Limits) -> Self {
+        let (windows, streams) = (config.windows, limits.streams);
         let mut client = Client::new(config, T0);
-        let limits = Limits { joins: 2, streams };
         let server = Server::new(
             ServerConfig {
                 windows,

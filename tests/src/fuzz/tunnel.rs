@@ -2,10 +2,11 @@
 
 use aqueduct_core::Instant;
 use aqueduct_core::connection::{Line, Transport};
+use aqueduct_core::media::MediaType;
 use aqueduct_core::tunnel::frame::{self, HEADER, MAX_MESSAGE, MAX_PAYLOAD};
 use aqueduct_core::tunnel::{
-    Amounts, Client, ClientConfig, Event, JoinRefusal, JoinRequest, MAX_HINTS, Opened, SendError,
-    Server, ServerConfig, ServerEvent, StreamClose,
+    Amounts, Client, ClientConfig, Event, JoinRefusal, JoinRequest, Limits, MAX_HINTS, OfferedFile,
+    Opened, PlayerToken, SendError, Server, ServerConfig, ServerEvent, StreamClose,
 };
 use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_core::wire::Reserved;
@@ -56,10 +57,21 @@ fn join_request() -> JoinRequest {
     }
 }
 
+/// A bridge that permits everything.
+fn bridge() -> Server {
+    let config = ServerConfig::default();
+    let limits = Limits {
+        offers: 3,
+        reads: 2,
+        ..config.limits
+    };
+    Server::new(ServerConfig { limits, ..config }, Instant::ZERO)
+}
+
 /// The bridge's side, with arbitrary messages from a tab. The first byte selects whether the
 /// session starts with a valid handshake.
 pub(super) fn server(mut data: &[u8]) {
-    let mut server = Server::new(ServerConfig::default(), Instant::ZERO);
+    let mut server = bridge();
     if switch(&mut data).is_multiple_of(2) {
         let mut tab = Client::new(ClientConfig::default(), Instant::ZERO);
         tab.join(&join_request());
@@ -101,6 +113,14 @@ fn answer_tab(server: &mut Server, event: ServerEvent) {
                 server.fill(stream, |out| out.put_slice(b"from a peer"));
             }
         }
+        ServerEvent::Offer { offer, file } => {
+            server.offered(offer, PlayerToken([4; 16]));
+            // All of it, and bytes that it lacks.
+            let read = server.read(offer, 0..file.size);
+            assert!(read.is_none() || file.size > 0);
+            assert_eq!(server.read(offer, file.size..u64::MAX), None);
+        }
+        ServerEvent::Withdrawn { offer } => assert_eq!(server.read(offer, 0..1), None),
         ServerEvent::Data { stream, bytes } => {
             assert!(!bytes.is_empty());
             server.consumed(stream, bytes.len().div_ceil(2));
@@ -132,6 +152,20 @@ pub(super) fn client(data: &[u8]) {
 
 fn answer_bridge(client: &mut Client, event: Event) {
     match event {
+        Event::Welcome(welcome) => {
+            let media_type = MediaType::parse("audio/mpeg").expect("it is one");
+            let size = 1000;
+            let offer = client.offer(&OfferedFile { size, media_type });
+            assert_eq!(offer.is_some(), welcome.limits.offers > 0);
+        }
+        Event::Read { stream, bytes, .. } => {
+            assert!(bytes.start < bytes.end && bytes.end <= 1000);
+            let sent = client.send(stream, Bytes::from_static(b"to a player"));
+            assert!(
+                matches!(sent, Ok(()) | Err(SendError::Closed(_))),
+                "{sent:?}"
+            );
+        }
         Event::StreamOpened { stream, .. } => {
             // The same message may have closed the stream already.
             let sent = client.send(stream, Bytes::from_static(b"to a peer"));

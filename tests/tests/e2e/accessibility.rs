@@ -45,7 +45,7 @@ for (const field of document.querySelectorAll('input[placeholder]')) judge(field
 return { seen, faint };
 ";
 
-async fn assert_readable(browser: &Browser, state: &str) {
+pub(super) async fn assert_readable(browser: &Browser, state: &str) {
     for scheme in ["light", "dark"] {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         browser

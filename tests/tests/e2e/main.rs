@@ -20,6 +20,7 @@ mod hostile_names;
 mod language;
 mod messages;
 mod offline;
+mod other_players;
 mod page_list;
 mod page_opened;
 mod page_size;

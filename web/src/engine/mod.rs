@@ -17,6 +17,7 @@ mod network;
 mod opened;
 mod page_port;
 mod playback;
+mod players;
 mod requests;
 mod seeding;
 mod space;

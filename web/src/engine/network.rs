@@ -5,7 +5,7 @@ use aqueduct_core::types::{PeerId, TorrentId};
 use aqueduct_core::{DiscoverRequest, Engine, Input, Instant};
 
 use super::amounts::{announced, outstanding};
-use super::bridge::{Bridge, Event};
+use super::bridge::{Bridge, Event, PlayerEvent};
 use super::swarms::{Membership, SwarmProgress, Swarms};
 use super::torrents::Torrents;
 use crate::message::WaitReason;
@@ -20,11 +20,16 @@ pub(super) struct Network {
     wanted_peers: u16,
 }
 
-/// An input for the engine.
-pub(super) enum ForEngine {
-    Input(Input),
+/// What the driver passes on.
+pub(super) enum NetworkEvent {
+    /// An input for the engine.
+    Engine(Input),
     /// The port at which peers reach the tab through its bridge.
     ListenPort(u16),
+    /// An event of a player outside the browser.
+    Player(PlayerEvent),
+    /// The session with the bridge ended.
+    SessionEnded,
 }
 
 impl Network {
@@ -48,18 +53,22 @@ impl Network {
         }
     }
 
-    /// Handles events of the bridge. Returns the next input for the engine; `None` if there is
+    /// Handles events of the bridge. Returns the next one that concerns others; `None` if there is
     /// none.
-    pub(super) fn poll_event(&mut self, now: Instant, torrents: &Torrents) -> Option<ForEngine> {
+    pub(super) fn poll_event(&mut self, now: Instant, torrents: &Torrents) -> Option<NetworkEvent> {
         loop {
             match self.bridge.poll_event(now)? {
-                Event::Engine(input) => return Some(ForEngine::Input(input)),
+                Event::Engine(input) => return Some(NetworkEvent::Engine(input)),
                 Event::Welcome { joins, peer_port } => {
                     self.swarms.set_limit(now, joins);
-                    return Some(ForEngine::ListenPort(peer_port));
+                    return Some(NetworkEvent::ListenPort(peer_port));
                 }
                 Event::SessionStarted => self.swarms.start_session(now),
-                Event::SessionEnded => self.swarms.end_session(),
+                Event::SessionEnded => {
+                    self.swarms.end_session();
+                    return Some(NetworkEvent::SessionEnded);
+                }
+                Event::Player(event) => return Some(NetworkEvent::Player(event)),
                 Event::PeerReached(info_hash, addr) => {
                     let torrent = torrents.with_hash(info_hash);
                     // No addresses of a private torrent are passed on (BEP 27).

@@ -27,6 +27,8 @@ pub(super) struct Sources<'a> {
     pub(super) bridge: BridgeStatus,
     /// What passes through it.
     pub(super) link: BridgeLink,
+    /// Players outside the browser.
+    pub(super) players: message::Players,
     /// What torrents without a slot wait for.
     pub(super) wait_reason: Option<WaitReason>,
 }
@@ -58,6 +60,7 @@ pub(super) fn state(sources: Sources<'_>) -> State {
     State {
         bridge: sources.bridge,
         link: sources.link,
+        players: sources.players,
         torrents,
         removed,
     }

@@ -89,6 +89,14 @@ pub enum ToWorker {
         /// The request's `Range` field.
         range: Option<String>,
     },
+    /// Requests an address of a file for players outside the browser, which [`Players::addresses`]
+    /// then contains.
+    MakeAddress {
+        /// The torrent.
+        id: u32,
+        /// Index of the file.
+        file: u32,
+    },
     /// The user's settings, which apply from now on. Sent after each [`ToPage::Ready`], and when
     /// they change.
     Settings(Settings),
@@ -200,10 +208,34 @@ pub struct State {
     pub bridge: BridgeStatus,
     /// What passes through it.
     pub link: BridgeLink,
+    /// Players outside the browser.
+    pub players: Players,
     /// All torrents, oldest first.
     pub torrents: Vec<Torrent>,
     /// Torrents whose removal can still be undone, oldest first.
     pub removed: Vec<Removed>,
+}
+
+/// Players outside the browser, which read files through a bridge on the same machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Players {
+    /// Whether the bridge gives addresses to this tab.
+    pub are_possible: bool,
+    /// The addresses. They are valid as long as they are listed.
+    pub addresses: Vec<PlayerAddress>,
+    /// Whether anything is read at present.
+    pub are_reading: bool,
+}
+
+/// An address of a file for players.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayerAddress {
+    /// The torrent.
+    pub torrent: u32,
+    /// Index of the file.
+    pub file: u32,
+    /// The URL.
+    pub url: String,
 }
 
 /// A removed torrent whose data still exist.

@@ -1,4 +1,5 @@
-//! Keeps the page running while something is downloaded, as far as browsers let it.
+//! Keeps the page running while something is downloaded, or played by a player outside the browser,
+//! as far as browsers let it.
 //!
 //! Chromium freezes busy pages some minutes after they were hidden, unless they hold a lock that
 //! another context waits for. The page holds one, and the service worker waits for it.
@@ -18,7 +19,7 @@ const LOCK: &str = "aqueduct.download";
 /// event, also while it waits.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
-/// What is held while something is downloaded. Dropping it releases the lock.
+/// What is held while the page must run. Dropping it releases the lock.
 struct Awake {
     _lock: HeldLock,
     again: Option<IntervalHandle>,
@@ -42,11 +43,12 @@ impl Drop for Awake {
     }
 }
 
-/// Keeps the page running while its tab leads and downloads something.
+/// Keeps the page running while its tab leads, and downloads something or sends it to a player
+/// outside the browser.
 pub(super) fn keep_awake(model: Model) {
-    let downloads = Memo::new(move |_| model.is_downloading());
+    let is_needed = Memo::new(move |_| model.is_downloading() || model.is_read());
     let awake = StoredValue::new_local(None);
-    Effect::new(move |_| awake.set_value(downloads.get().then(Awake::begin).flatten()));
+    Effect::new(move |_| awake.set_value(is_needed.get().then(Awake::begin).flatten()));
 }
 
 /// Asks the service worker to wait for the lock.

@@ -7,6 +7,7 @@ texts! {
     dismiss() { en: "Dismiss", de: "Ausblenden" }
     cancel() { en: "Cancel", de: "Abbrechen" }
     share() { en: "Share", de: "Teilen" }
+    copy() { en: "Copy", de: "Kopieren" }
     link_copied() { en: "Link copied.", de: "Link kopiert." }
     unreadable(name, why) {
         en: "{name} cannot be read: {why}.",

@@ -9,7 +9,6 @@ texts! {
     }
     copy_link() { en: "Copy this link", de: "Diesen Link kopieren" }
     or_magnet_link() { en: "or this magnet link", de: "oder diesen Magnet-Link" }
-    copy() { en: "Copy", de: "Kopieren" }
     access_token() { en: "Access token", de: "Zugangstoken" }
     connect() { en: "Connect", de: "Verbinden" }
     lost(names) {

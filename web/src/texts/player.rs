@@ -32,4 +32,16 @@ texts! {
         en: "paused; press Resume to download the rest",
         de: "angehalten; „Fortsetzen“ lädt den Rest herunter",
     }
+
+    // Players outside the browser.
+    other_player() { en: "Open in another player", de: "In einem anderen Player öffnen" }
+    other_player_how() {
+        en: "Open this address in a media player on this computer, such as VLC or mpv. It works while this page is open, also while the file is \
+             being downloaded.",
+        de: "Diese Adresse in einem Medienplayer auf diesem Computer öffnen, zum Beispiel in VLC oder mpv. Sie gilt, solange diese Seite geöffnet \
+             ist, auch während die Datei noch herunterlädt.",
+    }
+    player_address() { en: "Address for players", de: "Adresse für Player" }
+    no_address_yet() { en: "Waiting for the bridge", de: "Wartet auf die Bridge" }
+    address_copied() { en: "Address copied.", de: "Adresse kopiert." }
 }

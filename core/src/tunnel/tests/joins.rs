@@ -72,6 +72,8 @@ fn a_tab_that_asks_without_reading_is_cut_off() {
             limits: Limits {
                 joins: 0,
                 streams: 1,
+                offers: 0,
+                reads: 0,
             },
             ..ServerConfig::default()
         },

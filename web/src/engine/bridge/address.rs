@@ -53,8 +53,13 @@ impl BridgeAddress {
 
     /// The URL of the bridge's own tracker.
     pub(crate) fn tracker(&self) -> String {
+        format!("{}/announce", self.origin())
+    }
+
+    /// The bridge's origin.
+    pub(crate) fn origin(&self) -> String {
         let scheme = if self.secure { "https" } else { "http" };
-        format!("{scheme}://{}/announce", self.authority)
+        format!("{scheme}://{}", self.authority)
     }
 }
 

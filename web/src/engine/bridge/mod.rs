@@ -3,6 +3,7 @@
 
 pub(super) mod address;
 mod credit;
+mod reads;
 mod received;
 mod session;
 mod socket;
@@ -14,14 +15,17 @@ use std::net::SocketAddr;
 use aqueduct_core::io::Handshaken;
 use aqueduct_core::tunnel::frame::Kind;
 use aqueduct_core::tunnel::{
-    self, Client, JoinRequest, JoinUpdate, Refusal, StreamClose, TunnelError,
+    self, Client, JoinRequest, JoinUpdate, OfferedFile, Refusal, StreamClose, TunnelError, Welcome,
 };
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, RequestId};
 use aqueduct_core::wire::Message;
 use aqueduct_core::{CloseReason, Input, Instant};
+use bytes::Bytes;
 
 use self::address::BridgeAddress;
 use self::credit::Credit;
+pub(super) use self::reads::PlayerEvent;
+use self::reads::Reads;
 use self::received::{Received, ReceivedFrame};
 use self::session::Session;
 pub(super) use self::socket::{Listener, SocketEvent};
@@ -33,6 +37,8 @@ use crate::message::{BridgeLink, BridgeStatus};
 pub(super) struct Bridge {
     session: Session,
     streams: Streams,
+    /// Streams to players outside the browser.
+    reads: Reads,
     credit: Credit,
     /// The message whose frames are being handled.
     receiving: Option<Received>,
@@ -61,6 +67,8 @@ pub(super) enum Event {
     PeerReached(InfoHashV1, SocketAddr),
     /// A report on a join.
     Report(u32, JoinReport),
+    /// An event of a player outside the browser.
+    Player(PlayerEvent),
 }
 
 impl Bridge {
@@ -70,6 +78,7 @@ impl Bridge {
         Self {
             session: Session::new(address, token, listener),
             streams: Streams::default(),
+            reads: Reads::default(),
             credit: Credit::default(),
             receiving: None,
             events: VecDeque::new(),
@@ -152,10 +161,24 @@ impl Bridge {
         match event {
             // Frames with data are handled before the tunnel would see them.
             tunnel::Event::Data { .. } => {}
-            tunnel::Event::Sent { stream, bytes } => {
-                let conn = self.streams.conn(stream);
-                let sent = conn.map(|conn| Event::Engine(Input::Sent { conn, bytes }));
-                self.events.extend(sent);
+            tunnel::Event::Sent { stream, bytes } => self.handle_sent(stream, bytes),
+            tunnel::Event::Offered { offer, token } => {
+                self.tell_player(PlayerEvent::Offered { offer, token });
+            }
+            tunnel::Event::Read {
+                stream,
+                offer,
+                bytes,
+            } => {
+                self.reads.open(stream);
+                self.tell_player(PlayerEvent::Read {
+                    stream,
+                    offer,
+                    bytes,
+                });
+            }
+            tunnel::Event::StreamClosed { stream, .. } if self.reads.close(stream) => {
+                self.tell_player(PlayerEvent::Closed(stream));
             }
             tunnel::Event::StreamOpened {
                 stream,
@@ -171,13 +194,7 @@ impl Bridge {
                 };
                 self.lose_stream(stream, reason);
             }
-            tunnel::Event::Welcome(welcome) => {
-                self.session.handle_welcome();
-                self.events.push_back(Event::Welcome {
-                    joins: welcome.limits.joins,
-                    peer_port: welcome.peer_port,
-                });
-            }
+            tunnel::Event::Welcome(welcome) => self.handle_welcome(welcome),
             tunnel::Event::Refused(refusal) => self.handle_refusal(now, refusal),
             tunnel::Event::Silent => self.retry_later(now),
             tunnel::Event::Trackers { join, counts } => {
@@ -194,6 +211,36 @@ impl Bridge {
             // The bridge closes the WebSocket when it stops; a new one is opened only then.
             tunnel::Event::Draining { .. } => {}
         }
+    }
+
+    fn handle_welcome(&mut self, welcome: Welcome) {
+        let Welcome {
+            limits, peer_port, ..
+        } = welcome;
+        self.session.handle_welcome();
+        self.events.push_back(Event::Welcome {
+            joins: limits.joins,
+            peer_port,
+        });
+        self.tell_player(PlayerEvent::Started {
+            offers: limits.offers,
+        });
+    }
+
+    fn handle_sent(&mut self, stream: u32, bytes: u64) {
+        match self.reads.sent(stream, bytes) {
+            Some(true) => self.tell_player(PlayerEvent::Sent(stream)),
+            Some(false) => {}
+            None => {
+                let conn = self.streams.conn(stream);
+                let sent = conn.map(|conn| Event::Engine(Input::Sent { conn, bytes }));
+                self.events.extend(sent);
+            }
+        }
+    }
+
+    fn tell_player(&mut self, event: PlayerEvent) {
+        self.events.push_back(Event::Player(event));
     }
 
     /// Handles bytes that were added to a stream.
@@ -262,6 +309,7 @@ impl Bridge {
     fn end_session(&mut self) {
         self.receiving = None;
         self.credit.end_session();
+        self.reads.close_all();
         self.events.push_back(Event::SessionEnded);
         for conn in self.streams.close_all() {
             let reason = CloseReason::Unreachable("the connection to the bridge broke".to_owned());
@@ -314,6 +362,37 @@ impl Bridge {
     /// Passes on addresses of peers as hints.
     pub(super) fn hint(&mut self, join: u32, addrs: &[SocketAddr]) {
         self.with_tunnel(|tunnel| tunnel.hint(join, addrs));
+    }
+
+    /// Offers a file to players on this machine, and returns the number of the offer; `None` if the
+    /// bridge permits no more.
+    pub(super) fn offer(&mut self, file: &OfferedFile) -> Option<u32> {
+        self.session.tunnel()?.offer(file)
+    }
+
+    /// Withdraws an offer.
+    pub(super) fn withdraw(&mut self, offer: u32) {
+        self.with_tunnel(|tunnel| tunnel.withdraw(offer));
+    }
+
+    /// Queues bytes for a player; [`PlayerEvent::Sent`] follows.
+    pub(super) fn send_to_player(&mut self, stream: u32, bytes: Bytes) {
+        self.reads.queued(stream, bytes.len());
+        // Refused only for a stream that has ended: no more is queued than one chunk.
+        self.with_tunnel(|tunnel| {
+            let _ = tunnel.send(stream, bytes);
+        });
+    }
+
+    /// Ends a stream to a player before it has all that it reads.
+    pub(super) fn close_read(&mut self, stream: u32) {
+        self.reads.close(stream);
+        self.with_tunnel(|tunnel| tunnel.close(stream));
+    }
+
+    /// Whether a player outside the browser reads anything.
+    pub(super) fn is_read(&self) -> bool {
+        self.reads.are_open()
     }
 
     fn with_tunnel(&mut self, act: impl FnOnce(&mut Client)) {

@@ -81,6 +81,7 @@ impl Driver {
         self.pump();
         self.space.reset(torrent);
         self.playback.remove(torrent);
+        self.withdraw_offers(torrent);
         self.library.torrents.remove(torrent)
     }
 

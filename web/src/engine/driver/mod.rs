@@ -7,6 +7,7 @@
 mod lifecycle;
 mod page;
 mod playback;
+mod players;
 mod settings;
 mod storage;
 
@@ -23,9 +24,10 @@ use super::bridge::address::BridgeAddress;
 use super::bridge::{Bridge, SocketEvent};
 use super::creation::Creations;
 use super::library::Library;
-use super::network::{ForEngine, Network};
+use super::network::{Network, NetworkEvent};
 use super::opened::Content;
 use super::playback::Playback;
+use super::players::Players;
 use super::requests::Requests;
 use super::seeding::given;
 use super::space::SpaceClaims;
@@ -51,6 +53,7 @@ pub(super) struct Driver {
     requests: Requests,
     space: SpaceClaims,
     playback: Playback,
+    players: Players,
     settings: Settings,
     updates: PageUpdates,
     timers: Timers,
@@ -117,6 +120,7 @@ impl Driver {
                 storage,
                 space: SpaceClaims::default(),
                 playback: Playback::default(),
+                players: Players::new(address.origin()),
                 settings,
                 updates: PageUpdates::default(),
                 timers: Timers::new(now, move || enter(&on_timer, Self::handle_timer)),
@@ -132,6 +136,7 @@ impl Driver {
             while let Some(output) = self.engine.poll_output() {
                 self.perform(output);
             }
+            self.send_to_players();
             self.network
                 .assign(now(), &self.engine, &self.library.torrents);
             let sent = self.network.bridge.transmit();
@@ -194,6 +199,7 @@ impl Driver {
             swarms: &self.network.swarms,
             bridge: self.network.bridge.status(now),
             link: self.network.bridge.link(),
+            players: self.players_state(),
             wait_reason: self.network.wait_reason(),
         });
         self.updates.send_state(now, state);
@@ -232,8 +238,10 @@ impl Driver {
         let now = now();
         while let Some(event) = self.network.poll_event(now, &self.library.torrents) {
             match event {
-                ForEngine::Input(input) => self.engine.handle(now, input),
-                ForEngine::ListenPort(port) => self.engine.set_listen_port(port),
+                NetworkEvent::Engine(input) => self.engine.handle(now, input),
+                NetworkEvent::ListenPort(port) => self.engine.set_listen_port(port),
+                NetworkEvent::Player(event) => self.handle_player(event),
+                NetworkEvent::SessionEnded => self.end_players(),
             }
         }
     }

@@ -69,6 +69,7 @@ impl Driver {
                 // Elements request small parts in quick succession.
                 return;
             }
+            ToWorker::MakeAddress { id, file } => self.make_address(TorrentId(id), file),
             ToWorker::Token(token) => self.set_token(token),
             ToWorker::Settings(settings) => settings::apply(self, settings),
             ToWorker::Visible(visible) => self.updates.set_visible(now(), tab, visible),
@@ -144,6 +145,7 @@ impl Driver {
         if self.creations.cancel(torrent) {
             return Ok(());
         }
+        self.withdraw_offers(torrent);
         self.library.remove(&mut self.engine, now(), torrent)
     }
 

@@ -1,4 +1,4 @@
-//! Sends files to the page's media elements while they are downloaded.
+//! Sends files to players while they are downloaded.
 
 use aqueduct_core::types::{Piece, TorrentId};
 use aqueduct_core::{Command, OpError};
@@ -31,15 +31,20 @@ impl Driver {
         let of_torrent = found.as_ref().map(|(torrent, info)| (*torrent, &**info));
         self.playback.open(id, of_torrent, file, range, port);
         if let Some((torrent, _)) = found {
-            if is_unwanted {
-                // A file that is played is wanted. Refused only for a torrent that is not in the engine.
-                drop(self.set_priority(torrent, file, Priority::Normal));
-            }
-            prioritise(self, torrent);
+            self.want_played(torrent, file, is_unwanted);
         }
     }
 
-    fn handle_stream(&mut self, id: StreamId, event: StreamEvent) {
+    /// Downloads what is played first. A file that is played is wanted.
+    pub(super) fn want_played(&mut self, torrent: TorrentId, file: u32, is_unwanted: bool) {
+        if is_unwanted {
+            // Refused only for a torrent that is not in the engine.
+            drop(self.set_priority(torrent, file, Priority::Normal));
+        }
+        prioritise(self, torrent);
+    }
+
+    pub(super) fn handle_stream(&mut self, id: StreamId, event: StreamEvent) {
         let Some(torrent) = self.playback.torrent(id) else {
             return;
         };
@@ -63,7 +68,7 @@ impl Driver {
     }
 
     /// Reads the next chunk of a stream, if it was requested and is there.
-    fn advance(&mut self, id: StreamId, torrent: TorrentId) {
+    pub(super) fn advance(&mut self, id: StreamId, torrent: TorrentId) {
         let Some(place) = self.library.torrents.get(torrent).and_then(|t| t.place()) else {
             return;
         };
@@ -87,8 +92,8 @@ impl Driver {
         torrent: TorrentId,
         read: Result<Option<Bytes>, OpError>,
     ) {
-        let chunk = match &read {
-            Ok(Some(bytes)) => Ok(&bytes[..]),
+        let chunk = match read {
+            Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => Err(storage::data_missing().to_owned()),
             Err(error) => Err(error.to_string()),
         };

@@ -1,19 +1,19 @@
-//! One answer that is being sent to the service worker.
+//! One answer that is being sent, to the service worker or to a player outside the browser.
 
 use std::ops::Range;
 
+use aqueduct_core::media::Head;
 use aqueduct_core::types::{Bitfield, Lengths, Piece, TorrentId};
+use bytes::Bytes;
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageEvent, MessagePort};
 
-use super::head::Head;
-
 /// The maximum number of bytes per message.
 const CHUNK: u64 = 512 << 10;
 
-/// A message of the service worker.
+/// What a receiver of a stream wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) enum StreamEvent {
     /// It takes one more chunk.
@@ -22,10 +22,27 @@ pub(in crate::engine) enum StreamEvent {
     Cancel,
 }
 
+/// The receiver of a stream.
+pub(super) enum Receiver {
+    /// A media element of a page, by way of the service worker.
+    Element(Port),
+    /// A player outside the browser, by this stream of the bridge.
+    Player(u32),
+}
+
+/// What the bridge is to send to a player.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::engine) enum ToPlayer {
+    /// The next chunk on this stream of the bridge. The player takes another one when it is sent.
+    Chunk(u32, Bytes),
+    /// No more can come.
+    Failed(u32),
+}
+
 /// The state of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// The service worker has not asked for the next chunk.
+    /// The receiver has not asked for the next chunk.
     Idle,
     /// It has asked, and not all bytes are there.
     Waiting,
@@ -39,17 +56,17 @@ pub(super) struct Stream {
     /// The bytes of the torrent that are still to be sent.
     rest: Range<u64>,
     state: State,
-    port: Port,
+    receiver: Receiver,
 }
 
 impl Stream {
     /// A stream of these bytes of the torrent.
-    pub(super) const fn new(torrent: TorrentId, bytes: Range<u64>, port: Port) -> Self {
+    pub(super) const fn new(torrent: TorrentId, bytes: Range<u64>, receiver: Receiver) -> Self {
         Self {
             torrent,
             rest: bytes,
             state: State::Idle,
-            port,
+            receiver,
         }
     }
 
@@ -58,7 +75,15 @@ impl Stream {
         self.rest.clone()
     }
 
-    /// Records that the service worker takes a chunk.
+    /// The bridge's stream to a player, if it is one.
+    pub(super) const fn player(&self) -> Option<u32> {
+        match self.receiver {
+            Receiver::Player(stream) => Some(stream),
+            Receiver::Element(_) => None,
+        }
+    }
+
+    /// Records that the receiver takes a chunk.
     pub(super) fn pull(&mut self) {
         if self.state == State::Idle {
             self.state = State::Waiting;
@@ -87,17 +112,29 @@ impl Stream {
         Some((self.rest.start, length))
     }
 
-    /// Sends a chunk. Returns whether that was the last one.
-    pub(super) fn send(&mut self, chunk: &[u8]) -> bool {
+    /// Sends a chunk; returns it if it is for a player. The stream is over when
+    /// [`Stream::rest`] is empty.
+    pub(super) fn send(&mut self, chunk: Bytes) -> Option<ToPlayer> {
         self.state = State::Idle;
         self.rest.start += chunk.len() as u64;
-        self.port.send(&Uint8Array::from(chunk).buffer());
-        self.rest.is_empty()
+        match &self.receiver {
+            Receiver::Element(port) => {
+                port.send(&Uint8Array::from(&chunk[..]).buffer());
+                None
+            }
+            Receiver::Player(stream) => Some(ToPlayer::Chunk(*stream, chunk)),
+        }
     }
 
     /// Ends the answer before it is complete.
-    pub(super) fn fail(&self, why: &str) {
-        self.port.post(&why.into());
+    pub(super) fn fail(&self, why: &str) -> Option<ToPlayer> {
+        match &self.receiver {
+            Receiver::Element(port) => {
+                port.post(&why.into());
+                None
+            }
+            Receiver::Player(stream) => Some(ToPlayer::Failed(*stream)),
+        }
     }
 }
 

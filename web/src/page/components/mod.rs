@@ -7,6 +7,7 @@
 mod about;
 mod add_form;
 mod compile_early;
+mod copy_field;
 mod dialog;
 mod explain;
 mod fields;
@@ -18,6 +19,7 @@ mod lost;
 mod notices;
 mod offer;
 mod opened;
+mod other_player;
 mod player;
 mod plot;
 mod save_all;

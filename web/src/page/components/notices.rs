@@ -1,15 +1,11 @@
 //! Messages about the whole page: what prevents it from working, errors, and short confirmations.
 
-use leptos::ev::FocusEvent;
-use leptos::html::Input;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
-use web_sys::HtmlInputElement;
 
+use super::copy_field::CopyField;
 use super::explain::{Explain, bridge};
 use crate::link::to_share;
 use crate::message::BridgeStatus;
-use crate::page::clipboard::copy;
 use crate::page::model::Model;
 use crate::page::{page_address, words};
 use crate::texts::{about, common, notices as texts};
@@ -95,40 +91,16 @@ fn LinkNotice() -> impl IntoView {
     let model = expect_context::<Model>();
     let magnet = Signal::derive(move || model.notices.link_to_copy.get().unwrap_or_default());
     let page = Signal::derive(move || to_share(&page_address(), &magnet.get()));
+    let copied = Callback::new(move |()| model.notices.show(common::link_copied().to_owned()));
     view! {
         <section class="notice links" aria-labelledby="links">
             <div class="row">
                 <h2 id="links">{texts::send_link()}</h2>
                 <button type="button" class="quiet" on:click=move |_| model.notices.link_to_copy.set(None)>{common::dismiss()}</button>
             </div>
-            <Link id="link-page" label=texts::copy_link() text=page/>
-            <Link id="link-magnet" label=texts::or_magnet_link() text=magnet/>
+            <CopyField id="link-page" label=texts::copy_link() text=page copied/>
+            <CopyField id="link-magnet" label=texts::or_magnet_link() text=magnet copied/>
         </section>
-    }
-}
-
-/// A link, and a button that copies it. If the browser does not permit that, the link is selected.
-#[component]
-fn Link(id: &'static str, label: &'static str, text: Signal<String>) -> impl IntoView {
-    let model = expect_context::<Model>();
-    let field = NodeRef::<Input>::new();
-    let copy_it = move |_| {
-        let text = text.get_untracked();
-        spawn_local(async move {
-            if copy(&text).await {
-                model.notices.show(common::link_copied().to_owned());
-            } else if let Some(field) = field.get_untracked() {
-                field.select();
-            }
-        });
-    };
-    let select = |event: FocusEvent| event_target::<HtmlInputElement>(&event).select();
-    view! {
-        <label for=id>{label}</label>
-        <div class="add-row">
-            <input id=id node_ref=field type="text" readonly prop:value=move || text.get() on:focus=select/>
-            <button type="button" aria-describedby=id on:click=copy_it>{texts::copy()}</button>
-        </div>
     }
 }
 

@@ -8,6 +8,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlMediaElement, MediaError, Url};
 
 use super::dialog::Dialog;
+use super::other_player::OtherPlayer;
 use super::save_all::complete_files;
 use super::save_button::SaveButton;
 use crate::browser::error::reason;
@@ -128,6 +129,7 @@ fn Open(playing: Playing, player: Player) -> impl IntoView {
     let heading = visible(&playing.row.name).into_owned();
     let progress = progress(&playing, state);
     let media = media(&playing, state);
+    let (torrent, file) = (playing.entry.id, playing.row.index);
     let (entry, row) = (playing.entry, StoredValue::new(playing.row.clone()));
     let can_save = can_save(&playing, state);
     view! {
@@ -137,6 +139,7 @@ fn Open(playing: Playing, player: Player) -> impl IntoView {
             <Show when=move || can_save.get()>
                 <div class="buttons"><SaveButton entry row/></div>
             </Show>
+            <OtherPlayer torrent file/>
         </Dialog>
     }
 }

@@ -22,8 +22,8 @@ use super::saving::Saving;
 use super::storage_manager;
 use crate::link::{is_web_address, links_in};
 use crate::message::{
-    Blocked, BridgeLink, BridgeStatus, Details, FileRow, Outcome, PeerRow, PieceMap, Removed,
-    Sharing, State, ToPage, ToWorker, Torrent, TrackerRow,
+    Blocked, BridgeLink, BridgeStatus, Details, FileRow, Outcome, PeerRow, PieceMap, Players,
+    Removed, Sharing, State, ToPage, ToWorker, Torrent, TrackerRow,
 };
 use crate::texts::add as texts;
 
@@ -78,6 +78,8 @@ pub(crate) struct Model {
     pub(crate) bridge: RwSignal<BridgeStatus>,
     /// What passes through the bridge.
     pub(crate) link: RwSignal<BridgeLink>,
+    /// Players outside the browser.
+    pub(crate) players: RwSignal<Players>,
     /// All torrents, newest first.
     pub(crate) torrents: RwSignal<Vec<Entry>>,
     /// Torrents whose removal can still be undone.
@@ -107,6 +109,7 @@ impl Model {
         let model = Self {
             bridge: RwSignal::new(BridgeStatus::Connecting),
             link: RwSignal::new(BridgeLink::default()),
+            players: RwSignal::default(),
             torrents: RwSignal::new(Vec::new()),
             removed: RwSignal::new(Vec::new()),
             lost: RwSignal::new(Vec::new()),
@@ -258,7 +261,16 @@ impl Model {
     /// Whether this tab leads and downloads something.
     pub(crate) fn is_downloading(self) -> bool {
         let downloads = |entry: &Entry| entry.torrent.with(|t| t.phase.is_download());
-        self.blocked.with(Option::is_none) && self.torrents.with(|all| all.iter().any(downloads))
+        self.leads() && self.torrents.with(|all| all.iter().any(downloads))
+    }
+
+    /// Whether this tab leads, and a player outside the browser reads from it.
+    pub(crate) fn is_read(self) -> bool {
+        self.leads() && self.players.with(|players| players.are_reading)
+    }
+
+    fn leads(self) -> bool {
+        self.blocked.with(Option::is_none)
     }
 
     fn handle_outcome(self, asked: &str, outcome: Outcome) {
@@ -297,6 +309,9 @@ impl Model {
         }
         if self.link.get_untracked() != state.link {
             self.link.set(state.link);
+        }
+        if self.players.with_untracked(|old| *old != state.players) {
+            self.players.set(state.players);
         }
         if !self.has_state.get_untracked() {
             self.has_state.set(true);

@@ -1,0 +1,132 @@
+//! The addresses of all sessions.
+
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use aqueduct_core::tunnel::{OfferedFile, PlayerToken};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::compare::is_same;
+use crate::limits::Limits;
+use crate::limits::connection_time::Extension;
+use crate::metrics::Metrics;
+use crate::player::body::{Body, Held};
+use crate::player::request::Request;
+use crate::sync::lock;
+
+/// Every token, and which file of which session it is for.
+#[derive(Debug)]
+pub(crate) struct Addresses {
+    all: Mutex<Vec<Address>>,
+    /// Reads that may be in progress at the same time.
+    slots: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug)]
+struct Address {
+    token: PlayerToken,
+    session: u64,
+    offered: Offered,
+}
+
+/// A file, and how to read it.
+#[derive(Clone, Debug)]
+pub(crate) struct Offered {
+    pub(crate) offer: u32,
+    pub(crate) file: OfferedFile,
+    /// To the session of its tab.
+    pub(crate) requests: mpsc::UnboundedSender<Request>,
+}
+
+impl Addresses {
+    pub(crate) fn new(limits: &Limits, metrics: Arc<Metrics>) -> Self {
+        Self {
+            all: Mutex::default(),
+            slots: Arc::new(Semaphore::new(limits.player_reads)),
+            metrics,
+        }
+    }
+
+    /// Makes an address for an offer of a session.
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub(crate) fn add(&self, session: u64, offered: Offered) -> io::Result<PlayerToken> {
+        let mut token = PlayerToken([0; 16]);
+        getrandom::fill(&mut token.0).map_err(io::Error::other)?;
+        self.change(|all| {
+            all.push(Address {
+                token,
+                session,
+                offered,
+            });
+        });
+        Ok(token)
+    }
+
+    /// Forgets the address of an offer of a session.
+    pub(crate) fn remove(&self, session: u64, offer: u32) {
+        let is_meant = |known: &Address| known.session == session && known.offered.offer == offer;
+        self.change(|all| all.retain(|known| !is_meant(known)));
+    }
+
+    /// Forgets all addresses of a session.
+    pub(crate) fn remove_session(&self, session: u64) {
+        self.change(|all| all.retain(|known| known.session != session));
+    }
+
+    fn change(&self, act: impl FnOnce(&mut Vec<Address>)) {
+        let mut all = lock(&self.all);
+        act(&mut all);
+        self.metrics.players.addresses.set(all.len());
+    }
+
+    /// The file for this token. Compares with every token, so that the time reveals nothing about
+    /// them.
+    pub(crate) fn find(&self, token: PlayerToken) -> Option<Offered> {
+        let all = lock(&self.all);
+        let found = all.iter().fold(None, |found, known| {
+            let is_it = is_same(&known.token.0, &token.0);
+            if is_it { Some(known) } else { found }
+        });
+        found.map(|known| known.offered.clone())
+    }
+
+    /// Starts to read bytes of a file; `None` if that is not possible now.
+    pub(crate) async fn read(
+        &self,
+        offered: &Offered,
+        bytes: Range<u64>,
+        connection: Extension,
+    ) -> Option<Body> {
+        let read = self.try_read(offered, bytes, connection).await;
+        let players = &self.metrics.players;
+        let count = if read.is_some() {
+            &players.reads_total
+        } else {
+            &players.refused_total
+        };
+        count.add(1);
+        read
+    }
+
+    async fn try_read(
+        &self,
+        offered: &Offered,
+        bytes: Range<u64>,
+        connection: Extension,
+    ) -> Option<Body> {
+        let slot = Arc::clone(&self.slots).try_acquire_owned().ok()?;
+        let (answer, answered) = oneshot::channel();
+        let request = Request {
+            offer: offered.offer,
+            bytes,
+            held: Held::new(slot, connection),
+            answer,
+        };
+        offered.requests.send(request).ok()?;
+        answered.await.ok()
+    }
+}
