@@ -217,7 +217,7 @@ pub struct State {
 }
 
 /// Players outside the browser, which read files through a bridge on the same machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encoded)]
 pub struct Players {
     /// Whether the bridge gives addresses to this tab.
     pub are_possible: bool,
@@ -228,7 +228,7 @@ pub struct Players {
 }
 
 /// An address of a file for players.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encoded)]
 pub struct PlayerAddress {
     /// The torrent.
     pub torrent: u32,
