@@ -1,5 +1,7 @@
 //! Contrast in both colour schemes, keyboard operation, and narrow windows.
 
+mod views;
+
 use std::sync::Arc;
 
 use aqueduct_tests::page::{Browser, SOON};

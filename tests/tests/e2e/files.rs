@@ -95,7 +95,7 @@ async fn a_torrent_without_a_selected_file_says_so() {
 }
 
 /// One second of silence with 8 bits per sample.
-fn sound() -> Vec<u8> {
+pub(super) fn sound() -> Vec<u8> {
     let samples = 8000u32;
     let mut wav = b"RIFF".to_vec();
     wav.extend((36 + samples).to_le_bytes());

@@ -38,7 +38,7 @@ pub(super) fn slow_seed(setup: &Setup, name: &str, content: &[u8]) -> (PathBuf, 
 }
 
 /// Starts a slow seed of these data, and waits until the tracker knows it.
-fn seed(setup: &Setup, torrent: &Path, data: &Path) -> Program {
+pub(super) fn seed(setup: &Setup, torrent: &Path, data: &Path) -> Program {
     let seed = [
         Path::new("seed"),
         torrent,

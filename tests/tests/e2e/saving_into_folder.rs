@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{DOWNLOAD, Setup};
 
 /// From now on the user chooses this folder.
-const CHOOSE: &str = "
+pub(super) const CHOOSE: &str = "
     window.showDirectoryPicker = async () =>
         (await navigator.storage.getDirectory()).getDirectoryHandle('chosen', { create: true });
 ";
@@ -32,7 +32,7 @@ const CHOSEN: &str = "
 ";
 
 /// Each write waits until the test calls `release`.
-const HOLD: &str = "
+pub(super) const HOLD: &str = "
     const write = FileSystemWritableFileStream.prototype.write;
     FileSystemWritableFileStream.prototype.write = async function (data) {
         await new Promise(go => { window.release = go; });
