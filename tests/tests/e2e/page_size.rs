@@ -3,10 +3,10 @@
 use aqueduct_tests::bridge::Bridge;
 
 /// The most bytes of a first visit. The goal was 550,000; docs/performance.md has what it is and why.
-const MOST: usize = 530_000;
+const MOST: usize = 550_000;
 
 #[tokio::test]
-async fn a_first_visit_downloads_at_most_530_kilobytes() {
+async fn a_first_visit_downloads_at_most_550_kilobytes() {
     let bridge = Bridge::start();
     let (_, script) = bridge.get("/sw.js", "").await;
     let script = String::from_utf8(script).unwrap();
