@@ -2,7 +2,7 @@
 
 use aqueduct_tests::bridge::Bridge;
 
-/// The most bytes of a first visit. The goal was 550,000; docs/performance.md has what it is and why.
+/// The most bytes of a first visit. docs/performance.md has what they consist of.
 const MOST: usize = 550_000;
 
 #[tokio::test]
