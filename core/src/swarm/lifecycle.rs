@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Swarm;
 use super::content::Content;
+use super::recheck::announce_checked;
 use super::state::State;
 use crate::context::Context;
 use crate::io::{
@@ -61,7 +62,7 @@ impl Swarm {
 
     /// Joins the swarm after the data on disk were checked.
     pub(super) fn join(&mut self, cx: &mut Context) {
-        self.transfer.announce_checked(cx);
+        announce_checked(&mut self.transfer, cx);
         self.transfer.recheck_more(cx);
         self.start(cx);
         self.transfer.fill_all(cx);

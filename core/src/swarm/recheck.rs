@@ -1,6 +1,7 @@
 //! Reading and hashing pieces again that another program may have changed, while the torrent is
 //! active.
 
+use super::content::Content;
 use super::peers::Peers;
 use super::state::State;
 use super::transfer::Transfer;
@@ -22,39 +23,11 @@ impl Transfer {
         if self.with_content(|content, _| content.list_changed(cx.now, file, change)) == Some(true)
         {
             cx.event(Event::FileChanged(cx.torrent, file, change));
-            self.withdraw_announced(cx);
+            if self.state.is_checking() {
+                // Peers that may know of its pieces have to connect again.
+                disconnect_all(self, cx);
+            }
             self.recheck_more(cx);
-        }
-    }
-
-    /// A file changed while the data on disk are checked: peers that may know of its pieces have to
-    /// connect again.
-    fn withdraw_announced(&mut self, cx: &mut Context) {
-        if self.state.is_checking() {
-            for conn in self.peers.conns() {
-                self.disconnect(cx, conn, CloseReason::Outdated);
-            }
-        }
-    }
-
-    /// After the check of the data on disk: tells peers that connected meanwhile of complete pieces
-    /// that did not have to be read.
-    pub(super) fn announce_checked(&mut self, cx: &mut Context) {
-        let State::Open(content) = &mut self.state else {
-            return;
-        };
-        let unknown = content.pieces.announce_all();
-        if unknown.len() > MAX_FOUND {
-            for conn in self.peers.conns() {
-                self.disconnect(cx, conn, CloseReason::Outdated);
-            }
-        } else {
-            for piece in unknown {
-                self.peers.announce_have(cx, piece);
-            }
-        }
-        if self.state.is_complete() {
-            self.complete(cx);
         }
     }
 
@@ -100,30 +73,11 @@ impl Transfer {
         let good = matches!(result, Ok(OpResult::Digest(digest)) if expected == Some(*digest));
         let since = content.pieces.recheck.since();
         if let Err(error) = result {
-            self.handle_unreadable(cx, (piece, had), error);
+            handle_unreadable(content, cx, (piece, had), error);
         } else if content.pieces.recheck.handle_read(piece, good, had) {
             self.serve_waiting(cx, piece, since);
         }
         self.recheck_more(cx);
-    }
-
-    /// Handles a piece that could not be read, which does not show that it is wrong. A seed serves
-    /// the others; a download stops, since it would write over data that are perhaps right.
-    fn handle_unreadable(
-        &mut self,
-        cx: &mut Context,
-        (piece, had): (Piece, bool),
-        error: &OpError,
-    ) {
-        let State::Open(content) = &mut self.state else {
-            return;
-        };
-        if content.pieces.is_seed_only() {
-            content.pieces.recheck.give_up(piece, had, error);
-        } else {
-            content.pieces.recheck.postpone(cx.now, piece);
-            content.fail(cx, error.clone());
-        }
     }
 
     /// Handles a piece that turned out to be unchanged: pending requests for it are served, and
@@ -242,6 +196,48 @@ fn announce_dont_have(cx: &mut Context, peers: &mut Peers, gone: &[Piece]) -> Ve
         }
     }
     outdated
+}
+
+/// After the check of the data on disk: tells peers that connected meanwhile of complete pieces
+/// that did not have to be read.
+pub(super) fn announce_checked(transfer: &mut Transfer, cx: &mut Context) {
+    let State::Open(content) = &mut transfer.state else {
+        return;
+    };
+    let unknown = content.pieces.announce_all();
+    if unknown.len() > MAX_FOUND {
+        disconnect_all(transfer, cx);
+    } else {
+        for piece in unknown {
+            transfer.peers.announce_have(cx, piece);
+        }
+    }
+    if transfer.state.is_complete() {
+        transfer.complete(cx);
+    }
+}
+
+/// Disconnects all peers. They learn from their next handshake what there is.
+fn disconnect_all(transfer: &mut Transfer, cx: &mut Context) {
+    for conn in transfer.peers.conns() {
+        transfer.disconnect(cx, conn, CloseReason::Outdated);
+    }
+}
+
+/// Handles a piece that could not be read, which does not show that it is wrong. A seed serves the
+/// others; a download stops, since it would write over data that are perhaps right.
+fn handle_unreadable(
+    content: &mut Content,
+    cx: &mut Context,
+    (piece, had): (Piece, bool),
+    error: &OpError,
+) {
+    if content.pieces.is_seed_only() {
+        content.pieces.recheck.give_up(piece, had, error);
+    } else {
+        content.pieces.recheck.postpone(cx.now, piece);
+        content.fail(cx, error.clone());
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use aqueduct_core::types::{TorrentId, visible};
 use aqueduct_core::{Command, Instant};
 use wasm_bindgen::JsValue;
 
-use super::Driver;
+use super::{Driver, players};
 use crate::browser::clock::{now, unix_millis};
 use crate::engine::tabs::post_error;
 use crate::engine::torrents::Torrent;
@@ -81,7 +81,7 @@ impl Driver {
         self.pump();
         self.space.reset(torrent);
         self.playback.remove(torrent);
-        self.withdraw_offers(torrent);
+        players::withdraw(self, torrent);
         self.library.torrents.remove(torrent)
     }
 

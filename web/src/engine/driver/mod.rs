@@ -136,7 +136,7 @@ impl Driver {
             while let Some(output) = self.engine.poll_output() {
                 self.perform(output);
             }
-            self.send_to_players();
+            players::send(self);
             self.network
                 .assign(now(), &self.engine, &self.library.torrents);
             let sent = self.network.bridge.transmit();
@@ -199,7 +199,7 @@ impl Driver {
             swarms: &self.network.swarms,
             bridge: self.network.bridge.status(now),
             link: self.network.bridge.link(),
-            players: self.players_state(),
+            players: players::state(self),
             wait_reason: self.network.wait_reason(),
         });
         self.updates.send_state(now, state);
@@ -240,8 +240,8 @@ impl Driver {
             match event {
                 NetworkEvent::Engine(input) => self.engine.handle(now, input),
                 NetworkEvent::ListenPort(port) => self.engine.set_listen_port(port),
-                NetworkEvent::Player(event) => self.handle_player(event),
-                NetworkEvent::SessionEnded => self.end_players(),
+                NetworkEvent::Player(event) => players::handle(self, event),
+                NetworkEvent::SessionEnded => players::end_session(self),
             }
         }
     }

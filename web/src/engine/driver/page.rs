@@ -6,7 +6,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 
 use super::playback::prioritise;
-use super::{Driver, enter, settings};
+use super::{Driver, enter, players, settings};
 use crate::browser::clock::now;
 use crate::engine::amounts::outstanding;
 use crate::engine::fetch;
@@ -59,7 +59,7 @@ impl Driver {
                 prioritise(self, TorrentId(id));
             }
             ToWorker::Show(view) => self.show(tab, view),
-            ToWorker::ListFiles(id) => self.list_files(tab, TorrentId(id)),
+            ToWorker::ListFiles(id) => list_files(self, tab, TorrentId(id)),
             ToWorker::Play {
                 folder,
                 file,
@@ -69,7 +69,7 @@ impl Driver {
                 // Elements request small parts in quick succession.
                 return;
             }
-            ToWorker::MakeAddress { id, file } => self.make_address(TorrentId(id), file),
+            ToWorker::MakeAddress { id, file } => players::make_address(self, TorrentId(id), file),
             ToWorker::Token(token) => self.set_token(token),
             ToWorker::Settings(settings) => settings::apply(self, settings),
             ToWorker::Visible(visible) => self.updates.set_visible(now(), tab, visible),
@@ -145,7 +145,7 @@ impl Driver {
         if self.creations.cancel(torrent) {
             return Ok(());
         }
-        self.withdraw_offers(torrent);
+        players::withdraw(self, torrent);
         self.library.remove(&mut self.engine, now(), torrent)
     }
 
@@ -161,29 +161,29 @@ impl Driver {
         }
     }
 
-    /// Sends a page the files of a torrent, and how much of each is there.
-    fn list_files(&self, tab: Tab, id: TorrentId) {
-        let torrent = self.library.torrents.get(id);
-        let snapshot = self.engine.snapshot_of(id);
-        if let Some((torrent, snapshot)) = torrent.zip(snapshot) {
-            let content = Content {
-                torrent,
-                snapshot: &snapshot,
-                engine: &self.engine,
-                found: None,
-                now: now(),
-            };
-            post_to(tab, &ToPage::Files(id.0, files(torrent)));
-            if let Some(done) = content.message(Pane::Files) {
-                post_to(tab, &done);
-            }
-        }
-    }
-
     /// Sets the bridge's token for now and for later visits.
     fn set_token(&mut self, token: String) {
         self.storage.save_token(token.clone(), report_failure);
         self.network.bridge.set_token(now(), token);
+    }
+}
+
+/// Sends a page the files of a torrent, and how much of each is there.
+fn list_files(driver: &Driver, tab: Tab, id: TorrentId) {
+    let torrent = driver.library.torrents.get(id);
+    let snapshot = driver.engine.snapshot_of(id);
+    if let Some((torrent, snapshot)) = torrent.zip(snapshot) {
+        let content = Content {
+            torrent,
+            snapshot: &snapshot,
+            engine: &driver.engine,
+            found: None,
+            now: now(),
+        };
+        post_to(tab, &ToPage::Files(id.0, files(torrent)));
+        if let Some(done) = content.message(Pane::Files) {
+            post_to(tab, &done);
+        }
     }
 }
 
