@@ -16,8 +16,8 @@ use tokio_tungstenite::tungstenite::Message;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Overwrites the memory of the worker's wasm program the next time its glue code accesses it. To
-/// force that, it posts a message to the worker: the glue decodes non-ASCII strings through a view
-/// of the whole memory. `Runtime.queryObjects` would find the memory immediately, but in an idle
+/// force that, it posts a message to the worker: the glue copies its bytes through a view of the
+/// whole memory. `Runtime.queryObjects` would find the memory immediately, but in an idle
 /// worker its answer sometimes never arrives.
 const RUIN: &str = r"{
     const views = Object.getPrototypeOf(Uint8Array.prototype), { subarray } = views;
@@ -29,7 +29,7 @@ const RUIN: &str = r"{
         }
         return subarray.apply(this, part);
     };
-    self.dispatchEvent(new MessageEvent('message', { data: ['\u{1f4a5}'] }));
+    self.dispatchEvent(new MessageEvent('message', { data: [new Uint8Array(1)] }));
     ruined;
 }";
 
