@@ -83,13 +83,16 @@ async fn each_tab_of_an_opened_torrent_tells_its_part() {
     setup.browser.close().await;
 }
 
-/// Counts the worker's messages of each kind from now on.
+/// Counts the worker's messages of each kind from now on. The first byte of a message is the number of
+/// its kind, in the order of `ToPage`.
 const COUNT: &str = "
     window.messages = {};
-    const parse = JSON.parse, data = Object.getOwnPropertyDescriptor(MessageEvent.prototype, 'data');
+    const KINDS = ['Loaded', 'Ready', 'Pong', 'Blocked', 'Unblocked', 'State', 'Files', 'FilesDone', 'Peers', 'Pieces', 'Trackers', 'Details'];
+    const data = Object.getOwnPropertyDescriptor(MessageEvent.prototype, 'data');
     Object.defineProperty(MessageEvent.prototype, 'data', { get() {
         const value = data.get.call(this);
-        if (typeof value === 'string') for (const kind of Object.keys(parse(value))) window.messages[kind] = (window.messages[kind] ?? 0) + 1;
+        const kind = value instanceof Uint8Array ? KINDS[value[0]] : undefined;
+        if (kind) window.messages[kind] = (window.messages[kind] ?? 0) + 1;
         return value;
     }});
 ";
