@@ -9,7 +9,7 @@ use super::Driver;
 use super::playback::prioritise;
 use crate::browser::clock::now;
 use crate::engine::bridge::PlayerEvent;
-use crate::engine::playback::{StreamEvent, ToPlayer};
+use crate::engine::playback::{StreamEvent, ToPlayer, file_of};
 use crate::media::media_type;
 use crate::message::Players;
 
@@ -35,7 +35,7 @@ fn offered_file(driver: &Driver, torrent: TorrentId, file: u32) -> Option<(Strin
         .info
         .as_ref()
         .filter(|_| torrent.delete_at.is_none())?;
-    let file = info.files.get(file as usize).filter(|file| !file.pad)?;
+    let file = file_of(info, file)?;
     let name = file.path.last()?;
     let (size, media_type) = (file.size, media_type(name)?);
     Some((name.clone(), OfferedFile { size, media_type }))

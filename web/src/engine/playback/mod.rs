@@ -260,7 +260,7 @@ impl Playback {
 }
 
 /// A file of a torrent; `None` if it is none, or padding.
-fn file_of(info: &Info, file: u32) -> Option<&File> {
+pub(super) fn file_of(info: &Info, file: u32) -> Option<&File> {
     info.files.get(file as usize).filter(|file| !file.pad)
 }
 
