@@ -152,6 +152,52 @@ async fn short_writes_are_continued() {
     setup.browser.close().await;
 }
 
+/// Lets the storage worker have at most 100 open files, and counts how often it wanted another.
+const HUNDRED_OPEN: &str = r#"
+    self.openFiles = 0;
+    self.refused = 0;
+    const create = FileSystemFileHandle.prototype.createSyncAccessHandle;
+    FileSystemFileHandle.prototype.createSyncAccessHandle = async function () {
+        if (self.openFiles >= 100) {
+            self.refused++;
+            throw new DOMException("too many", "InvalidStateError");
+        }
+        self.openFiles++;
+        return create.call(this);
+    };
+    const close = FileSystemSyncAccessHandle.prototype.close;
+    FileSystemSyncAccessHandle.prototype.close = function () {
+        self.openFiles--;
+        return close.call(this);
+    };
+    true
+"#;
+
+#[tokio::test]
+async fn a_browser_that_allows_few_open_files_downloads_a_torrent_of_more() {
+    let setup = Setup::start().await;
+    let names: Vec<String> = (0..150).map(|n| format!("file {n}.bin")).collect();
+    let size = 300 * 1024;
+    let files: Vec<(&str, u64)> = names.iter().map(|name| (&name[..], size)).collect();
+    let torrent = Arc::new(Recipe::folder("files", 46, &files, 256 * 1024).build());
+    let _seed = setup.seed(&torrent, Manner::Honest);
+    let mut worker = setup.browser.storage_worker().await;
+    worker.run(HUNDRED_OPEN).await;
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    let refused = worker.run("self.refused").await.as_u64().unwrap();
+    assert!(
+        (1..10).contains(&refused),
+        "the limit was met {refused} times"
+    );
+    let saved = setup.browser.save(&names[3], size, SOON).await;
+    torrent.verify_file(&saved, 3 * size, size).unwrap();
+    std::fs::remove_file(saved).unwrap();
+    setup.browser.reload().await;
+    setup.browser.wait_until_complete(SOON).await;
+    setup.browser.close().await;
+}
+
 #[tokio::test]
 async fn data_evicted_by_the_browser_is_noticed_and_can_be_downloaded_again() {
     let setup = Setup::start().await;

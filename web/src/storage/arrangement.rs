@@ -12,8 +12,7 @@ use aqueduct_core::types::SortedMap;
 use super::error::FsError;
 use super::opfs::Folder;
 
-/// Torrents with more files than this have containers. The same number of files stays open, so that
-/// each is opened at most once.
+/// Torrents with more files than this have containers.
 pub(crate) const MANY_FILES: usize = 64;
 /// Files with more bytes than this have their own stored file: opening one takes no longer than
 /// writing it.

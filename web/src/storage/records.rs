@@ -35,7 +35,7 @@ impl Generations {
         &mut self,
         torrents: &Folder,
         folder: &str,
-        mut record: Vec<u8>,
+        record: &mut [u8],
     ) -> Result<(), FsError> {
         let stored = torrents.folder(folder).await?;
         let newest = match self.newest.get(folder) {
@@ -44,9 +44,9 @@ impl Generations {
             None => 0,
         };
         let generation = newest + 1;
-        resume::set_generation(&mut record, generation);
+        resume::set_generation(record, generation);
         let name = RECORDS[resume::slot(generation)];
-        stored.open(name, true).await?.replace(&record)?;
+        stored.open(name, true).await?.replace(record)?;
         self.newest.insert(folder.to_owned(), generation);
         Ok(())
     }

@@ -48,7 +48,7 @@ pub(crate) fn start(language: Language) {
 async fn open() -> Result<Rc<Worker>, FsError> {
     lock::STORAGE.acquire().await?;
     Ok(Rc::new(Worker {
-        queue: FileQueue::new(Store::open().await?),
+        queue: FileQueue::new(Store::new().await?),
         digester: Digester::new()?,
         buffers: RefCell::new(Buffers::new()?),
         pieces: RefCell::default(),

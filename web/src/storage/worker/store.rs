@@ -15,7 +15,7 @@ use crate::storage::arrangement::{Arrangement, Slot, arrangement_in};
 use crate::storage::error::FsError;
 use crate::storage::folders::{Folders, is_present};
 use crate::storage::layout::{CREATING, RECORDS, REMOVED, TOKEN};
-use crate::storage::opfs::SyncFile;
+use crate::storage::opfs::{Folder, SyncFile};
 use crate::storage::records::Generations;
 use crate::storage::space::{Need, check_space};
 
@@ -23,7 +23,7 @@ use crate::storage::space::{Need, check_space};
 pub(super) struct Store {
     folders: Folders,
     places: SortedMap<TorrentId, Place>,
-    open: OpenFiles,
+    open_files: OpenFiles,
     arrangements: SortedMap<TorrentId, Rc<Arrangement>>,
     generations: Generations,
 }
@@ -38,14 +38,14 @@ struct Place {
 
 impl Store {
     /// Opens the storage.
-    pub(super) async fn open() -> Result<Self, FsError> {
+    pub(super) async fn new() -> Result<Self, FsError> {
         let folders = Folders::open().await?;
         let generations = Generations::new(folders.torrents.names().await?);
-        let (places, open, arrangements) = Default::default();
+        let (places, open_files, arrangements) = Default::default();
         Ok(Self {
             folders,
             places,
-            open,
+            open_files,
             arrangements,
             generations,
         })
@@ -55,7 +55,7 @@ impl Store {
     pub(super) async fn reopen(&mut self) -> Result<(), FsError> {
         // Chromium never answers when a file is closed that it deleted this way, and the worker
         // would wait forever. The browser closes these files when the worker ends.
-        std::mem::forget(std::mem::take(&mut self.open));
+        std::mem::forget(std::mem::take(&mut self.open_files));
         self.arrangements.clear();
         self.generations = Generations::default();
         self.folders = Folders::open().await?;
@@ -79,8 +79,9 @@ impl Store {
     }
 
     /// Stores the bridge's token for later visits.
-    pub(super) async fn save_token(&self, token: &str) -> Result<(), FsError> {
-        let mut file = self.folders.root.open(TOKEN, true).await?;
+    pub(super) async fn save_token(&mut self, token: &str) -> Result<(), FsError> {
+        let root = self.folders.root.clone();
+        let mut file = self.open(&root, TOKEN, true).await?;
         file.replace(token.as_bytes())
     }
 
@@ -138,7 +139,7 @@ impl Store {
 
     /// Makes the writes to a torrent's files durable.
     pub(super) async fn flush(&mut self, torrent: TorrentId) -> Result<(), FsError> {
-        self.open.flush(torrent)?;
+        self.open_files.flush(torrent)?;
         // Open files can still be written and flushed after they were deleted.
         if is_present().await {
             Ok(())
@@ -148,9 +149,14 @@ impl Store {
     }
 
     /// Stores an encoded resume record as the folder's next generation.
-    pub(super) async fn save(&mut self, folder: &str, record: Vec<u8>) -> Result<(), FsError> {
-        let torrents = &self.folders.torrents;
-        self.generations.write(torrents, folder, record).await
+    pub(super) async fn save(&mut self, folder: &str, mut record: Vec<u8>) -> Result<(), FsError> {
+        let (generations, torrents) = (&mut self.generations, &self.folders.torrents);
+        match generations.write(torrents, folder, &mut record).await {
+            Err(refusal) if self.open_files.make_room(&refusal) => {
+                generations.write(torrents, folder, &mut record).await
+            }
+            saved => saved,
+        }
     }
 
     /// Marks a torrent as removed by the user, or removes the mark.
@@ -168,20 +174,23 @@ impl Store {
     /// Marks a folder as that of a torrent which is being created under this name; `None` removes
     /// the mark.
     pub(super) async fn mark_creating(
-        &self,
+        &mut self,
         folder: &str,
         name: Option<&str>,
     ) -> Result<(), FsError> {
         let folder = self.folders.torrents.folder(folder).await?;
         match name {
-            Some(name) => folder.open(CREATING, true).await?.replace(name.as_bytes()),
+            Some(name) => {
+                let mut file = self.open(&folder, CREATING, true).await?;
+                file.replace(name.as_bytes())
+            }
             None => folder.remove(CREATING).await,
         }
     }
 
     /// Closes a torrent's files and deletes its folder.
     pub(super) async fn delete(&mut self, torrent: TorrentId, folder: &str) -> Result<(), FsError> {
-        self.open.close(torrent);
+        self.open_files.close(torrent);
         self.arrangements.remove(&torrent);
         self.places.remove(&torrent);
         self.delete_folder(folder).await
@@ -232,12 +241,25 @@ impl Store {
         create: bool,
     ) -> Result<&mut SyncFile, FsError> {
         let key = (place.torrent, slot.first);
-        if self.open.get(key).is_none() {
+        if self.open_files.get(key).is_none() {
             let folder = self.folders.torrents.folder(&place.folder).await?;
-            let opened = folder.open(&slot.name(), create).await?;
-            self.open.insert(key, opened);
+            let opened = self.open(&folder, &slot.name(), create).await?;
+            self.open_files.insert(key, opened);
         }
-        self.open.get(key).ok_or(FsError::Missing)
+        self.open_files.get(key).ok_or(FsError::Missing)
+    }
+
+    /// Opens a file, if need be after others were closed.
+    async fn open(
+        &mut self,
+        folder: &Folder,
+        name: &str,
+        create: bool,
+    ) -> Result<SyncFile, FsError> {
+        match folder.open(name, create).await {
+            Err(refusal) if self.open_files.make_room(&refusal) => folder.open(name, create).await,
+            opened => opened,
+        }
     }
 }
 
