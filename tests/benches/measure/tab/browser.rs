@@ -36,13 +36,22 @@ const ARGUMENTS: [&str; 8] = [
     "--disable-sync",
 ];
 
-/// Records the longest gap between the page's timer callbacks (scheduled every ten milliseconds),
-/// and how long it took from choosing a file until the status said that all was there.
+/// Records the longest gap between the page's timer callbacks (scheduled every ten milliseconds), the
+/// frames that the browser reports because they took over 50 ms, and how long it took from choosing a
+/// file until the status said that all was there.
 const PROBE: &str = r#"
-    const probe = window.probe = { gap: 0, status: '', alert: '', taken: null };
+    const probe = window.probe = { gap: 0, frames: 0, frame: 0, later: 0, status: '', alert: '', taken: null };
     const text = selector => document.querySelector(selector)?.textContent ?? '';
     let start = null, last = performance.now();
     document.addEventListener('change', () => { start ??= performance.now(); }, true);
+    new PerformanceObserver(list => {
+        for (const frame of list.getEntries()) {
+            if (start === null || frame.startTime + frame.duration < start) continue;
+            probe.frames++;
+            probe.frame = Math.max(probe.frame, frame.duration);
+            if (frame.startTime > start + 1000) probe.later = Math.max(probe.later, frame.duration);
+        }
+    }).observe({ type: 'long-animation-frame' });
     setInterval(() => {
         const now = performance.now();
         probe.gap = Math.max(probe.gap, now - last);
@@ -72,11 +81,23 @@ pub(super) struct Browser {
     profile: TempDir,
 }
 
+/// How long the page did not respond, in milliseconds.
+#[derive(Clone, Copy)]
+pub(super) struct Pauses {
+    /// The longest gap between timer callbacks.
+    pub(super) gap: f64,
+    /// The number of frames that took over 50 ms.
+    pub(super) frames: f64,
+    /// The longest of them; 0 if there was none.
+    pub(super) frame: f64,
+    /// The longest of those that began after the first second.
+    pub(super) later: f64,
+}
+
 /// What was measured of a download.
 pub(super) struct Watched {
     pub(super) wall: Duration,
-    /// The longest gap between the page's timer callbacks, in milliseconds.
-    pub(super) gap: f64,
+    pub(super) pauses: Pauses,
     pub(super) before: Processes,
     pub(super) after: Processes,
 }
@@ -165,11 +186,17 @@ impl Browser {
             let state = client.execute(STATE, Vec::new()).await?;
             let text = |name: &str| state.get(name).and_then(Value::as_str).unwrap_or_default();
             let number = |name: &str| state.get(name).and_then(Value::as_f64);
+            let pause = |name: &str| number(name).unwrap_or_default();
             ensure!(text("alert").is_empty(), "the page says: {}", text("alert"));
             if let Some(taken) = number("taken") {
                 return Ok(Watched {
                     wall: Duration::from_secs_f64(taken / 1000.0),
-                    gap: number("gap").unwrap_or_default(),
+                    pauses: Pauses {
+                        gap: pause("gap"),
+                        frames: pause("frames"),
+                        frame: pause("frame"),
+                        later: pause("later"),
+                    },
                     before,
                     after: Processes::now(self.driver.id(), others),
                 });

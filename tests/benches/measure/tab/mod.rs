@@ -61,7 +61,8 @@ pub(crate) fn measure(size: NonZeroU32, layout: Layout, runs: u32) -> Result<()>
     Ok(())
 }
 
-/// Prints the speed and the longest gap of a tab's downloads with each view of the torrent open.
+/// Prints the speed of a tab's downloads with each view of the torrent open, and how long the page did
+/// not respond.
 pub(crate) fn measure_views(size: NonZeroU32, layout: Layout, runs: u32) -> Result<()> {
     let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
     let tracker = Tracker::naming(&[seed.into()]);
@@ -180,7 +181,7 @@ impl Measurement {
         println!(
             "{name:<24} {:>8.1} {:>8.0} {:>9} {renderer:>9.2} {browser:>9.2} {bridge:>8.2} {seed:>8.2}   {}",
             size / run.wall.as_secs_f64(),
-            run.gap,
+            run.pauses.gap,
             after.peak("renderer"),
             threads.join(", "),
         );

@@ -6,6 +6,7 @@ use std::net::SocketAddrV4;
 use anyhow::{Context, Result};
 
 use super::Measurement;
+use super::browser::Pauses;
 use crate::clients::Seed;
 
 /// What the page shows of the torrent while it is downloaded.
@@ -70,7 +71,10 @@ fn once_found(selector: &str) -> String {
 
 /// Prints a row per view and run, and the medians of each.
 pub(super) async fn measure(measured: &Measurement, seed: SocketAddrV4, runs: u32) -> Result<()> {
-    println!("{:<14} {:>8} {:>8}", "view", "MiB/s", "gap ms");
+    println!(
+        "{:<14} {:>8} {:>8} {:>13} {:>11} {:>21}",
+        "view", "MiB/s", "gap ms", "frames >50 ms", "longest ms", "after one second, ms"
+    );
     let mut figures = VIEWS.map(|view| (view, Vec::new()));
     for _ in 0..runs {
         for (view, figures) in &mut figures {
@@ -79,8 +83,9 @@ pub(super) async fn measure(measured: &Measurement, seed: SocketAddrV4, runs: u3
                 .await
                 .with_context(|| format!("a download with the view {:?}", view.name()))?;
             let speed = f64::from(measured.size.get()) / run.wall.as_secs_f64();
-            println!("{:<14} {speed:>8.1} {:>8.0}", view.name(), run.gap);
-            figures.push((speed, run.gap));
+            print(*view, speed, run.pauses);
+            println!();
+            figures.push((speed, run.pauses));
         }
     }
     println!("\nmedians; beside the first view's speed");
@@ -89,17 +94,32 @@ pub(super) async fn measure(measured: &Measurement, seed: SocketAddrV4, runs: u3
         .map_or(1.0, |(_, all)| median(all, |run| run.0));
     for (view, all) in &figures {
         let speed = median(all, |run| run.0);
-        println!(
-            "{:<14} {speed:>8.1} {:>8.0} {:>8.2}",
-            view.name(),
-            median(all, |run| run.1),
-            speed / closed
-        );
+        let pauses = Pauses {
+            gap: median(all, |run| run.1.gap),
+            frames: median(all, |run| run.1.frames),
+            frame: median(all, |run| run.1.frame),
+            later: median(all, |run| run.1.later),
+        };
+        print(*view, speed, pauses);
+        println!(" {:>8.2}", speed / closed);
     }
     Ok(())
 }
 
-fn median(runs: &[(f64, f64)], of: impl Fn(&(f64, f64)) -> f64) -> f64 {
+fn print(view: View, speed: f64, pauses: Pauses) {
+    let Pauses {
+        gap,
+        frames,
+        frame,
+        later,
+    } = pauses;
+    print!(
+        "{:<14} {speed:>8.1} {gap:>8.0} {frames:>13.0} {frame:>11.0} {later:>21.0}",
+        view.name()
+    );
+}
+
+fn median(runs: &[(f64, Pauses)], of: impl Fn(&(f64, Pauses)) -> f64) -> f64 {
     let mut figures: Vec<f64> = runs.iter().map(of).collect();
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
