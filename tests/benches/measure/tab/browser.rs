@@ -65,6 +65,25 @@ const STATE: &str = r#"
     return { ...window.probe, alert: alert ? alert.textContent : '' };
 "#;
 
+/// Deletes what the page has stored: files, which the browser may hold until the page that was left is
+/// gone, and the list of torrents that there should be.
+const FORGET: &str = r#"
+    const done = arguments[arguments.length - 1];
+    (async () => {
+        localStorage.clear();
+        const root = await navigator.storage.getDirectory();
+        for (let tries = 0; ; tries++) {
+            try {
+                for await (const name of root.keys()) await root.removeEntry(name, { recursive: true });
+                return 'done';
+            } catch (error) {
+                if (tries === 50) throw error;
+                await new Promise(again => setTimeout(again, 100));
+            }
+        }
+    })().then(done, error => done(String(error)));
+"#;
+
 /// Sends a DevTools command to the browser.
 pub(super) async fn devtools(client: &Client, method: &str, parameters: Value) -> Result<Value> {
     let command = Extended {
@@ -140,6 +159,25 @@ impl Browser {
         let outcome = self.watch(&client, file, others, view).await;
         client.close().await?;
         outcome
+    }
+
+    /// As [`Self::download`], twice in the same browser: what the first visit stored is deleted, but
+    /// the browser has the page and its compiled program.
+    pub(super) async fn download_twice(
+        &self,
+        url: &str,
+        file: &Path,
+        view: View,
+    ) -> Result<[Watched; 2]> {
+        let client = self.open(url).await?;
+        let first = self.watch(&client, file, &[], view).await?;
+        client.goto(&format!("{url}healthz")).await?;
+        let forgotten = client.execute_async(FORGET, Vec::new()).await?;
+        ensure!(forgotten == "done", "the storage is not empty: {forgotten}");
+        client.goto(url).await?;
+        let again = self.watch(&client, file, &[], view).await;
+        client.close().await?;
+        Ok([first, again?])
     }
 
     /// The driver's process. The browser consists of its descendants.

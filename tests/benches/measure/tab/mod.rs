@@ -159,6 +159,14 @@ impl Measurement {
             .await
     }
 
+    /// The first and the second visit of a browser, from an Aqueduct seed.
+    async fn tab_twice(&self, at: SocketAddrV4, view: View) -> Result<[Watched; 2]> {
+        let served = self.serve(Seed::Aqueduct, at)?;
+        let browser = Browser::start()?;
+        let torrent = self.payload.torrent();
+        browser.download_twice(&served.url(), &torrent, view).await
+    }
+
     /// Starts a seed and a bridge.
     fn serve(&self, kind: Seed, at: SocketAddrV4) -> Result<Served> {
         let seed = Background::start(&mut kind.serve(&self.payload, at.port(), Line::Tcp)?)?;

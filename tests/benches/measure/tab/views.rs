@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 
 use super::Measurement;
 use super::browser::Pauses;
-use crate::clients::Seed;
 
 /// What the page shows of the torrent while it is downloaded.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,44 +68,53 @@ fn once_found(selector: &str) -> String {
     )
 }
 
-/// Prints a row per view and run, and the medians of each.
+/// What was measured of one visit: MiB/s, and the page's pauses.
+type Visit = (f64, Pauses);
+
+/// Prints two rows per view and run, of a browser's first visit and its second, and the medians of
+/// each.
 pub(super) async fn measure(measured: &Measurement, seed: SocketAddrV4, runs: u32) -> Result<()> {
     println!(
-        "{:<14} {:>8} {:>8} {:>13} {:>11} {:>21}",
-        "view", "MiB/s", "gap ms", "frames >50 ms", "longest ms", "after one second, ms"
+        "{:<22} {:>8} {:>8} {:>13} {:>11} {:>21}",
+        "view, visit", "MiB/s", "gap ms", "frames >50 ms", "longest ms", "after one second, ms"
     );
-    let mut figures = VIEWS.map(|view| (view, Vec::new()));
+    let mut figures = VIEWS.map(|view| (view, [Vec::new(), Vec::new()]));
     for _ in 0..runs {
         for (view, figures) in &mut figures {
-            let run = measured
-                .tab(Seed::Aqueduct, seed, *view)
+            let visits = measured
+                .tab_twice(seed, *view)
                 .await
                 .with_context(|| format!("a download with the view {:?}", view.name()))?;
-            let speed = f64::from(measured.size.get()) / run.wall.as_secs_f64();
-            print(*view, speed, run.pauses);
-            println!();
-            figures.push((speed, run.pauses));
+            for (number, (visit, figures)) in visits.into_iter().zip(figures).enumerate() {
+                let speed = f64::from(measured.size.get()) / visit.wall.as_secs_f64();
+                print(*view, number, (speed, visit.pauses));
+                println!();
+                figures.push((speed, visit.pauses));
+            }
         }
     }
     println!("\nmedians; beside the first view's speed");
     let closed = figures
         .first()
-        .map_or(1.0, |(_, all)| median(all, |run| run.0));
-    for (view, all) in &figures {
-        let speed = median(all, |run| run.0);
-        let pauses = Pauses {
-            gap: median(all, |run| run.1.gap),
-            frames: median(all, |run| run.1.frames),
-            frame: median(all, |run| run.1.frame),
-            later: median(all, |run| run.1.later),
-        };
-        print(*view, speed, pauses);
-        println!(" {:>8.2}", speed / closed);
+        .map(|(_, visits)| visits.each_ref().map(|runs| median(runs, |visit| visit.0)));
+    let closed = closed.unwrap_or([f64::NAN; 2]);
+    for (view, visits) in &figures {
+        for (number, (runs, closed)) in visits.iter().zip(closed).enumerate() {
+            let pauses = Pauses {
+                gap: median(runs, |visit| visit.1.gap),
+                frames: median(runs, |visit| visit.1.frames),
+                frame: median(runs, |visit| visit.1.frame),
+                later: median(runs, |visit| visit.1.later),
+            };
+            let speed = median(runs, |visit| visit.0);
+            print(*view, number, (speed, pauses));
+            println!(" {:>8.2}", speed / closed);
+        }
     }
     Ok(())
 }
 
-fn print(view: View, speed: f64, pauses: Pauses) {
+fn print(view: View, number: usize, (speed, pauses): Visit) {
     let Pauses {
         gap,
         frames,
@@ -114,12 +122,12 @@ fn print(view: View, speed: f64, pauses: Pauses) {
         later,
     } = pauses;
     print!(
-        "{:<14} {speed:>8.1} {gap:>8.0} {frames:>13.0} {frame:>11.0} {later:>21.0}",
-        view.name()
+        "{:<22} {speed:>8.1} {gap:>8.0} {frames:>13.0} {frame:>11.0} {later:>21.0}",
+        format!("{}, {}", view.name(), number + 1)
     );
 }
 
-fn median(runs: &[(f64, Pauses)], of: impl Fn(&(f64, Pauses)) -> f64) -> f64 {
+fn median(runs: &[Visit], of: impl Fn(&Visit) -> f64) -> f64 {
     let mut figures: Vec<f64> = runs.iter().map(of).collect();
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)

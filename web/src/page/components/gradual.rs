@@ -1,10 +1,8 @@
 //! Long lists are built a few rows at a time.
 
-use std::time::Duration;
-
 use leptos::prelude::*;
 
-/// Rows that are built in one task.
+/// Rows that are built per frame.
 const BATCH: usize = 8;
 
 /// How many of the rows of a list are to be built now. The number reaches `all` by [`BATCH`] rows per
@@ -21,7 +19,7 @@ pub(super) fn gradually(all: impl Fn() -> usize + Send + Sync + 'static) -> RwSi
                 // If the list is gone by then, there is nothing to build.
                 built.try_set(all.min(now + BATCH));
             };
-            set_timeout(grow, Duration::ZERO);
+            request_animation_frame(grow);
         }
     });
     built
