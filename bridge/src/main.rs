@@ -5,11 +5,11 @@ mod log;
 mod release_memory;
 
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use aqueduct_bridge::{Config, DEFAULT_PEER_PORT, Listeners, listen, run_rereading};
+use aqueduct_bridge::{Config, Listeners, listen, listen_for_peers, run_rereading};
 use aqueduct_native::descriptors;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -64,14 +64,14 @@ fn print(text: &str) -> Result<()> {
 }
 
 async fn serve(config: Config) -> Result<()> {
-    let web = listen(config.listen).await;
+    let web = listen(config.listen);
     let web = web.with_context(|| {
         format!(
             "{} cannot be listened on; choose another address with --listen",
             config.listen
         )
     })?;
-    let peers = bind_peer_port(&config).await?;
+    let peers = bind_peer_port(&config)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let shutdown = async move {
@@ -104,29 +104,13 @@ fn hangups() -> io::Result<mpsc::Receiver<()>> {
 }
 
 /// A configured port must be free; the default one may be in use by another client on this machine.
-async fn bind_peer_port(config: &Config) -> Result<TcpListener> {
-    match config.peer_port {
-        Some(port) => bind(config.peer_bind, port).await.with_context(|| {
-            let at = SocketAddr::new(config.peer_bind, port);
+fn bind_peer_port(config: &Config) -> Result<TcpListener> {
+    let ip = config.peer_bind;
+    listen_for_peers(ip, config.peer_port).with_context(|| match config.peer_port {
+        Some(port) => {
+            let at = SocketAddr::new(ip, port);
             format!("peers cannot be listened for at {at}; choose another address with --peer-bind or another port with --peer-port")
-        }),
-        None => match bind(config.peer_bind, DEFAULT_PEER_PORT).await {
-            Ok(listener) => Ok(listener),
-            Err(_taken) => bind(config.peer_bind, 0).await.with_context(|| {
-                format!("peers cannot be listened for at {}; choose another address with --peer-bind", config.peer_bind)
-            }),
-        },
-    }
-}
-
-/// On a machine without IPv6, "all addresses" are those of IPv4.
-async fn bind(ip: IpAddr, port: u16) -> io::Result<TcpListener> {
-    match TcpListener::bind((ip, port)).await {
-        Err(error)
-            if ip.is_unspecified() && ip.is_ipv6() && error.kind() != io::ErrorKind::AddrInUse =>
-        {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
         }
-        other => other,
-    }
+        None => format!("peers cannot be listened for at {ip}; choose another address with --peer-bind"),
+    })
 }

@@ -28,6 +28,7 @@ use crate::limits::quota::Quota;
 use crate::limits::targets::Targets;
 use crate::metrics::Metrics;
 use crate::player::addresses::Addresses;
+use crate::ports::listen_for_peers;
 use crate::session::context::SessionContext;
 use crate::session::tokens::TokenStore;
 use crate::swarm::context::SwarmContext;
@@ -47,8 +48,6 @@ use crate::web::tls::{Tls, TlsError};
 const UNANSWERED_PLACE: Duration = Duration::from_secs(5);
 /// The interval at which the machine's own addresses are updated.
 const OWN_ADDRESSES_INTERVAL: Duration = Duration::from_secs(60);
-/// The number of ports chosen by the system that are tried until one is also free for the tracker.
-const PORTS_TRIED: usize = 20;
 /// The timeout for announcing to trackers that the tabs' torrents have stopped.
 const MAX_FAREWELL: Duration = Duration::from_secs(3);
 
@@ -66,22 +65,6 @@ impl From<TcpListener> for Listeners {
     fn from(web: TcpListener) -> Self {
         Self { web, peers: None }
     }
-}
-
-/// Opens the page's port. If the system is to choose it (0), it is free over UDP as well, for the
-/// tracker.
-///
-/// # Errors
-/// The address cannot be listened on.
-pub async fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
-    let mut web = TcpListener::bind(addr).await?;
-    for _ in 1..PORTS_TRIED {
-        if addr.port() > 0 || tracker::udp::bind(web.local_addr()?).is_ok() {
-            break;
-        }
-        web = TcpListener::bind(addr).await?;
-    }
-    Ok(web)
 }
 
 /// Why a bridge did not start.
@@ -135,7 +118,7 @@ pub async fn run_rereading(
     let page = web.local_addr()?;
     let peers = match peers {
         Some(peers) => peers,
-        None => TcpListener::bind(SocketAddr::new(page.ip(), 0)).await?,
+        None => listen_for_peers(page.ip(), Some(0))?,
     };
     let peer_port = peers.local_addr()?;
     let (stop, draining) = watch::channel(false);

@@ -1,10 +1,11 @@
 //! The peer port over UDP: one socket for all uTP connections, and for the node of the DHT.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use aqueduct_core::utp;
+use aqueduct_native::net::udp::Sockets;
 use aqueduct_native::net::utp::{Endpoint, Rest, STRANGERS_BUFFER};
 use aqueduct_native::net::{Bind, Policy};
 
@@ -31,22 +32,33 @@ pub(crate) fn open(
         .ok()
 }
 
+/// Whether it could be opened.
+///
+/// # Errors
+/// It is taken, or the system's.
+pub(crate) fn probe(peers: SocketAddr) -> io::Result<()> {
+    Sockets::bind_only_at(addresses(peers.ip()), peers.port()).map(drop)
+}
+
+/// `::` is all addresses of both families.
+fn addresses(ip: IpAddr) -> Bind {
+    if ip == Ipv6Addr::UNSPECIFIED {
+        Bind::default()
+    } else {
+        Bind::from(ip)
+    }
+}
+
 fn bind(
     config: &Config,
     peers: SocketAddr,
     policy: Arc<dyn Policy>,
 ) -> io::Result<(Endpoint, Rest)> {
-    // `::` is all addresses of both families.
-    let bind = if peers.ip() == Ipv6Addr::UNSPECIFIED {
-        Bind::default()
-    } else {
-        Bind::from(peers.ip())
-    };
     let limits = utp::Config {
         max_connections: config.limits.utp_connections,
         first_receive_buffer: STRANGERS_BUFFER,
         send_buffer: SEND_BUFFER,
         ..utp::Config::default()
     };
-    Endpoint::bind(bind, peers.port(), limits, policy)
+    Endpoint::bind(addresses(peers.ip()), peers.port(), limits, policy)
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aqueduct_bridge::{Config, Listeners, StartError, listen, run};
+use aqueduct_bridge::{Config, Listeners, StartError, listen, listen_for_peers, run};
 use aqueduct_core::discovery::Amounts;
 use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_testkit::bridge::counter;
@@ -59,13 +59,13 @@ impl Bridge {
 
     /// Also returns the peer port.
     pub(crate) async fn start_with_peers(config: Config) -> (Self, u16) {
-        let peers = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peers = listen_for_peers([127, 0, 0, 1].into(), Some(0)).unwrap();
         Self::start_at(peers, config).await
     }
 
     /// As [`Bridge::start_with_peers`], at this peer port.
     pub(crate) async fn start_at(peers: TcpListener, config: Config) -> (Self, u16) {
-        let web = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let web = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let (addr, port) = (
             web.local_addr().unwrap(),
             peers.local_addr().unwrap().port(),

@@ -180,7 +180,7 @@ async fn a_host_receives_no_more_datagrams_that_open_connections_than_it_may() {
 async fn utp_and_the_node_of_the_dht_share_the_peer_port() {
     let node = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let nodes = vec![node.local_addr().unwrap().to_string().parse().unwrap()];
-    let anywhere = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let anywhere = aqueduct_bridge::listen_for_peers([0; 4].into(), Some(0)).unwrap();
     let (bridge, port) = Bridge::start_at(
         anywhere,
         Config {

@@ -130,7 +130,7 @@ pub(crate) struct StorageFlags {
 /// Where the program listens and connects from.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct NetworkFlags {
-    /// TCP port to listen on, 0 for any free one [default: 6881 or the next free one]
+    /// TCP and UDP port to listen on, 0 for any free one [default: 6881 or the next free one]
     #[arg(long, value_name = "N")]
     pub(crate) port: Option<u16>,
     /// The machine's address or interface to listen on and to connect from, name lookups included

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,30 +15,17 @@ use crate::net::utp::Endpoint;
 use crate::net::{self, Bind};
 use crate::transport::PeerStream;
 
-/// The first port that is tried if the user gives none: the traditional port of BitTorrent clients
+/// The ports that are tried if the user gives none, from the traditional one of BitTorrent clients on
 /// (BEP 3).
-pub(super) const FIRST_PORT: u16 = 6881;
-/// The number of ports, starting at [`FIRST_PORT`], that are tried.
-const PORTS_TRIED: u16 = 100;
+pub(super) const PREFERRED: Range<u16> = 6881..6981;
 /// The pause after a failed accept (usually because of too many open files).
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Listens on one port for all families in use.
+/// Listens on one port for all families in use; 0: the system chooses it.
 ///
 /// # Errors
-/// The given port, or all of the tried ones, are in use.
-pub(super) fn bind(bind: Bind, port: Option<u16>) -> io::Result<(Vec<net::Listener>, u16)> {
-    match port {
-        Some(port) => bind_port(bind, port),
-        None => {
-            let mut tried =
-                (FIRST_PORT..FIRST_PORT + PORTS_TRIED).map(|port| bind_port(bind, port));
-            tried.find(|result| !matches!(result, Err(error) if error.kind() == io::ErrorKind::AddrInUse)).unwrap_or_else(|| bind_port(bind, 0))
-        }
-    }
-}
-
-fn bind_port(bind: Bind, port: u16) -> io::Result<(Vec<net::Listener>, u16)> {
+/// The port is in use.
+pub(super) fn bind(bind: Bind, port: u16) -> io::Result<(Vec<net::Listener>, u16)> {
     let (v4, v6) = (bind.v4.is_some(), bind.v6.is_some());
     let is_v4 = v4 || !v6;
     let first = net::Listener::bind(bind, is_v4, port);

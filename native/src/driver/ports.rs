@@ -8,8 +8,9 @@ use aqueduct_core::utp;
 use super::Settings;
 use super::listen::{self, Listener};
 use crate::dial::Ways;
-use crate::net::Policy;
+use crate::net::udp::Sockets;
 use crate::net::utp::{Endpoint, Rest, STRANGERS_BUFFER};
+use crate::net::{Policy, paired_ports};
 
 /// TCP and UDP ports of the same number.
 pub(super) struct Ports {
@@ -30,8 +31,12 @@ impl Ports {
         if settings.outbound.proxy().is_some() {
             return Ok(Self::none(settings));
         }
-        let (tcp, number) = listen::bind(settings.outbound.bind(), settings.port)?;
-        let (utp, rest) = open_utp(settings, number, policy)?.unzip();
+        let (tcp, number, udp) = paired_ports::open(
+            paired_ports::numbers(settings.port, listen::PREFERRED),
+            |number| listen::bind(settings.outbound.bind(), number),
+            |number| open_udp(settings, number, &policy),
+        )?;
+        let (utp, rest) = opened(settings, number, udp)?.unzip();
         let ways = Ways {
             tcp: settings.tcp.then(|| settings.outbound.clone()),
             utp: utp.clone(),
@@ -61,26 +66,41 @@ impl Ports {
     }
 }
 
-/// The UDP port, if uTP is used. If another program uses it, only TCP is used.
-fn open_utp(
+/// The UDP port of this number, with uTP if that is used. Otherwise it only has to be free: the node of
+/// the DHT will use it, or attempts to connect over uTP will be turned away there.
+fn open_udp(
     settings: &Settings,
-    port: u16,
-    policy: Arc<dyn Policy>,
+    number: u16,
+    policy: &Arc<dyn Policy>,
 ) -> io::Result<Option<(Endpoint, Rest)>> {
+    let bind = settings.outbound.bind();
     if !settings.utp {
-        return Ok(None);
+        return Sockets::bind_only_at(bind, number).map(|_| None);
     }
     let config = utp::Config {
         max_connections: settings.config.max_peers_total + settings.half_open,
         first_receive_buffer: STRANGERS_BUFFER,
         ..utp::Config::default()
     };
-    match Endpoint::bind(settings.outbound.bind(), port, config, policy) {
-        Ok(opened) => Ok(Some(opened)),
+    Endpoint::bind(bind, number, config, Arc::clone(policy)).map(Some)
+}
+
+/// uTP, if it is used and has its port. If another program uses the port, peers are reached over TCP
+/// alone.
+///
+/// # Errors
+/// TCP is not used.
+fn opened(
+    settings: &Settings,
+    number: u16,
+    udp: io::Result<Option<(Endpoint, Rest)>>,
+) -> io::Result<Option<(Endpoint, Rest)>> {
+    match udp {
+        Err(_) if !settings.utp => Ok(None),
         Err(error) if settings.tcp => {
-            tracing::info!(%error, port, "uTP is not used: the UDP port is taken");
+            tracing::info!(%error, number, "uTP is not used: the UDP port is taken");
             Ok(None)
         }
-        Err(error) => Err(error),
+        udp => udp,
     }
 }

@@ -9,6 +9,7 @@ pub mod http;
 mod listener;
 mod outbound;
 mod packing;
+pub mod paired_ports;
 mod permit;
 pub mod policy;
 mod proxy;

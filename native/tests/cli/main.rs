@@ -22,6 +22,7 @@ mod links;
 mod names;
 mod padding;
 mod port_mapping;
+mod ports;
 mod proxy;
 mod relay;
 mod silent_peers;

@@ -54,7 +54,7 @@ impl Sockets {
     /// The same on `port` and no other.
     ///
     /// # Errors
-    /// As for [`Sockets::bind`]; the port is taken.
+    /// As for [`Sockets::bind`]; the port is taken, be it over one family alone.
     pub fn bind_only_at(bind: Bind, port: u16) -> io::Result<Self> {
         Self::bind_to(bind, port)
     }
@@ -65,6 +65,10 @@ impl Sockets {
         let v6 = bind.v6.map(|_| half(false)).transpose();
         match (v4, v6) {
             (Err(error), Err(_) | Ok(None)) | (Ok(None), Err(error)) => Err(error),
+            // A machine without IPv6 is no error; a port that is in use there is.
+            (Err(error), _) | (_, Err(error)) if error.kind() == io::ErrorKind::AddrInUse => {
+                Err(error)
+            }
             (v4, v6) => Ok(Self {
                 v4: v4.ok().flatten(),
                 v6: v6.ok().flatten(),
@@ -238,4 +242,19 @@ async fn receive(half: &mut Option<Half>) -> (SocketAddr, Bytes) {
         return pending().await;
     };
     half.receive().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_is_taken_if_another_program_uses_it_over_one_family() {
+        let other = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+        let port = other.local_addr().unwrap().port();
+        let taken = Sockets::bind_only_at(Bind::default(), port).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+        let elsewhere = Sockets::bind_at(Bind::default(), port).unwrap();
+        assert!(elsewhere.has_v4() && elsewhere.port() != port);
+    }
 }
