@@ -18,6 +18,9 @@ use crate::until::until;
 
 /// The number of datagrams that are handled before answers are sent and other tasks get a turn.
 const TURN: usize = 64;
+/// The number of datagrams that are handled before what is due: more than the system's buffer holds,
+/// so that a flood does not delay it forever.
+const MAX_WAITING: usize = 4096;
 /// The maximum number of queued datagrams for the DHT; more are dropped.
 const MAX_REST: usize = 256;
 
@@ -129,15 +132,25 @@ async fn run(port: Arc<Port>, rest: mpsc::Sender<(SocketAddr, Bytes)>) {
                     tokio::task::yield_now().await;
                 }
             }
-            () = until(due) => {
-                let mut state = port.lock();
-                let now = state.now();
-                state.machine.handle_timeout(now);
-                state.carry_out(&port);
-            }
+            () = until(due) => handle_due(&port, &rest, &mut buffer).await,
             () = port.changed.notified() => {}
         }
     }
+}
+
+/// Handles what is due, after the datagrams that wait: if this program did not run for a while, they
+/// came before the deadline, and what they acknowledge must not count as lost.
+async fn handle_due(port: &Port, rest: &mpsc::Sender<(SocketAddr, Bytes)>, buffer: &mut [u8]) {
+    for _ in 0..MAX_WAITING / TURN {
+        if receive(port, rest, buffer) < TURN {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    let mut state = port.lock();
+    let now = state.now();
+    state.machine.handle_timeout(now);
+    state.carry_out(port);
 }
 
 /// Handles available datagrams. Returns their number, at least [`TURN`] if there may be more.

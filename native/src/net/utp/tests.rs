@@ -3,11 +3,14 @@
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use aqueduct_core::utp::{Config, Header, Kind};
+use aqueduct_core::utp::{Config, Header, Kind, Packet};
 use bytes::{BufMut as _, BytesMut};
+use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::time::{advance, timeout};
 
 use super::{Endpoint, Rest, UtpStream};
 use crate::net::{Bind, OwnUser, Policy, Purpose, Refusal, Target};
@@ -172,6 +175,82 @@ async fn syns_that_the_policy_refuses_are_not_sent() {
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     let heard = silent.recv_from(&mut [0; 100]).unwrap_err();
     assert_eq!(heard.kind(), io::ErrorKind::WouldBlock);
+}
+
+/// A client that speaks uTP by hand.
+struct Remote {
+    socket: UdpSocket,
+    /// The numbers of its next DATA, and of the last DATA that it received.
+    numbers: (u16, u16),
+}
+
+impl Remote {
+    const ID: u16 = 5;
+
+    /// Opens a connection to `addr`.
+    async fn dial(addr: SocketAddr) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        socket.connect(addr).await.unwrap();
+        let mut remote = Self {
+            socket,
+            numbers: (1, 1),
+        };
+        remote.send(Kind::Syn, Self::ID, b"");
+        let answer = remote.receive().await;
+        remote.numbers = (2, answer.sequence.wrapping_sub(1));
+        remote.send(Kind::Data, Self::ID + 1, b"x");
+        remote.numbers.0 = 3;
+        remote
+    }
+
+    /// Sends a datagram, which has arrived when this returns.
+    fn send(&self, kind: Kind, connection_id: u16, payload: &[u8]) {
+        let header = Header {
+            kind,
+            connection_id,
+            timestamp: 1,
+            timestamp_difference: 0,
+            window: 1 << 20,
+            sequence: self.numbers.0,
+            acknowledgement: self.numbers.1,
+        };
+        let datagram = [&header.encode()[..], payload].concat();
+        SockRef::from(&self.socket).send(&datagram).unwrap();
+    }
+
+    async fn receive(&self) -> Header {
+        let mut buffer = [0; 2000];
+        let length = self.socket.recv(&mut buffer).await.unwrap();
+        Packet::parse(&buffer[..length]).unwrap().header
+    }
+
+    async fn receive_data(&self) -> Header {
+        loop {
+            let header = self.receive().await;
+            if header.kind == Kind::Data {
+                return header;
+            }
+        }
+    }
+}
+
+/// The acknowledgement of what is sent waits when the deadline for it has passed: the program did not
+/// run. Both are ready at the same time, so that either could be handled first.
+#[tokio::test(start_paused = true)]
+async fn what_was_acknowledged_while_the_program_did_not_run_is_not_sent_again() {
+    let (theirs, _rest, addr) = endpoint();
+    let (mut remote, (stream, _)) = tokio::join!(Remote::dial(addr), theirs.accept());
+    for _ in 0..20 {
+        write(&stream, b"y").await;
+        let data = remote.receive_data().await;
+        remote.numbers.1 = data.sequence;
+        remote.send(Kind::State, Remote::ID + 1, b"");
+        // The maximum of the timeout is 30 s.
+        advance(Duration::from_secs(31)).await;
+        // Over when nothing is left to do.
+        let again = timeout(Duration::from_millis(1), remote.receive_data()).await;
+        assert!(again.is_err(), "{again:?}");
+    }
 }
 
 /// A host may have several addresses: a peer accepts an answer only from the one that it dialled.
