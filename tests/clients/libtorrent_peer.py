@@ -39,6 +39,9 @@ def session(given):
             # Several peers of a test share one address.
             "allow_multiple_connections_per_ip": True,
             "ssrf_mitigation": False,
+            # In seconds; without it a peer whose dials were lost twice is not dialled again for two minutes.
+            "min_reconnect_time": 1,
+            "max_failcount": 100,
             "alert_mask": lt.alert.category_t.error_notification
             | lt.alert.category_t.status_notification
             | lt.alert.category_t.storage_notification

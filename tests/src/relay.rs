@@ -1,4 +1,5 @@
-//! A path that loses, delays and reorders datagrams, between two programs on this machine.
+//! A path that loses, delays and reorders datagrams, between two programs on this machine. It is the
+//! only one between them: either knows the other by an address of the relay.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -21,9 +22,17 @@ pub struct Faults {
     pub jitter: Duration,
     /// The number of lost datagrams per 1,000.
     pub loss: u32,
+    /// After this many datagrams of the dialling side, the path is interrupted: all are lost in both
+    /// directions until the dialling side opens a new connection of uTP.
+    pub interrupted_after: Option<u64>,
 }
 
 /// A relay between whoever sends to its address and one target. It stops when this is dropped.
+///
+/// Both of its addresses are at a host of loopback where neither program listens, and that for the
+/// dialling side has the target's port. Clients learn each other's listening port in the extension
+/// handshake (BEP 10), and libtorrent continues there when a connection breaks, also one that it
+/// dialled elsewhere: it would go past the relay.
 #[derive(Debug)]
 pub struct Relay {
     addr: SocketAddr,
@@ -32,23 +41,28 @@ pub struct Relay {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// The type and version with which a datagram begins that opens a connection of uTP (BEP 29).
+const SYN: u8 = 0x41;
+
 /// The datagram that is due first is the greatest.
 type Waiting = BinaryHeap<Reverse<(Instant, u64, Vec<u8>)>>;
 
 impl Relay {
-    /// Starts a relay to `target`. `seed` determines which datagrams are lost and how late others
-    /// are.
+    /// Starts a relay to `target`, which listens at 127.0.0.1. `seed` determines which datagrams are
+    /// lost and how late others are.
     ///
     /// # Panics
-    /// No port of loopback is free.
+    /// No address of loopback has the ports.
     #[must_use]
     pub fn start(target: SocketAddr, faults: Faults, seed: u64) -> Self {
-        let outer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let inner = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (outer, inner) = (1..=u8::MAX)
+            .find_map(|host| sockets(Ipv4Addr::new(127, 0, 1, host), target.port()))
+            .expect("a free port");
         inner.connect(target).unwrap();
         let addr = outer.local_addr().unwrap();
         let (stop, carried) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let dialler = Arc::<Mutex<Option<SocketAddr>>>::default();
+        let interrupted = Arc::<AtomicBool>::default();
         let pairs = [
             (outer.try_clone().unwrap(), inner.try_clone().unwrap()),
             (inner, outer),
@@ -63,6 +77,8 @@ impl Relay {
                     inwards,
                     dialler: Arc::clone(&dialler),
                     faults,
+                    interrupted: Arc::clone(&interrupted),
+                    taken: 0,
                     random: ChaCha8Rng::seed_from_u64(seed * 2 + u64::from(inwards)),
                     waiting: Waiting::new(),
                     number: 0,
@@ -104,6 +120,12 @@ impl Drop for Relay {
     }
 }
 
+/// The relay's sockets for both sides.
+fn sockets(host: Ipv4Addr, port: u16) -> Option<(UdpSocket, UdpSocket)> {
+    let outer = UdpSocket::bind((host, port)).ok()?;
+    Some((outer, UdpSocket::bind((host, 0)).ok()?))
+}
+
 /// One direction.
 struct Line {
     from: UdpSocket,
@@ -112,6 +134,10 @@ struct Line {
     inwards: bool,
     dialler: Arc<Mutex<Option<SocketAddr>>>,
     faults: Faults,
+    /// Whether all datagrams of both directions are lost.
+    interrupted: Arc<AtomicBool>,
+    /// The number of datagrams that came.
+    taken: u64,
     random: ChaCha8Rng,
     waiting: Waiting,
     number: u64,
@@ -142,7 +168,7 @@ impl Line {
         if self.inwards {
             *self.dialler.lock().unwrap() = Some(from);
         }
-        if self.random.random_range(0..1000) < self.faults.loss {
+        if self.is_interrupted(datagram) || self.random.random_range(0..1000) < self.faults.loss {
             return;
         }
         let late = self.faults.jitter.mul_f64(self.random.random());
@@ -150,6 +176,16 @@ impl Line {
         self.number += 1;
         self.waiting
             .push(Reverse((due, self.number, datagram.to_vec())));
+    }
+
+    fn is_interrupted(&mut self, datagram: &[u8]) -> bool {
+        self.taken += 1;
+        if self.inwards && self.faults.interrupted_after == Some(self.taken) {
+            self.interrupted.store(true, Ordering::Relaxed);
+        } else if self.inwards && datagram.first() == Some(&SYN) {
+            self.interrupted.store(false, Ordering::Relaxed);
+        }
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     fn deliver(&mut self, now: Instant) -> u64 {

@@ -110,6 +110,7 @@ fn paths() -> impl Iterator<Item = (Faults, u64)> {
             delay,
             jitter,
             loss,
+            interrupted_after: None,
         };
         (faults, size)
     };
@@ -167,6 +168,22 @@ fn libtorrent_downloads_from_us_over_utp_on_paths_with_loss_delay_and_reordering
     over_paths("to libtorrent", paths(), 80, |setup, faults| {
         let (_seed, addr) = seed(setup, setup.aqueduct("seed"), &["--no-tcp"]);
         let relay = Relay::start(addr.parse().unwrap(), faults, 2);
+        libtorrent_downloads(setup, &relay.addr().to_string());
+        relay
+    });
+}
+
+/// A connection that breaks is replaced by one over the same path. Its lost data are sent again.
+#[test]
+fn libtorrent_downloads_the_rest_from_us_over_utp_after_the_path_was_interrupted() {
+    let faults = Faults {
+        interrupted_after: Some(20),
+        ..Faults::default()
+    };
+    let path = [(faults, 4096)].into_iter();
+    over_paths("to libtorrent", path, 90, |setup, faults| {
+        let (_seed, addr) = seed(setup, setup.aqueduct("seed"), &["--no-tcp"]);
+        let relay = Relay::start(addr.parse().unwrap(), faults, 3);
         libtorrent_downloads(setup, &relay.addr().to_string());
         relay
     });
