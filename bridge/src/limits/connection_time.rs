@@ -1,5 +1,6 @@
 //! How long an HTTP connection may last.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -14,6 +15,7 @@ pub(crate) const MAX_DURATION: Duration = Duration::from_secs(120);
 pub(crate) struct ConnectionTime {
     /// The number of [`Extension`]s.
     extensions: watch::Sender<usize>,
+    was_extended: AtomicBool,
 }
 
 /// Permits a connection to last longer than [`MAX_DURATION`], while it exists.
@@ -24,6 +26,7 @@ impl Default for ConnectionTime {
     fn default() -> Self {
         Self {
             extensions: watch::Sender::new(0),
+            was_extended: AtomicBool::new(false),
         }
     }
 }
@@ -31,8 +34,15 @@ impl Default for ConnectionTime {
 impl ConnectionTime {
     /// Permits the connection to last at least as long as the returned value.
     pub(crate) fn extend(&self) -> Extension {
+        self.was_extended.store(true, Ordering::Relaxed);
         self.extensions.send_modify(|count| *count += 1);
         Extension(self.extensions.clone())
+    }
+
+    /// Whether the connection was permitted to last longer at any time. What was requested last may
+    /// then still be on its way when there is no [`Extension`] any more.
+    pub(crate) fn was_extended(&self) -> bool {
+        self.was_extended.load(Ordering::Relaxed)
     }
 
     /// Waits until the connection has lasted for as long as it may.
