@@ -40,6 +40,15 @@ pub(crate) struct Offered {
     pub(crate) requests: mpsc::UnboundedSender<Request>,
 }
 
+/// Why a file is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// As many reads are in progress as may be.
+    Busy,
+    /// No tab offers it any more.
+    Withdrawn,
+}
+
 impl Addresses {
     pub(crate) fn new(limits: &Limits, metrics: Arc<Metrics>) -> Self {
         Self {
@@ -94,22 +103,26 @@ impl Addresses {
         found.map(|known| known.offered.clone())
     }
 
-    /// Starts to read bytes of a file; `None` if that is not possible now.
+    /// Starts to read bytes of the file for this token.
+    ///
+    /// # Errors
+    /// As many reads are in progress as may be, or the file was withdrawn in the meantime.
     pub(crate) async fn read(
         &self,
-        offered: &Offered,
+        (token, offered): (PlayerToken, &Offered),
         bytes: Range<u64>,
         connection: Extension,
-    ) -> Option<Body> {
-        let read = self.try_read(offered, bytes, connection).await;
+    ) -> Result<Body, Unread> {
         let players = &self.metrics.players;
-        let count = if read.is_some() {
-            &players.reads_total
+        if let Some(body) = self.try_read(offered, bytes, connection).await {
+            players.reads_total.add(1);
+            Ok(body)
+        } else if self.find(token).is_none() {
+            Err(Unread::Withdrawn)
         } else {
-            &players.refused_total
-        };
-        count.add(1);
-        read
+            players.refused_total.add(1);
+            Err(Unread::Busy)
+        }
     }
 
     async fn try_read(
@@ -128,5 +141,40 @@ impl Addresses {
         };
         offered.requests.send(request).ok()?;
         answered.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aqueduct_core::media::MediaType;
+
+    use super::*;
+    use crate::limits::connection_time::ConnectionTime;
+
+    #[tokio::test]
+    async fn a_file_that_is_withdrawn_while_it_is_requested_is_not_said_to_be_busy() {
+        let metrics = Arc::new(Metrics::default());
+        let addresses = Addresses::new(&Limits::default(), Arc::clone(&metrics));
+        // The session is over, so that nobody receives the request.
+        let (requests, _) = mpsc::unbounded_channel();
+        let media_type = MediaType::parse("audio/mpeg").unwrap();
+        let offered = Offered {
+            offer: 1,
+            file: OfferedFile {
+                size: 9,
+                media_type,
+            },
+            requests,
+        };
+        let token = addresses.add(7, offered.clone()).unwrap();
+        let read = async || {
+            let connection = ConnectionTime::default().extend();
+            let read = addresses.read((token, &offered), 0..9, connection).await;
+            read.map(|_| ())
+        };
+        let refused = || metrics.players.refused_total.get();
+        assert_eq!((read().await, refused()), (Err(Unread::Busy), 1));
+        addresses.remove_session(7);
+        assert_eq!((read().await, refused()), (Err(Unread::Withdrawn), 1));
     }
 }

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_DISPOSITION, HeaderName, HeaderValue, IF_RANGE, RANGE, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 
+use crate::player::addresses::Unread;
 use crate::player::body::Body;
 use crate::web::connection_guard::ConnectionGuard;
 use crate::web::context::WebContext;
@@ -43,9 +44,11 @@ pub(super) async fn answer(
     if request.method() == Method::HEAD || bytes.is_empty() {
         return response(head, Either::Left(Full::default()));
     }
-    match addresses.read(&offered, bytes, guard.time.extend()).await {
-        Some(body) => response(head, Either::Right(body)),
-        None => refuse(
+    let connection = guard.time.extend();
+    match addresses.read((token, &offered), bytes, connection).await {
+        Ok(body) => response(head, Either::Right(body)),
+        Err(Unread::Withdrawn) => missing(),
+        Err(Unread::Busy) => refuse(
             StatusCode::SERVICE_UNAVAILABLE,
             "The tab is asked for as much as it may be; close other players.\n",
             &[(RETRY_AFTER, "1")],
