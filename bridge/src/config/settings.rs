@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use aqueduct_core::connection::Encryption;
+use aqueduct_core::net::is_loopback;
 
 use crate::config::error::ConfigError;
 use crate::config::file;
 use crate::config::node::Node;
 use crate::limits::Limits;
 use crate::limits::cidr::Cidr;
-use crate::limits::loopback::is_loopback;
 use crate::option::options;
 
 /// Where peers dial in if no port is configured.

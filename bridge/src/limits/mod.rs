@@ -10,7 +10,6 @@ pub(crate) mod fair_queue;
 pub(crate) mod guard;
 pub(crate) mod half_open;
 pub(crate) mod key_exchanges;
-pub(crate) mod loopback;
 pub(crate) mod memory;
 pub(crate) mod network;
 pub mod policy;

@@ -2,20 +2,28 @@
 
 use std::net::SocketAddr;
 
+use aqueduct_core::net::is_loopback;
 use hyper::HeaderMap;
 use hyper::header::HOST;
 
-use crate::limits::loopback::is_loopback;
-
-/// Fields that proxies add. One may run on this machine and be unknown to the bridge.
-const PROXY_FIELDS: [&str; 6] = [
+/// What is in the names of fields that proxies add. One may run on this machine and be unknown to the
+/// bridge. Players send no such fields.
+const PROXY_FIELDS: [&str; 9] = [
     "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
+    "cdn-loop",
+    "cf-",
+    "client-ip",
+    "original-host",
+    "original-uri",
+    "real-ip",
+    "tailscale-",
+    "x-scheme",
 ];
+
+fn is_of_proxy(field: &str) -> bool {
+    // `via` is a part of other words.
+    field == "via" || PROXY_FIELDS.iter().any(|part| field.contains(part))
+}
 
 /// Whether a request came from a loopback address, to one, and without a sign of a proxy. Names but
 /// `localhost` are not trusted: an attacker may make one resolve to a loopback address (DNS
@@ -24,9 +32,7 @@ pub(super) fn is_direct(remote: SocketAddr, headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     remote.ip().to_canonical().is_loopback()
         && host.is_some_and(is_loopback)
-        && !PROXY_FIELDS
-            .iter()
-            .any(|field| headers.contains_key(*field))
+        && !headers.keys().any(|field| is_of_proxy(field.as_str()))
 }
 
 #[cfg(test)]
@@ -72,9 +78,38 @@ mod tests {
 
     #[test]
     fn a_proxy_on_this_machine_is_not_taken_for_a_player() {
-        for field in PROXY_FIELDS {
+        for field in [
+            "forwarded",
+            "via",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-port",
+            "x-forwarded-proto",
+            "x-forwarded-server",
+            "x-forwarded-ssl",
+            "x-original-forwarded-for",
+            "x-original-host",
+            "x-real-ip",
+            "x-scheme",
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "true-client-ip",
+            "cf-connecting-ip",
+            "cf-ray",
+            "cdn-loop",
+            "tailscale-user-login",
+        ] {
             let fields = [("host", "127.0.0.1:8080"), (field, "x")];
             assert!(!is_direct("127.0.0.1", &fields), "{field}");
         }
+        let of_player = [
+            ("host", "127.0.0.1:8080"),
+            ("user-agent", "Lavf/59.27.100"),
+            ("accept", "*/*"),
+            ("icy-metadata", "1"),
+            ("range", "bytes=0-"),
+            ("connection", "close"),
+        ];
+        assert!(is_direct("127.0.0.1", &of_player));
     }
 }

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
+use aqueduct_core::net::host_name;
 use hyper::HeaderMap;
 use hyper::header::{HOST, ORIGIN};
 
 use crate::config::Config;
-use crate::limits::loopback::host_name;
 
 /// The meaning of a request's `Origin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,12 +4,12 @@
 use aqueduct_core::tunnel::{PlayerToken, player_path};
 use aqueduct_core::types::{SortedMap, TorrentId};
 
+use super::bridge::address::BridgeAddress;
 use crate::message::PlayerAddress;
 
 /// The offers of the present session with the bridge.
 pub(super) struct Players {
-    /// The bridge's origin, `https://HOST[:PORT]` or `http://HOST[:PORT]`.
-    bridge: String,
+    bridge: BridgeAddress,
     /// The number of offers that the bridge permits.
     limit: u16,
     offers: SortedMap<u32, Offer>,
@@ -26,7 +26,7 @@ struct Offer {
 
 impl Players {
     /// Without a session.
-    pub(super) const fn new(bridge: String) -> Self {
+    pub(super) const fn new(bridge: BridgeAddress) -> Self {
         Self {
             bridge,
             limit: 0,
@@ -34,9 +34,11 @@ impl Players {
         }
     }
 
-    /// Starts a session in which the bridge permits so many offers; ends the one before.
+    /// Starts a session in which the bridge permits so many offers; ends the one before. None are
+    /// made to a bridge on another machine, which may take all tabs for tabs of its own machine behind
+    /// a proxy that changes what they say.
     pub(super) fn start_session(&mut self, limit: u16) {
-        self.limit = limit;
+        self.limit = if self.bridge.is_loopback() { limit } else { 0 };
         self.offers.clear();
     }
 
@@ -101,7 +103,7 @@ impl Players {
             Some(PlayerAddress {
                 torrent: offer.torrent.0,
                 file: offer.file,
-                url: format!("{}{path}", self.bridge),
+                url: format!("{}{path}", self.bridge.origin()),
             })
         });
         known.collect()
@@ -114,9 +116,14 @@ mod tests {
 
     const TOKEN: PlayerToken = PlayerToken([1; 16]);
 
-    fn players(limit: u16, offers: u32) -> Players {
-        let mut players = Players::new("http://127.0.0.1:8080".to_owned());
+    fn session(bridge: &str, limit: u16) -> Players {
+        let mut players = Players::new(BridgeAddress::parse(bridge).unwrap());
         players.start_session(limit);
+        players
+    }
+
+    fn players(limit: u16, offers: u32) -> Players {
+        let mut players = session("http://127.0.0.1:8080", limit);
         for offer in 1..=offers {
             players.add(offer, TorrentId(offer % 2), offer, "a b.mkv".to_owned());
         }
@@ -138,6 +145,21 @@ mod tests {
         assert_eq!(addresses.len(), 1);
         players.start_session(5);
         assert_eq!(players.addresses(), []);
+    }
+
+    #[test]
+    fn nothing_is_offered_to_a_bridge_on_another_machine_whatever_it_permits() {
+        for here in [
+            "http://127.0.0.1:8080",
+            "https://localhost",
+            "http://[::1]:80",
+        ] {
+            assert!(session(here, 1).are_possible(), "{here}");
+        }
+        for elsewhere in ["https://aqueduct.example", "http://192.0.2.1:8080"] {
+            assert!(!session(elsewhere, 1).are_possible(), "{elsewhere}");
+        }
+        assert!(!session("http://127.0.0.1:8080", 0).are_possible());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use aqueduct_core::net::is_loopback;
+
 use crate::texts::bridge as texts;
 
 /// The address of a bridge: scheme, host and port.
@@ -54,6 +56,11 @@ impl BridgeAddress {
     /// The URL of the bridge's own tracker.
     pub(crate) fn tracker(&self) -> String {
         format!("{}/announce", self.origin())
+    }
+
+    /// Whether it is a loopback address, so that the bridge runs on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        is_loopback(&self.authority)
     }
 
     /// The bridge's origin.

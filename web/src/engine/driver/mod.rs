@@ -120,7 +120,7 @@ impl Driver {
                 storage,
                 space: SpaceClaims::default(),
                 playback: Playback::default(),
-                players: Players::new(address.origin()),
+                players: Players::new(address.clone()),
                 settings,
                 updates: PageUpdates::default(),
                 timers: Timers::new(now, move || enter(&on_timer, Self::handle_timer)),
