@@ -101,11 +101,16 @@ impl<'a> Reader<'a> {
         let mut number = 0;
         for shift in (0..u64::BITS).step_by(7) {
             let byte = self.byte();
-            number |= u64::from(byte & 0x7f) << shift;
+            let part = u64::from(byte & 0x7f);
+            number |= part << shift;
             if byte < 0x80 {
-                break;
+                if number >> shift != part {
+                    self.fail();
+                }
+                return number;
             }
         }
+        self.fail();
         number
     }
 
@@ -250,6 +255,9 @@ impl<T: Encoded> Encoded for Vec<T> {
         // Collected one by one, since a declared length is no reason to allocate memory.
         let mut items = Self::new();
         for _ in 0..from.length() {
+            if from.failed {
+                break;
+            }
             items.push(T::decode(from));
         }
         items
@@ -345,8 +353,24 @@ mod tests {
         assert_eq!(from_bytes::<bool>(&[2]), None);
         assert_eq!(from_bytes::<u16>(&[0x80, 0x80, 4]), None, "65536");
         assert_eq!(from_bytes::<String>(&[1, 0xff]), None, "not UTF-8");
+        assert_eq!(from_bytes::<u64>(&[0xff; 10]), None, "without an end");
+        let beyond = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2];
+        assert_eq!(from_bytes::<u64>(&beyond), None, "65 bits");
         let endless = [0xff; 20];
         assert_eq!(from_bytes::<Vec<u64>>(&endless), None);
+    }
+
+    #[test]
+    fn a_list_takes_no_memory_for_items_that_are_not_there() {
+        let count = 1_000_000_usize;
+        let mut bytes = to_bytes(&(count as u64));
+        bytes.resize(bytes.len() + count, 0xff);
+        let mut reader = Reader {
+            rest: &bytes,
+            failed: false,
+        };
+        let items = Vec::<Torrent>::decode(&mut reader);
+        assert!(reader.failed && items.len() == 1, "{} items", items.len());
     }
 
     proptest::proptest! {

@@ -35,7 +35,7 @@ fn expand(input: &DeriveInput) -> Result<TokenStream, Error> {
         .enumerate()
         .map(|(number, variant)| variant.encode(is_enum.then_some(number)));
     let decode = decode(&variants, is_enum)
-        .ok_or_else(|| Error::new_spanned(name, "it has no variant, or more than 256"))?;
+        .ok_or_else(|| Error::new_spanned(name, "it has no variant, or more than 255"))?;
     Ok(quote! {
         impl crate::codec::Encoded for #name {
             const SHAPE: u64 = crate::codec::shape(
