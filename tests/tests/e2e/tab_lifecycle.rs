@@ -64,6 +64,41 @@ async fn a_second_tab_waits_for_the_first_and_takes_over_when_it_closes() {
     setup.browser.close().await;
 }
 
+/// Tabs of different versions of the page do not understand each other.
+#[tokio::test]
+async fn a_tab_that_leads_and_does_not_answer_is_named_and_nothing_is_taken_that_would_be_lost() {
+    let setup = Setup::start().await;
+    let client = setup.browser.client();
+    let silent = client.window().await.unwrap();
+    let health = format!("{}healthz", setup.bridge.url());
+    client.goto(&health).await.unwrap();
+    let lead = "navigator.locks.request('aqueduct', () => { window.leads = true; return new Promise(() => {}); })";
+    setup.browser.run(&format!("{lead};")).await;
+    setup
+        .browser
+        .wait_for("return window.leads", true.into())
+        .await;
+    let second = client.new_window(true).await.unwrap().handle;
+    client.switch_to_window(second.clone()).await.unwrap();
+    setup.browser.open(&setup.bridge.url()).await;
+    setup
+        .browser
+        .wait_for_text("does not answer this one")
+        .await;
+    let forms = "return document.querySelectorAll('form').length";
+    setup.browser.wait_for(forms, 0.into()).await;
+
+    client.switch_to_window(silent).await.unwrap();
+    client.close_window().await.unwrap();
+    client.switch_to_window(second).await.unwrap();
+    let torrent = single("late.bin", 44, 1);
+    let _seed = setup.seed(&torrent, Manner::Honest);
+    setup.browser.find("textbox", "").await;
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.close_but_for("favicon.ico").await;
+}
+
 #[tokio::test]
 async fn a_hidden_tab_continues_downloading() {
     let setup = Setup::start().await;

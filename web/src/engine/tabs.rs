@@ -8,12 +8,14 @@ use std::rc::Rc;
 use js_sys::{Array, Function, Reflect};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
 use super::page_port::{self, PageMessage};
+use crate::browser::clock::sleep;
 use crate::browser::global::{random, scope};
 use crate::codec::{self, Encoded};
-use crate::message::{ToPage, ToWorker};
+use crate::message::{Blocked, ToPage, ToWorker};
 
 /// The name of the channel between the tabs of an origin. Tabs of other versions, whose messages are
 /// other ones, have another channel.
@@ -21,6 +23,10 @@ fn channel_name() -> String {
     const SHAPE: u64 = codec::shape("", &[ToWorker::SHAPE, ToPage::SHAPE]);
     format!("aqueduct-{SHAPE:x}")
 }
+
+/// How long the leader may take to answer, in milliseconds. One that is just restoring many torrents
+/// needs a moment.
+const ANSWER_MS: i32 = 5000;
 
 /// A tab, identified by a random number; [`Tab::OWN`] is this worker's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -168,11 +174,24 @@ fn post_to_followers(tab: Tab, message: &JsValue) {
     }
 }
 
+/// What a follower knows of the leader.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leader {
+    /// It has not answered yet.
+    Asked,
+    /// It has not answered for so long that the page was told.
+    Silent,
+    /// It has answered.
+    Known,
+    /// It is gone: this tab is about to lead.
+    Gone,
+}
+
 /// A tab that does not lead.
 pub(super) struct Follower {
     /// Messages of its page that arrived after it was about to lead.
     backlog: Rc<RefCell<Vec<PageMessage>>>,
-    about_to_lead: Rc<Cell<bool>>,
+    leader: Rc<Cell<Leader>>,
     _channel: Option<Rc<Channel>>,
 }
 
@@ -180,27 +199,28 @@ impl Follower {
     /// Starts to forward messages between the page and the leader.
     pub(super) fn start() -> Self {
         let tab = Tab::random();
-        let about_to_lead: Rc<Cell<bool>> = Rc::default();
-        let leads = Rc::clone(&about_to_lead);
+        let leader = Rc::new(Cell::new(Leader::Asked));
+        let known = Rc::clone(&leader);
         // The channel may live longer than the follower, and would then receive the message that
         // this tab leads.
         let opened = Channel::open(move |message| {
-            if !leads.get() {
-                handle_leader(tab, &message);
+            if known.get() != Leader::Gone && handle_leader(tab, &message) {
+                hear(&known);
             }
         });
         let channel = opened.ok().map(Rc::new);
         let follower = Self {
             backlog: Rc::default(),
-            about_to_lead: Rc::clone(&about_to_lead),
+            leader: Rc::clone(&leader),
             _channel: channel.clone(),
         };
         if let Some(channel) = &channel {
             channel.post(&Array::of2(&kind::HELLO.into(), &tab.0.into()));
         }
         let backlog = Rc::clone(&follower.backlog);
+        spawn_local(expect_answer(Rc::clone(&leader)));
         page_port::listen(move |message| {
-            if about_to_lead.get() {
+            if leader.get() == Leader::Gone {
                 backlog.borrow_mut().push(message);
             } else {
                 forward(channel.as_deref(), tab, &message);
@@ -212,12 +232,28 @@ impl Follower {
     /// Keeps the messages of the page for [`Follower::into_backlog`], because the tab is about to
     /// lead.
     pub(super) fn keep_messages(&self) {
-        self.about_to_lead.set(true);
+        self.leader.set(Leader::Gone);
     }
 
     /// The messages of its page that were kept.
     pub(super) fn into_backlog(self) -> Vec<PageMessage> {
         self.backlog.take()
+    }
+}
+
+/// Tells the page if the leader does not answer. What the page sends would be lost then.
+async fn expect_answer(leader: Rc<Cell<Leader>>) {
+    sleep(ANSWER_MS).await;
+    if leader.get() == Leader::Asked {
+        leader.set(Leader::Silent);
+        page_port::post(&ToPage::Blocked(Blocked::SilentTab));
+    }
+}
+
+/// The leader has answered.
+fn hear(leader: &Cell<Leader>) {
+    if leader.replace(Leader::Known) == Leader::Silent {
+        page_port::post(&ToPage::Blocked(Blocked::OtherTab));
     }
 }
 
@@ -240,9 +276,10 @@ fn forward(channel: Option<&Channel>, tab: Tab, message: &PageMessage) {
     }
 }
 
-fn handle_leader(tab: Tab, message: &Array) {
+/// Passes a message of the leader on to the page. Returns whether it is one.
+fn handle_leader(tab: Tab, message: &Array) -> bool {
     let Some(kind) = message.get(0).as_string() else {
-        return;
+        return false;
     };
     let to = Tab::from_js(&message.get(1));
     if kind == kind::LEADS {
@@ -250,4 +287,5 @@ fn handle_leader(tab: Tab, message: &Array) {
     } else if kind == kind::TO_PAGE && (to == Some(Tab::ALL) || to == Some(tab)) {
         page_port::post_encoded(&message.get(2));
     }
+    matches!(&kind[..], kind::LEADS | kind::TO_PAGE)
 }

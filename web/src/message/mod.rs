@@ -190,6 +190,9 @@ pub enum Outcome {
 pub enum Blocked {
     /// Another tab of this browser runs the engine; this one takes over when that one is closed.
     OtherTab,
+    /// As [`Blocked::OtherTab`], and that tab does not answer, as if it showed another version of the
+    /// page.
+    SilentTab,
     /// The page was not loaded over https or from localhost, so the browser withholds storage and
     /// digests.
     Insecure,

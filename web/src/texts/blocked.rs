@@ -7,6 +7,10 @@ texts! {
         en: "Aqueduct is already open in another tab, which does the work. What you do here happens there; close that tab and this one takes over.",
         de: "Aqueduct ist schon in einem anderen Tab geöffnet, der die Arbeit macht. Was hier getan wird, geschieht dort; wird jener Tab geschlossen, übernimmt dieser.",
     }
+    silent_tab() {
+        en: "Aqueduct is already open in another tab, which does the work and does not answer this one. It may show an earlier version of this page. Reload that tab or close it, and this one takes over.",
+        de: "Aqueduct ist schon in einem anderen Tab geöffnet, der die Arbeit macht und diesem nicht antwortet. Vielleicht zeigt er eine frühere Version dieser Seite. Wird jener Tab neu geladen oder geschlossen, übernimmt dieser.",
+    }
     insecure() {
         en: "This page was not loaded securely, so the browser gives it no storage. Open it over https, or from localhost.",
         de: "Diese Seite wurde nicht sicher geladen, darum gibt ihr der Browser keinen Speicher. Sie über https öffnen, oder von localhost.",

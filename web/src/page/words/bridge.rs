@@ -42,6 +42,7 @@ pub(in crate::page) fn bridge_retry(bridge: &BridgeStatus) -> String {
 pub(in crate::page) fn blocked(why: &Blocked) -> String {
     match why {
         Blocked::OtherTab => blocked::other_tab().to_owned(),
+        Blocked::SilentTab => blocked::silent_tab().to_owned(),
         Blocked::Insecure => blocked::insecure().to_owned(),
         Blocked::NoFileSystem => blocked::no_file_system().to_owned(),
         Blocked::InvalidBridge(reason) => blocked::invalid_bridge(reason),
