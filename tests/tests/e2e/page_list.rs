@@ -1,5 +1,6 @@
 //! The list of torrents with many of them: compact rows, filter, order, selection, keyboard.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use aqueduct_tests::page::{Browser, SOON, Shown};
@@ -11,15 +12,20 @@ use super::Setup;
 
 const MANY: usize = 50;
 
-/// Adds torrents that nobody has: `alpha 0.bin`, `beta 1.bin`, `alpha 2.bin`, …
-async fn add(setup: &Setup, number: usize) {
+/// Drops torrents that nobody has on the page: `alpha 0.bin`, `beta 1.bin`, `alpha 2.bin`, …
+async fn drop_torrents(setup: &Setup, numbers: Range<usize>) {
     let one = |n: usize| {
         let name = format!("{} {n}.bin", ["alpha", "beta"][n % 2]);
         setup.file(&Recipe::single(&name, 700 + n as u64, 20_000, 16_384).build())
     };
-    let files: Vec<PathBuf> = (0..number).map(one).collect();
+    let files: Vec<PathBuf> = numbers.map(one).collect();
     let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     setup.browser.drop_files(&paths).await;
+}
+
+/// Adds torrents, the first of which has the number 0.
+async fn add(setup: &Setup, number: usize) {
+    drop_torrents(setup, 0..number).await;
     setup
         .browser
         .wait_until(SOON, "all are in the list", |shown| shown.len() == number)
@@ -239,5 +245,57 @@ async fn one_torrent_opens_by_itself_and_among_several_the_user_opens_one() {
     browser
         .wait_for(FOCUS, json!(["alpha 0.bin", "open"]))
         .await;
+    setup.browser.close().await;
+}
+
+/// Holds the tasks in which the page builds rows, until [`BUILD`] runs the oldest one. The driver sets
+/// timers, too.
+const HOLD_BUILDING: &str = "
+    window.tasks = [];
+    const later = window.setTimeout.bind(window);
+    const isOfPage = () => new Error().stack.includes('.wasm');
+    window.setTimeout = (task, delay, ...more) => delay === 0 && isOfPage() ? window.tasks.push(task) : later(task, delay, ...more);
+";
+const BUILD: &str = "window.tasks.shift()?.()";
+/// The number of rows, and of tasks that are held.
+const BUILDING: &str = "return [document.querySelectorAll('.torrent').length, window.tasks.length]";
+
+#[tokio::test]
+async fn keys_move_between_the_rows_that_are_built_and_a_list_that_changes_is_built_no_faster() {
+    let setup = Setup::start().await;
+    let browser = &setup.browser;
+    browser.run(HOLD_BUILDING).await;
+    drop_torrents(&setup, 0..5).await;
+    browser.wait_for_text("5 torrents: ").await;
+    drop_torrents(&setup, 5..20).await;
+    browser.wait_for_text("20 torrents: ").await;
+    let counts =
+        async || -> (usize, usize) { serde_json::from_value(browser.run(BUILDING).await).unwrap() };
+    let (none, held) = counts().await;
+    assert!(none == 0 && held > 1, "{none} rows, {held} tasks");
+    // Only one of the tasks has an effect, whatever has changed since they began to wait.
+    for _ in 0..held {
+        browser.run(BUILD).await;
+    }
+    browser.wait_for(BUILDING, json!([8, 1])).await;
+
+    browser
+        .run("document.querySelector('.torrent .open').focus()")
+        .await;
+    browser.key(Key::End).await;
+    let last = "const rows = [...document.querySelectorAll('.torrent')]; return [rows.indexOf(document.activeElement.closest('.torrent')), document.activeElement.tabIndex]";
+    browser.wait_for(last, json!([7, 0])).await;
+    browser.key(Key::Down).await;
+    browser.wait_for(last, json!([7, 0])).await;
+
+    for rows in [16, 20] {
+        browser.run(BUILD).await;
+        browser
+            .wait_for(BUILDING, json!([rows, usize::from(rows < 20)]))
+            .await;
+    }
+    browser.wait_for(last, json!([7, 0])).await;
+    browser.key(Key::End).await;
+    browser.wait_for(last, json!([19, 0])).await;
     setup.browser.close().await;
 }

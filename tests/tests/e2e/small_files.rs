@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aqueduct_tests::page::{Browser, SOON};
 use aqueduct_tests::peer::Manner;
 use aqueduct_tests::torrent::{Computed, Recipe};
+use fantoccini::key::Key;
 
 use super::{DOWNLOAD, Setup};
 
@@ -72,7 +73,13 @@ async fn two_hundred_small_files_lie_in_one_stored_file_and_each_is_saved_from_i
     let seed = setup.seed(&torrent, Manner::Honest);
     setup.browser.add_file(&setup.file(&torrent)).await;
     setup.browser.wait_until_complete(DOWNLOAD).await;
-    setup.browser.press("Show 100 more").await;
+    let focus = "[...document.querySelectorAll('button')].find(e => e.textContent === 'Show 100 more').focus()";
+    setup.browser.run(focus).await;
+    setup.browser.key(Key::Enter).await;
+    // The button is gone, and the keyboard is at the first new file.
+    let focused =
+        "return document.activeElement.closest('.files li')?.textContent.includes('file 100.bin')";
+    setup.browser.wait_for(focused, true.into()).await;
     save_some(&setup, &torrent).await;
     assert_eq!(stored(&setup.browser).await, ["pack-0"]);
     let sent = seed.blocks_sent();

@@ -6,21 +6,32 @@ use leptos::prelude::*;
 const BATCH: usize = 8;
 
 /// How many of the rows of a list are to be built now. The number reaches `all` by [`BATCH`] rows per
-/// task: a hundred rows in one task would delay the page by several frames.
+/// frame: a hundred rows at once would delay the page by several frames, and so would several batches
+/// between two frames of a browser that is busy.
 pub(super) fn gradually(all: impl Fn() -> usize + Send + Sync + 'static) -> RwSignal<usize> {
     let all = Memo::new(move |_| all());
     let built = RwSignal::new(0);
     Effect::new(move |_| {
-        let (all, now) = (all.get(), built.get());
-        if now > all {
-            built.set(all);
-        } else if now < all {
-            let grow = move || {
-                // If the list is gone by then, there is nothing to build.
-                built.try_set(all.min(now + BATCH));
-            };
-            request_animation_frame(grow);
+        let (end, now) = (all.get(), built.get());
+        if now > end {
+            built.set(end);
+        } else if now < end {
+            request_animation_frame(move || grow(built, now, all));
         }
     });
     built
+}
+
+/// Builds the next rows after `now` ones. If the list was changed meanwhile, another call was scheduled,
+/// and two of them would build twice as many.
+fn grow(built: RwSignal<usize>, now: usize, all: Memo<usize>) {
+    // If the list is gone by then, there is nothing to build.
+    let all = all.try_get_untracked().unwrap_or(0);
+    built.try_maybe_update(|built| {
+        let is_due = *built == now;
+        if is_due {
+            *built = all.min(now + BATCH);
+        }
+        (is_due, ())
+    });
 }

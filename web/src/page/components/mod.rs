@@ -11,6 +11,7 @@ mod copy_field;
 mod dialog;
 mod explain;
 mod fields;
+mod focus;
 mod gradual;
 mod header;
 mod keep_going;

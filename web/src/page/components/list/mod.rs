@@ -15,6 +15,7 @@ pub(super) use self::row::Row;
 use self::toolbar::Toolbar;
 use self::undo::Undo;
 use crate::page::arrange::Filter;
+use crate::page::components::focus::is_lost;
 use crate::page::components::gradual::gradually;
 use crate::page::list_view::ListView;
 use crate::page::model::Model;
@@ -27,6 +28,7 @@ pub fn TorrentList() -> impl IntoView {
     let has_several = Memo::new(move |_| list.has_several());
     let built = gradually(move || list.rows().len());
     let rows = move || list.rows().into_iter().take(built.get());
+    let keydown = move |event| untrack(|| move_focus(list, &rows().collect::<Vec<_>>(), &event));
     let focused = StoredValue::new_local(None::<HtmlElement>);
     window_event_listener(ev::focusin, move |event| {
         focused.set_value(element(event.target()).filter(is_in_list));
@@ -43,7 +45,7 @@ pub fn TorrentList() -> impl IntoView {
             </Show>
             <div class="rows">
                 <Undo/>
-                <ul class="torrents" role="list" aria-label=texts::torrents() on:keydown=move |event| move_focus(list, &event)>
+                <ul class="torrents" role="list" aria-label=texts::torrents() on:keydown=keydown>
                     <For each=rows key=|id| *id let:id>
                         {model.entry(id).map(|entry| view! { <Row entry/> })}
                     </For>
@@ -80,23 +82,19 @@ fn is_in_list(element: &HtmlElement) -> bool {
 
 /// Gives the focus back to a control that lost it because its row has another place now.
 fn restore_focus(focused: StoredValue<Option<HtmlElement>, LocalStorage>) {
-    let is_lost = document()
-        .active_element()
-        .is_none_or(|active| active.tag_name() == "BODY");
     let held = focused.try_get_value().flatten();
-    if let Some(held) = held.filter(|held| is_lost && held.is_connected()) {
+    if let Some(held) = held.filter(|held| is_lost() && held.is_connected()) {
         // If the browser refuses, the focus stays where it is.
         drop(held.focus());
     }
 }
 
-/// Moves the focus to the same control of another row. Only one row is in the tab order, so that
-/// a long list is passed with a few presses of the Tab key.
-fn move_focus(list: ListView, event: &KeyboardEvent) {
+/// Moves the focus to the same control of another one of these rows. Only one row is in the tab order,
+/// so that a long list is passed with a few presses of the Tab key.
+fn move_focus(list: ListView, rows: &[u32], event: &KeyboardEvent) {
     if event.ctrl_key() || event.alt_key() || event.meta_key() {
         return;
     }
-    let rows = list.rows();
     let Some(at) = rows.iter().position(|id| list.is_current(*id)) else {
         return;
     };

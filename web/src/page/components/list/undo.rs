@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use crate::message::{Removed, ToWorker};
 use crate::page::arrange::Order;
+use crate::page::components::focus;
 use crate::page::list_view::ListView;
 use crate::page::model::Model;
 use crate::texts::list as texts;
@@ -96,11 +97,8 @@ fn UndoButton(text: String, undo: impl Fn() + 'static) -> impl IntoView {
 /// Moves the focus to the button. The button that removed the torrent is gone, and the focus with
 /// it, so a keyboard user would have to start again at the top.
 fn take_lost_focus(button: NodeRef<Button>) {
-    let is_lost = document()
-        .active_element()
-        .is_none_or(|active| active.tag_name() == "BODY");
     // The notice may be gone by now.
-    if let (true, Some(button)) = (is_lost, button.try_get_untracked().flatten()) {
+    if let (true, Some(button)) = (focus::is_lost(), button.try_get_untracked().flatten()) {
         // If the browser refuses, the focus stays where it is.
         drop(button.focus());
     }

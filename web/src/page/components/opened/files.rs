@@ -1,12 +1,15 @@
 //! The files of a torrent: which are wanted, the progress of each, and saving the complete ones.
 
 use aqueduct_core::types::visible;
+use leptos::html::Ul;
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 
 use super::preview::Preview;
 use crate::format::{percent, size};
 use crate::message::{FileRow, Priority, ToWorker};
+use crate::page::components::focus::is_lost;
 use crate::page::components::gradual::gradually;
 use crate::page::components::player::Play;
 use crate::page::components::save_all::SaveAll;
@@ -50,17 +53,47 @@ fn Rows(entry: Entry) -> impl IntoView {
             .files
             .with(|all| all.len().saturating_sub(shown.get()))
     };
+    let list = NodeRef::<Ul>::new();
+    // The number of rows when the user wanted more, until the next one is built.
+    let before = StoredValue::new(None::<usize>);
+    let show_more = move |_| {
+        before.set_value(Some(shown.get_untracked()));
+        shown.update(|n| *n += STEP);
+    };
+    Effect::new(move |_| {
+        let built = built.get();
+        let next = before.get_value().filter(|before| built > *before);
+        if let Some(next) = next {
+            before.set_value(None);
+            request_animation_frame(move || take_lost_focus(list, next));
+        }
+    });
     view! {
-        <ul class="files" role="list" aria-label=texts::files()>
+        <ul class="files" role="list" aria-label=texts::files() node_ref=list>
             <For each=rows key=|(_, row)| row.index let:item>
                 <Row entry at=item.0 row=item.1/>
             </For>
         </ul>
         <Show when=move || { rest() > 0 }>
-            <button type="button" class="quiet" on:click=move |_| shown.update(|n| *n += STEP)>
+            <button type="button" class="quiet" on:click=show_more>
                 {move || texts::show_more(rest().min(STEP))}
             </button>
         </Show>
+    }
+}
+
+/// Moves the focus to a row. The button that showed it is gone with the last rows, and the focus with
+/// the button.
+fn take_lost_focus(list: NodeRef<Ul>, row: usize) {
+    // The list may be gone by now.
+    let list = list.try_get_untracked().flatten();
+    let found = list.filter(|_| is_lost()).and_then(|list| {
+        let row = u32::try_from(row).ok()?;
+        list.children().item(row)?.query_selector("input").ok()?
+    });
+    if let Some(Ok(input)) = found.map(JsCast::dyn_into::<HtmlInputElement>) {
+        // If the browser refuses, the focus stays where it is.
+        drop(input.focus());
     }
 }
 
