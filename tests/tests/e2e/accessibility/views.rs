@@ -186,6 +186,7 @@ async fn axe_finds_nothing_in_any_view_and_nothing_is_too_wide_in_any_language()
         };
     }
     in_each_language!(without_torrents, &setup);
+    in_each_language!(own_torrent, &setup);
     let _seeds = add_torrents(&setup).await;
     in_each_language!(with_torrents, &setup);
     setup.bridge.crash();
@@ -229,6 +230,21 @@ async fn without_torrents(walk: &mut Walk<'_>, setup: &Setup) {
     walk.check("an offer").await;
     walk.click(".offer .buttons button:last-child").await;
     walk.disappears(".offer").await;
+}
+
+/// A torrent of the user's own: the links that lead to it, and how its removal is undone.
+async fn own_torrent(walk: &mut Walk<'_>, setup: &Setup) {
+    walk.load(&setup.bridge.url()).await;
+    let own = setup.place("own").join("shared.bin");
+    std::fs::write(&own, "content").unwrap();
+    walk.browser.drop_files(&[&own]).await;
+    walk.click(".offer .primary").await;
+    walk.appears("#link-page").await;
+    walk.check("a torrent of one's own").await;
+    walk.click("[data-control=remove]:enabled").await;
+    walk.appears(".undo button").await;
+    walk.check("something of one's own to undo").await;
+    walk.disappears(".undo button").await;
 }
 
 /// The settings, with a ratio and a wrong value.
@@ -316,6 +332,8 @@ async fn with_torrents(walk: &mut Walk<'_>, setup: &Setup) {
     }
     files(walk).await;
     notices(walk).await;
+    suspended(walk).await;
+    lost(walk).await;
     another_tab(walk, &origin).await;
     walk.browser.limit_storage(&origin, None).await;
     walk.click(".torrent.failed [data-control=remove]").await;
@@ -371,6 +389,35 @@ async fn notices(walk: &mut Walk<'_>) {
     walk.disappears(".undo button").await;
     walk.until("document.querySelectorAll('.torrent').length === 3")
         .await;
+}
+
+/// What the page says of a time in which the tab was suspended.
+async fn suspended(walk: &mut Walk<'_>) {
+    // A worker that was suspended for an hour notices that by its clock.
+    let later = "{ const now = Date.now; Date.now = () => now() + 3_600_000; } true";
+    walk.browser.worker().await.run(later).await;
+    let dismiss = ".notice.row:has([role=status]) button";
+    walk.appears(dismiss).await;
+    walk.check("a suspension").await;
+    walk.click(dismiss).await;
+    walk.disappears(dismiss).await;
+}
+
+/// Torrents whose data the browser has deleted.
+async fn lost(walk: &mut Walk<'_>) {
+    let remember = format!(
+        "const all = JSON.parse(localStorage.getItem('aqueduct.torrents')); \
+         for (const name of ['lost', '{MISSING}']) all.push({{ folder: name + 'x', name, magnet: '' }}); \
+         localStorage.setItem('aqueduct.torrents', JSON.stringify(all));"
+    );
+    walk.browser.run(&remember).await;
+    walk.browser.client().refresh().await.unwrap();
+    walk.appears(".notice.lost").await;
+    walk.until("document.querySelectorAll('.torrent').length === 3")
+        .await;
+    walk.check("lost torrents").await;
+    walk.click(".notice.lost .quiet").await;
+    walk.disappears(".notice.lost").await;
 }
 
 /// What a tab says while another one does the work.
