@@ -29,26 +29,20 @@ impl Generations {
         }
     }
 
-    /// Stores an encoded record durably in the slot other than that of the newest one, which stays
-    /// unchanged.
-    pub(super) async fn write(
-        &mut self,
-        torrents: &Folder,
-        folder: &str,
-        record: &mut [u8],
-    ) -> Result<(), FsError> {
-        let stored = torrents.folder(folder).await?;
-        let newest = match self.newest.get(folder) {
+    /// The generation of a folder's next record. Its slot is other than that of the newest one, which
+    /// stays unchanged.
+    pub(super) async fn next(&self, folder: &Folder, name: &str) -> Result<u64, FsError> {
+        let newest = match self.newest.get(name) {
             Some(newest) => *newest,
-            None if self.earlier.contains(folder) => read(&stored).await?.generation(),
+            None if self.earlier.contains(name) => read(folder).await?.generation(),
             None => 0,
         };
-        let generation = newest + 1;
-        resume::set_generation(record, generation);
-        let name = RECORDS[resume::slot(generation)];
-        stored.open(name, true).await?.replace(record)?;
-        self.newest.insert(folder.to_owned(), generation);
-        Ok(())
+        Ok(newest + 1)
+    }
+
+    /// A folder's record of this generation is durable.
+    pub(super) fn stored(&mut self, name: &str, generation: u64) {
+        self.newest.insert(name.to_owned(), generation);
     }
 
     /// Forgets what is known of a folder's records, because they were deleted.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use aqueduct_core::meta::Info;
+use aqueduct_core::resume;
 use aqueduct_core::types::{SortedMap, TorrentId};
 use bytes::Bytes;
 use js_sys::Uint8Array;
@@ -149,14 +150,15 @@ impl Store {
     }
 
     /// Stores an encoded resume record as the folder's next generation.
-    pub(super) async fn save(&mut self, folder: &str, mut record: Vec<u8>) -> Result<(), FsError> {
-        let (generations, torrents) = (&mut self.generations, &self.folders.torrents);
-        match generations.write(torrents, folder, &mut record).await {
-            Err(refusal) if self.open_files.make_room(&refusal) => {
-                generations.write(torrents, folder, &mut record).await
-            }
-            saved => saved,
-        }
+    pub(super) async fn save(&mut self, name: &str, mut record: Vec<u8>) -> Result<(), FsError> {
+        let folder = self.folders.torrents.folder(name).await?;
+        let generation = self.generations.next(&folder, name).await?;
+        resume::set_generation(&mut record, generation);
+        let slot = RECORDS[resume::slot(generation)];
+        let mut file = self.open(&folder, slot, true).await?;
+        file.replace(&record)?;
+        self.generations.stored(name, generation);
+        Ok(())
     }
 
     /// Marks a torrent as removed by the user, or removes the mark.
