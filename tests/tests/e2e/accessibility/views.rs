@@ -415,6 +415,8 @@ async fn lost(walk: &mut Walk<'_>) {
     walk.appears(".notice.lost").await;
     walk.until("document.querySelectorAll('.torrent').length === 3")
         .await;
+    // There is still no space for it, which it notices with its first piece.
+    walk.appears(".torrent.failed").await;
     walk.check("lost torrents").await;
     walk.click(".notice.lost .quiet").await;
     walk.disappears(".notice.lost").await;

@@ -6,7 +6,7 @@ use aqueduct_core::{Input, Op};
 
 use super::{Driver, enter};
 use crate::browser::clock::now;
-use crate::engine::amounts::outstanding;
+use crate::engine::amounts::{needed, outstanding};
 use crate::engine::library::report_failure;
 use crate::engine::tabs::post_error;
 use crate::engine::torrents::Amounts;
@@ -62,7 +62,7 @@ impl Driver {
     fn need(&mut self, torrent: TorrentId) -> Option<Need> {
         let before = self.space.ask(torrent)?;
         Some(Need {
-            own: outstanding(&self.engine, torrent),
+            own: needed(&self.engine, torrent),
             others: self.outstanding_of(&before),
         })
     }
