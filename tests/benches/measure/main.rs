@@ -44,6 +44,9 @@ struct Arguments {
     /// The piece length, in KiB, of what `tab`, `views` and `save` download
     #[arg(long, default_value = "1024")]
     piece_length: NonZeroU32,
+    /// What the seed of `views` sends at most, in MiB/s
+    #[arg(long)]
+    upload_limit: Option<NonZeroU32>,
     /// Idle tabs of one bridge
     #[arg(long, default_value = "10000")]
     tabs: NonZeroU32,
@@ -163,7 +166,12 @@ fn run() -> Result<()> {
         piece_length: arguments.piece_length,
     };
     if wanted(What::Views) {
-        tab::measure_views(arguments.size, layout, arguments.runs)?;
+        tab::measure_views(
+            arguments.size,
+            layout,
+            arguments.upload_limit,
+            arguments.runs,
+        )?;
     }
     if wanted(What::Save) {
         tab::measure_saving(arguments.size, layout)?;

@@ -44,6 +44,33 @@ impl Drop for Background {
     }
 }
 
+/// How a program competes with others for the processor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Priority {
+    Usual,
+    /// It runs when no other program wants to.
+    Low,
+}
+
+impl Priority {
+    /// The command with this priority.
+    pub(crate) fn apply(self, command: Command) -> Command {
+        if self == Self::Usual {
+            return command;
+        }
+        let mut low = Command::new("nice");
+        low.args(["-n", "19"]).arg(command.get_program());
+        low.args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => low.env(name, value),
+                None => low.env_remove(name),
+            };
+        }
+        low
+    }
+}
+
 /// Runs a command to completion and measures it.
 pub(crate) fn measure(command: &mut Command) -> Result<Measured> {
     watch(command, |_| {})

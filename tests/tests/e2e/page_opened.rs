@@ -83,16 +83,18 @@ async fn each_tab_of_an_opened_torrent_tells_its_part() {
     setup.browser.close().await;
 }
 
-/// Counts the worker's messages of each kind from now on. The first byte of a message is the number of
-/// its kind, in the order of `ToPage`.
+/// Counts the worker's messages of each kind from now on. An event brings several of them. The first
+/// byte of a message is the number of its kind, in the order of `ToPage`.
 const COUNT: &str = "
     window.messages = {};
     const KINDS = ['Loaded', 'Ready', 'Pong', 'Blocked', 'Unblocked', 'State', 'Files', 'FilesDone', 'Peers', 'Pieces', 'Trackers', 'Details'];
     const data = Object.getOwnPropertyDescriptor(MessageEvent.prototype, 'data');
     Object.defineProperty(MessageEvent.prototype, 'data', { get() {
         const value = data.get.call(this);
-        const kind = value instanceof Uint8Array ? KINDS[value[0]] : undefined;
-        if (kind) window.messages[kind] = (window.messages[kind] ?? 0) + 1;
+        for (const message of Array.isArray(value) ? value : []) {
+            const kind = message instanceof Uint8Array ? KINDS[message[0]] : undefined;
+            if (kind) window.messages[kind] = (window.messages[kind] ?? 0) + 1;
+        }
         return value;
     }});
 ";

@@ -3,6 +3,7 @@
 use js_sys::Array;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
 use crate::browser::global::scope;
@@ -27,10 +28,25 @@ pub(super) fn post(message: &ToPage) {
     post_encoded(&codec::to_js(message));
 }
 
-/// As [`post`], with the message encoded.
+thread_local! {
+    /// Messages that are sent when the worker's current task ends.
+    static UNSENT: Array = Array::new();
+}
+
+/// As [`post`], with the message encoded. All messages of one task arrive in one event, so that the page
+/// renders once after it.
 pub(super) fn post_encoded(message: &JsValue) {
-    // Fails only for values that cannot be cloned; bytes can.
-    drop(scope().post_message(message));
+    if UNSENT.with(|unsent| unsent.push(message)) == 1 {
+        spawn_local(async { send_all() });
+    }
+}
+
+fn send_all() {
+    UNSENT.with(|unsent| {
+        // Fails only for values that cannot be cloned; bytes can.
+        drop(scope().post_message(unsent));
+        unsent.set_length(0);
+    });
 }
 
 /// Passes the page's messages to `handle`, which replaces any earlier handler. Each is an array:

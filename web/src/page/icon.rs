@@ -3,6 +3,7 @@
 use js_sys::encode_uri_component;
 use leptos::prelude::*;
 
+use super::clock_ms;
 use super::model::Model;
 use crate::format::percent;
 use crate::message::Phase;
@@ -11,16 +12,35 @@ use crate::message::Phase;
 const PLAIN: &str = include_str!("../../icon.svg");
 /// The icon is drawn anew in steps of this many percent.
 const STEP: u8 = 4;
+/// The shortest time between two of them, in milliseconds. A browser lays out each icon as a document
+/// of its own, which takes about as long as an update of the whole page.
+const PAUSE_MS: f64 = 2_000.0;
 
 /// Keeps title and icon up to date.
 pub(super) fn show_progress(model: Model) {
     let progress = Memo::new(move |_| progress(model));
     Effect::new(move |_| document().set_title(&title(progress.get())));
     let step = Memo::new(move |_| progress.get().map(|percent| percent / STEP * STEP));
-    Effect::new(move |_| {
-        let drawn = step.get().map(ring);
-        set_icon(drawn.as_deref().unwrap_or(PLAIN));
+    Effect::new(move |last: Option<f64>| {
+        let (step, now) = (step.get(), clock_ms());
+        draw(step, last.unwrap_or(f64::NEG_INFINITY), now)
     });
+}
+
+/// Draws the icon at this step, unless another one was drawn a moment ago. `last` and what is returned
+/// are when a step was drawn.
+fn draw(step: Option<u8>, last: f64, now: f64) -> f64 {
+    match step {
+        Some(_) if now < last + PAUSE_MS => last,
+        Some(percent) => {
+            set_icon(&ring(percent));
+            now
+        }
+        None => {
+            set_icon(PLAIN);
+            f64::NEG_INFINITY
+        }
+    }
 }
 
 /// The progress of all downloads in percent; `None` while there are none.

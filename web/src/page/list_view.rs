@@ -5,6 +5,7 @@ use aqueduct_core::types::SortedSet;
 use leptos::prelude::*;
 
 use super::arrange::{Filter, Line, Order, Totals, arrange};
+use super::clock_ms;
 use super::model::{Entry, Model};
 use crate::message::{Pane, Torrent};
 
@@ -82,7 +83,7 @@ impl ListView {
         let rows = Memo::new(move |old: Option<&Rows>| {
             let order = order.get();
             let ids = filter.with(|filter| arrange(lines.get(), filter, order));
-            settle(old, ids, order, now())
+            settle(old, ids, order, clock_ms())
         });
         let current = RwSignal::new(None);
         let stop = Memo::new(move |_| {
@@ -273,11 +274,6 @@ fn settle(old: Option<&Rows>, ids: Vec<u32>, order: Order, now: f64) -> Rows {
 fn has_same(some: &[u32], others: &[u32]) -> bool {
     let set = |ids: &[u32]| ids.iter().copied().collect::<SortedSet<_>>();
     some.len() == others.len() && set(some) == set(others)
-}
-
-/// Milliseconds since the page was opened.
-fn now() -> f64 {
-    window().performance().map_or(0.0, |clock| clock.now())
 }
 
 #[cfg(test)]

@@ -47,6 +47,11 @@ fn storage_manager() -> Option<StorageManager> {
         .then(|| navigator.storage())
 }
 
+/// Milliseconds since the page was opened.
+fn clock_ms() -> f64 {
+    window().performance().map_or(0.0, |clock| clock.now())
+}
+
 /// The address of this page without a link.
 fn page_address() -> String {
     let location = window().location();

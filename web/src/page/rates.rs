@@ -6,6 +6,7 @@ use std::time::Duration;
 use aqueduct_core::types::SortedMap;
 use leptos::prelude::*;
 
+use super::clock_ms;
 use super::model::Model;
 use crate::format::{fixed, rate};
 use crate::texts::opened as texts;
@@ -107,7 +108,7 @@ impl Rates {
     }
 
     fn sample(self, model: Model) {
-        let at = window().performance().map_or(0.0, |clock| clock.now());
+        let at = clock_ms();
         let current: Vec<(u32, u64, u64)> = model.torrents.with_untracked(|all| {
             let traffic = all.iter().map(|entry| {
                 entry

@@ -38,7 +38,7 @@ const ARGUMENTS: [&str; 8] = [
 
 /// Records the longest gap between the page's timer callbacks (scheduled every ten milliseconds), the
 /// frames that the browser reports because they took over 50 ms, and how long it took from choosing a
-/// file until the status said that all was there.
+/// file until the status, read every 50 ms, said that all was there.
 const PROBE: &str = r#"
     const probe = window.probe = { gap: 0, frames: 0, frame: 0, later: 0, status: '', alert: '', taken: null };
     const text = selector => document.querySelector(selector)?.textContent ?? '';
@@ -56,9 +56,11 @@ const PROBE: &str = r#"
         const now = performance.now();
         probe.gap = Math.max(probe.gap, now - last);
         last = now;
-        probe.status = text('[role="listitem"] [role="status"], li [role="status"]');
-        if (/^(Finished|Seeding)/.test(probe.status)) probe.taken ??= now - start;
     }, 10);
+    setInterval(() => {
+        probe.status = text('[role="listitem"] [role="status"], li [role="status"]');
+        if (/^(Finished|Seeding)/.test(probe.status)) probe.taken ??= performance.now() - start;
+    }, 50);
 "#;
 const STATE: &str = r#"
     const alert = document.querySelector('[role="alert"]');
@@ -161,23 +163,27 @@ impl Browser {
         outcome
     }
 
-    /// As [`Self::download`], twice in the same browser: what the first visit stored is deleted, but
-    /// the browser has the page and its compiled program.
-    pub(super) async fn download_twice(
+    /// As [`Self::download`], once with each of these views in the same browser: what a visit stored is
+    /// deleted after it, but the browser has the page and its compiled program.
+    pub(super) async fn download_again<const VISITS: usize>(
         &self,
         url: &str,
         file: &Path,
-        view: View,
-    ) -> Result<[Watched; 2]> {
+        views: [View; VISITS],
+    ) -> Result<Vec<Watched>> {
         let client = self.open(url).await?;
-        let first = self.watch(&client, file, &[], view).await?;
-        client.goto(&format!("{url}healthz")).await?;
-        let forgotten = client.execute_async(FORGET, Vec::new()).await?;
-        ensure!(forgotten == "done", "the storage is not empty: {forgotten}");
-        client.goto(url).await?;
-        let again = self.watch(&client, file, &[], view).await;
+        let mut visits = Vec::new();
+        for view in views {
+            if !visits.is_empty() {
+                client.goto(&format!("{url}healthz")).await?;
+                let forgotten = client.execute_async(FORGET, Vec::new()).await?;
+                ensure!(forgotten == "done", "the storage is not empty: {forgotten}");
+                client.goto(url).await?;
+            }
+            visits.push(self.watch(&client, file, &[], view).await?);
+        }
         client.close().await?;
-        Ok([first, again?])
+        Ok(visits)
     }
 
     /// The driver's process. The browser consists of its descendants.

@@ -22,7 +22,7 @@ use self::views::View;
 use crate::clients::{self, Line, Seed};
 use crate::download::{wait_for, wait_for_peer};
 use crate::payload::{Layout, Payload};
-use crate::process::Background;
+use crate::process::{Background, Priority};
 
 /// Prints a row per bare worker or pair, and one per seed, in each run.
 pub(crate) fn measure(size: NonZeroU32, layout: Layout, runs: u32) -> Result<()> {
@@ -63,13 +63,22 @@ pub(crate) fn measure(size: NonZeroU32, layout: Layout, runs: u32) -> Result<()>
 
 /// Prints the speed of a tab's downloads with each view of the torrent open, and how long the page did
 /// not respond.
-pub(crate) fn measure_views(size: NonZeroU32, layout: Layout, runs: u32) -> Result<()> {
+pub(crate) fn measure_views(
+    size: NonZeroU32,
+    layout: Layout,
+    upload_limit: Option<NonZeroU32>,
+    runs: u32,
+) -> Result<()> {
     let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
     let tracker = Tracker::naming(&[seed.into()]);
-    let measured = Measurement::new(size, layout, &tracker)?;
+    let mut measured = Measurement::new(size, layout, &tracker)?;
+    measured.upload_limit = upload_limit;
     println!(
-        "\nA tab downloads {} from an Aqueduct seed with each view of the torrent open",
-        measured.described(layout)
+        "\nA tab downloads {} from an Aqueduct seed that sends {}, with each view of the torrent open",
+        measured.described(layout),
+        upload_limit.map_or("all it can".to_owned(), |limit| format!(
+            "at most {limit} MiB/s"
+        ))
     );
     crate::runtime()?.block_on(views::measure(&measured, seed, runs))
 }
@@ -80,7 +89,11 @@ pub(crate) fn measure_saving(size: NonZeroU32, layout: Layout) -> Result<()> {
     let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
     let tracker = Tracker::naming(&[seed.into()]);
     let payload = Payload::laid_out_in(tempfile::tempdir()?, size, layout, &tracker.http())?;
-    let measured = Measurement { size, payload };
+    let measured = Measurement {
+        size,
+        payload,
+        upload_limit: None,
+    };
     println!("\nA tab saves {}", measured.described(layout));
     crate::runtime()?.block_on(saving::measure(&measured, seed))
 }
@@ -88,7 +101,7 @@ pub(crate) fn measure_saving(size: NonZeroU32, layout: Layout) -> Result<()> {
 /// Prints how long the page takes to load from a bridge on this machine.
 pub(crate) fn measure_loading(runs: u32) -> Result<()> {
     let page = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
-    let _bridge = start_bridge(page)?;
+    let _bridge = start_bridge(page, Priority::Usual)?;
     let runtime = crate::runtime()?;
     println!(
         "\nA line of text and the page are loaded from a bridge on this machine, each in a new browser, and the page again when it is stored: medians in ms, then {runs} runs"
@@ -96,11 +109,11 @@ pub(crate) fn measure_loading(runs: u32) -> Result<()> {
     runtime.block_on(load::measure(&format!("http://{page}/"), runs))
 }
 
-fn start_bridge(page: SocketAddrV4) -> Result<Background> {
+fn start_bridge(page: SocketAddrV4, priority: Priority) -> Result<Background> {
     let mut bridge = Command::new(clients::program("AQUEDUCT_BRIDGE_BIN")?);
     bridge.args(["--listen", &page.to_string(), "--no-dht"]);
     bridge.args(["--allow", "127.0.0.0/8", "--peer-port", "0"]);
-    let bridge = Background::start(&mut bridge)?;
+    let bridge = Background::start(&mut priority.apply(bridge))?;
     wait_for(page)?;
     Ok(bridge)
 }
@@ -122,12 +135,18 @@ impl Served {
 struct Measurement {
     size: NonZeroU32,
     payload: Payload,
+    /// What an Aqueduct seed sends at most, in MiB/s.
+    upload_limit: Option<NonZeroU32>,
 }
 
 impl Measurement {
     fn new(size: NonZeroU32, layout: Layout, tracker: &Tracker) -> Result<Self> {
         let payload = Payload::laid_out(size, layout, &tracker.http())?;
-        Ok(Self { size, payload })
+        Ok(Self {
+            size,
+            payload,
+            upload_limit: None,
+        })
     }
 
     fn described(&self, layout: Layout) -> String {
@@ -150,7 +169,7 @@ impl Measurement {
     }
 
     async fn tab(&self, kind: Seed, at: SocketAddrV4, view: View) -> Result<Watched> {
-        let served = self.serve(kind, at)?;
+        let served = self.serve(kind, at, Priority::Usual)?;
         let browser = Browser::start()?;
         let others = [("bridge", served.bridge.id()), ("seed", served.seed.id())];
         let torrent = self.payload.torrent();
@@ -159,19 +178,28 @@ impl Measurement {
             .await
     }
 
-    /// The first and the second visit of a browser, from an Aqueduct seed.
-    async fn tab_twice(&self, at: SocketAddrV4, view: View) -> Result<[Watched; 2]> {
-        let served = self.serve(Seed::Aqueduct, at)?;
+    /// Visits of one browser with these views, from an Aqueduct seed. Seed and bridge, which are not on
+    /// the user's computer elsewhere, give way to the browser.
+    async fn visits<const VISITS: usize>(
+        &self,
+        at: SocketAddrV4,
+        views: [View; VISITS],
+    ) -> Result<Vec<Watched>> {
+        let served = self.serve(Seed::Aqueduct, at, Priority::Low)?;
         let browser = Browser::start()?;
         let torrent = self.payload.torrent();
-        browser.download_twice(&served.url(), &torrent, view).await
+        browser.download_again(&served.url(), &torrent, views).await
     }
 
     /// Starts a seed and a bridge.
-    fn serve(&self, kind: Seed, at: SocketAddrV4) -> Result<Served> {
-        let seed = Background::start(&mut kind.serve(&self.payload, at.port(), Line::Tcp)?)?;
+    fn serve(&self, kind: Seed, at: SocketAddrV4, priority: Priority) -> Result<Served> {
+        let mut seed = kind.serve(&self.payload, at.port(), Line::Tcp)?;
+        if let (Seed::Aqueduct, Some(limit)) = (kind, self.upload_limit) {
+            seed.arg(format!("--upload-limit={limit}M"));
+        }
+        let seed = Background::start(&mut priority.apply(seed))?;
         let page = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
-        let bridge = start_bridge(page)?;
+        let bridge = start_bridge(page, priority)?;
         wait_for_peer(at, &self.payload.torrent())?;
         Ok(Served { seed, bridge, page })
     }

@@ -15,6 +15,7 @@ use super::browser::{Browser, devtools};
 use super::views::View;
 use crate::clients::Seed;
 use crate::payload::NAME;
+use crate::process::Priority;
 use crate::process::descendants;
 
 const LIMIT: Duration = Duration::from_secs(600);
@@ -25,7 +26,7 @@ const SAVE_ALL: &str = "//button[normalize-space()='Save all']";
 /// processes hold meanwhile.
 pub(super) async fn measure(measured: &Measurement, seed: SocketAddrV4) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let served = measured.serve(Seed::Aqueduct, seed)?;
+    let served = measured.serve(Seed::Aqueduct, seed, Priority::Usual)?;
     let browser = Browser::start_in(folder.path())?;
     let client = browser.open(&served.url()).await?;
     let downloaded = browser

@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 use anyhow::{Context, Result};
 
 use super::Measurement;
-use super::browser::Pauses;
+use super::browser::{Pauses, Watched};
 
 /// What the page shows of the torrent while it is downloaded.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,67 +68,111 @@ fn once_found(selector: &str) -> String {
     )
 }
 
-/// What was measured of one visit: MiB/s, and the page's pauses.
-type Visit = (f64, Pauses);
+/// The visits of one browser, by their names. The third is what the second is compared with: both have
+/// the compiled program, and the machine's speed changes little from one to the other.
+const VISITS: [&str; 3] = ["first visit", "again", "beside it, closed"];
 
-/// Prints two rows per view and run, of a browser's first visit and its second, and the medians of
-/// each.
+/// What was measured of one visit.
+#[derive(Clone, Copy)]
+struct Figures {
+    /// MiB/s.
+    speed: f64,
+    /// Seconds of processor time that the whole browser used per GiB.
+    cpu: f64,
+    pauses: Pauses,
+}
+
+/// Prints a row per visit of each browser, and the medians of all runs.
 pub(super) async fn measure(measured: &Measurement, seed: SocketAddrV4, runs: u32) -> Result<()> {
-    println!(
-        "{:<22} {:>8} {:>8} {:>13} {:>11} {:>21}",
-        "view, visit", "MiB/s", "gap ms", "frames >50 ms", "longest ms", "after one second, ms"
-    );
-    let mut figures = VIEWS.map(|view| (view, [Vec::new(), Vec::new()]));
+    let mut all = VIEWS.map(|view| (view, Vec::new()));
+    print_head();
     for _ in 0..runs {
-        for (view, figures) in &mut figures {
+        for (view, runs) in &mut all {
             let visits = measured
-                .tab_twice(seed, *view)
+                .visits(seed, [*view, *view, View::Closed])
                 .await
                 .with_context(|| format!("a download with the view {:?}", view.name()))?;
-            for (number, (visit, figures)) in visits.into_iter().zip(figures).enumerate() {
-                let speed = f64::from(measured.size.get()) / visit.wall.as_secs_f64();
-                print(*view, number, (speed, visit.pauses));
-                println!();
-                figures.push((speed, visit.pauses));
+            let visits: Vec<Figures> = visits
+                .iter()
+                .map(|visit| figures(measured, visit))
+                .collect();
+            for (name, visit) in VISITS.iter().zip(&visits) {
+                visit.print(*view, name);
             }
+            runs.push(visits);
         }
     }
-    println!("\nmedians; beside the first view's speed");
-    let closed = figures
-        .first()
-        .map(|(_, visits)| visits.each_ref().map(|runs| median(runs, |visit| visit.0)));
-    let closed = closed.unwrap_or([f64::NAN; 2]);
-    for (view, visits) in &figures {
-        for (number, (runs, closed)) in visits.iter().zip(closed).enumerate() {
-            let pauses = Pauses {
-                gap: median(runs, |visit| visit.1.gap),
-                frames: median(runs, |visit| visit.1.frames),
-                frame: median(runs, |visit| visit.1.frame),
-                later: median(runs, |visit| visit.1.later),
+    println!("\nmedians of {runs} runs");
+    print_head();
+    for (view, runs) in &all {
+        for (number, name) in VISITS.iter().enumerate() {
+            let of = |figure: fn(&Figures) -> f64| {
+                median(runs, |visits| Some(figure(visits.get(number)?)))
             };
-            let speed = median(runs, |visit| visit.0);
-            print(*view, number, (speed, pauses));
-            println!(" {:>8.2}", speed / closed);
+            let visit = Figures {
+                speed: of(|visit| visit.speed),
+                cpu: of(|visit| visit.cpu),
+                pauses: Pauses {
+                    gap: of(|visit| visit.pauses.gap),
+                    frames: of(|visit| visit.pauses.frames),
+                    frame: of(|visit| visit.pauses.frame),
+                    later: of(|visit| visit.pauses.later),
+                },
+            };
+            visit.print(*view, name);
         }
+    }
+    println!(
+        "\nan open view beside a closed torrent, each in the same browser: medians of {runs} ratios"
+    );
+    println!("{:<14} {:>8} {:>8}", "", "speed", "CPU-s");
+    for (view, runs) in &all {
+        let ratio = |figure: fn(&Figures) -> f64| {
+            median(runs, |visits| {
+                Some(figure(visits.get(1)?) / figure(visits.get(2)?))
+            })
+        };
+        let (speed, cpu) = (ratio(|visit| visit.speed), ratio(|visit| visit.cpu));
+        println!("{:<14} {speed:>8.3} {cpu:>8.3}", view.name());
     }
     Ok(())
 }
 
-fn print(view: View, number: usize, (speed, pauses): Visit) {
-    let Pauses {
-        gap,
-        frames,
-        frame,
-        later,
-    } = pauses;
-    print!(
-        "{:<22} {speed:>8.1} {gap:>8.0} {frames:>13.0} {frame:>11.0} {later:>21.0}",
-        format!("{}, {}", view.name(), number + 1)
+fn figures(measured: &Measurement, visit: &Watched) -> Figures {
+    let size = f64::from(measured.size.get());
+    let spent = |role| visit.after.spent(&visit.before, role);
+    Figures {
+        speed: size / visit.wall.as_secs_f64(),
+        cpu: (spent("renderer") + spent("browser")) * 1024.0 / size,
+        pauses: visit.pauses,
+    }
+}
+
+fn print_head() {
+    println!(
+        "{:<32} {:>8} {:>10} {:>8} {:>13} {:>11} {:>21}",
+        "", "MiB/s", "CPU-s/GiB", "gap ms", "frames >50 ms", "longest ms", "after one second, ms"
     );
 }
 
-fn median(runs: &[Visit], of: impl Fn(&Visit) -> f64) -> f64 {
-    let mut figures: Vec<f64> = runs.iter().map(of).collect();
+impl Figures {
+    fn print(&self, view: View, visit: &str) {
+        let Self { speed, cpu, pauses } = self;
+        let Pauses {
+            gap,
+            frames,
+            frame,
+            later,
+        } = pauses;
+        println!(
+            "{:<32} {speed:>8.1} {cpu:>10.2} {gap:>8.0} {frames:>13.0} {frame:>11.0} {later:>21.0}",
+            format!("{}: {visit}", view.name())
+        );
+    }
+}
+
+fn median(runs: &[Vec<Figures>], of: impl Fn(&Vec<Figures>) -> Option<f64>) -> f64 {
+    let mut figures: Vec<f64> = runs.iter().filter_map(of).collect();
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }

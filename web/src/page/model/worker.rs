@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use js_sys::Array;
-use leptos::prelude::{set_interval, set_timeout, window};
+use leptos::prelude::{set_interval, set_timeout};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageEvent, MessagePort};
 
@@ -15,6 +15,7 @@ use super::heartbeat::{self, Heartbeat, Verdict};
 use crate::browser::module_worker::{Ends, MAX_ENDS, ModuleWorker};
 use crate::codec;
 use crate::message::{ToPage, ToWorker};
+use crate::page::clock_ms;
 use crate::texts::{Language, notices as texts};
 
 /// The script that starts the program as the engine's worker.
@@ -85,7 +86,8 @@ impl WorkerHandle {
         let on_message = {
             let handle = self.clone();
             move |event: MessageEvent| {
-                if let Some(message) = codec::from_js(&event.data()) {
+                let messages: Array = event.data().unchecked_into();
+                for message in messages.iter().filter_map(|m| codec::from_js(&m)) {
                     handle.handle_message(message);
                 }
             }
@@ -185,6 +187,5 @@ fn parcel(message: &ToWorker, attachment: Option<&JsValue>) -> Array {
 
 /// Time since the page was opened.
 fn now() -> Duration {
-    let ms = window().performance().map_or(0.0, |clock| clock.now());
-    Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default()
+    Duration::try_from_secs_f64(clock_ms() / 1000.0).unwrap_or_default()
 }
