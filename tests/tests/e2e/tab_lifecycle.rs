@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use aqueduct_tests::page::{Browser, SOON, Shown};
 use aqueduct_tests::peer::Manner;
+use fantoccini::wd::WindowHandle;
 
 use super::{DOWNLOAD, Setup, single};
 
@@ -64,23 +65,33 @@ async fn a_second_tab_waits_for_the_first_and_takes_over_when_it_closes() {
     setup.browser.close().await;
 }
 
-/// Tabs of different versions of the page do not understand each other.
+/// Leads as a page of another version does, or one that is still opening its storage: it answers
+/// nobody.
+async fn lead_silently(setup: &Setup) {
+    let health = format!("{}healthz", setup.bridge.url());
+    setup.browser.client().goto(&health).await.unwrap();
+    let lead = "navigator.locks.request('aqueduct', () => { window.leads = true; return new Promise(resolve => { window.end = resolve; }); });";
+    setup.browser.run(lead).await;
+    let leads = "return window.leads";
+    setup.browser.wait_for(leads, true.into()).await;
+}
+
+/// Opens the page in a window of its own.
+async fn open_another(setup: &Setup) -> WindowHandle {
+    let client = setup.browser.client();
+    let another = client.new_window(true).await.unwrap().handle;
+    client.switch_to_window(another.clone()).await.unwrap();
+    setup.browser.open(&setup.bridge.url()).await;
+    another
+}
+
 #[tokio::test]
 async fn a_tab_that_leads_and_does_not_answer_is_named_and_nothing_is_taken_that_would_be_lost() {
     let setup = Setup::start().await;
     let client = setup.browser.client();
     let silent = client.window().await.unwrap();
-    let health = format!("{}healthz", setup.bridge.url());
-    client.goto(&health).await.unwrap();
-    let lead = "navigator.locks.request('aqueduct', () => { window.leads = true; return new Promise(() => {}); })";
-    setup.browser.run(&format!("{lead};")).await;
-    setup
-        .browser
-        .wait_for("return window.leads", true.into())
-        .await;
-    let second = client.new_window(true).await.unwrap().handle;
-    client.switch_to_window(second.clone()).await.unwrap();
-    setup.browser.open(&setup.bridge.url()).await;
+    lead_silently(&setup).await;
+    let second = open_another(&setup).await;
     setup
         .browser
         .wait_for_text("does not answer this one")
@@ -96,6 +107,35 @@ async fn a_tab_that_leads_and_does_not_answer_is_named_and_nothing_is_taken_that
     setup.browser.find("textbox", "").await;
     setup.browser.add_file(&setup.file(&torrent)).await;
     setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.close_but_for("favicon.ico").await;
+}
+
+#[tokio::test]
+async fn what_is_added_before_the_leading_tab_listens_is_added_when_one_does() {
+    let setup = Setup::start().await;
+    let client = setup.browser.client();
+    let silent = client.window().await.unwrap();
+    lead_silently(&setup).await;
+    let torrents = [single("early.bin", 45, 1), single("too.bin", 46, 1)];
+    let _seeds = torrents
+        .each_ref()
+        .map(|torrent| setup.seed(torrent, Manner::Honest));
+    let mut tabs = Vec::new();
+    for torrent in &torrents {
+        tabs.push(open_another(&setup).await);
+        setup.browser.add_file(&setup.file(torrent)).await;
+    }
+    client.switch_to_window(silent).await.unwrap();
+    setup.browser.run("window.end()").await;
+    // One of the tabs leads now, and the other one has told it.
+    for tab in tabs {
+        client.switch_to_window(tab).await.unwrap();
+        let both = |shown: &[Shown]| shown.len() == 2 && shown.iter().all(|t| t.progress == 100);
+        setup
+            .browser
+            .wait_until(DOWNLOAD, "both are added and complete", both)
+            .await;
+    }
     setup.browser.close_but_for("favicon.ico").await;
 }
 

@@ -2,7 +2,7 @@
 //! The others forward their pages' messages to it, and its messages to their pages, so that every
 //! page shows the same list and can control it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use js_sys::{Array, Function, Reflect};
@@ -188,91 +188,107 @@ enum Leader {
 }
 
 /// A tab that does not lead.
-pub(super) struct Follower {
-    /// Messages of its page that arrived after it was about to lead.
-    backlog: Rc<RefCell<Vec<PageMessage>>>,
-    leader: Rc<Cell<Leader>>,
-    _channel: Option<Rc<Channel>>,
+pub(super) struct Follower(Rc<Shared>);
+
+struct Shared {
+    tab: Tab,
+    leader: Cell<Leader>,
+    /// Messages of its page that wait until the leader has answered, or until this tab leads: a leader
+    /// that is still opening its storage does not hear them.
+    backlog: RefCell<Vec<PageMessage>>,
+    /// Missing in browsers without channels.
+    channel: OnceCell<Channel>,
 }
 
 impl Follower {
     /// Starts to forward messages between the page and the leader.
     pub(super) fn start() -> Self {
-        let tab = Tab::random();
-        let leader = Rc::new(Cell::new(Leader::Asked));
-        let known = Rc::clone(&leader);
-        // The channel may live longer than the follower, and would then receive the message that
-        // this tab leads.
+        let shared = Rc::new(Shared {
+            tab: Tab::random(),
+            leader: Cell::new(Leader::Asked),
+            backlog: RefCell::default(),
+            channel: OnceCell::new(),
+        });
+        let listening = Rc::downgrade(&shared);
         let opened = Channel::open(move |message| {
-            if known.get() != Leader::Gone && handle_leader(tab, &message) {
-                hear(&known);
+            if let Some(shared) = listening.upgrade() {
+                shared.handle_channel(&message);
             }
         });
-        let channel = opened.ok().map(Rc::new);
-        let follower = Self {
-            backlog: Rc::default(),
-            leader: Rc::clone(&leader),
-            _channel: channel.clone(),
-        };
-        if let Some(channel) = &channel {
-            channel.post(&Array::of2(&kind::HELLO.into(), &tab.0.into()));
+        if let Ok(channel) = opened {
+            channel.post(&Array::of2(&kind::HELLO.into(), &shared.tab.0.into()));
+            // It is empty until now.
+            drop(shared.channel.set(channel));
         }
-        let backlog = Rc::clone(&follower.backlog);
-        spawn_local(expect_answer(Rc::clone(&leader)));
-        page_port::listen(move |message| {
-            if leader.get() == Leader::Gone {
-                backlog.borrow_mut().push(message);
-            } else {
-                forward(channel.as_deref(), tab, &message);
-            }
-        });
-        follower
+        spawn_local(expect_answer(Rc::clone(&shared)));
+        let forwarding = Rc::clone(&shared);
+        page_port::listen(move |message| forwarding.handle_page(message));
+        Self(shared)
     }
 
     /// Keeps the messages of the page for [`Follower::into_backlog`], because the tab is about to
     /// lead.
     pub(super) fn keep_messages(&self) {
-        self.leader.set(Leader::Gone);
+        self.0.leader.set(Leader::Gone);
     }
 
     /// The messages of its page that were kept.
     pub(super) fn into_backlog(self) -> Vec<PageMessage> {
-        self.backlog.take()
+        self.0.backlog.take()
     }
 }
 
-/// Tells the page if the leader does not answer. What the page sends would be lost then.
-async fn expect_answer(leader: Rc<Cell<Leader>>) {
-    sleep(ANSWER_MS).await;
-    if leader.get() == Leader::Asked {
-        leader.set(Leader::Silent);
-        page_port::post(&ToPage::Blocked(Blocked::SilentTab));
-    }
-}
-
-/// The leader has answered.
-fn hear(leader: &Cell<Leader>) {
-    if leader.replace(Leader::Known) == Leader::Silent {
-        page_port::post(&ToPage::Blocked(Blocked::OtherTab));
-    }
-}
-
-fn forward(channel: Option<&Channel>, tab: Tab, message: &PageMessage) {
-    match message.decode() {
-        // Intended for this worker, not for the leader's.
-        Some(ToWorker::Ping) => page_port::post(&ToPage::Pong),
-        Some(_) => {
-            let forwarded = Array::of4(
-                &kind::TO_WORKER.into(),
-                &tab.0.into(),
-                &message.encoded,
-                &message.attachment,
-            );
-            channel
-                .into_iter()
-                .for_each(|channel| channel.post(&forwarded));
+impl Shared {
+    /// Handles a message of the channel. The channel may live longer than the follower, and then
+    /// receives the message that this tab leads.
+    fn handle_channel(&self, message: &Array) {
+        if self.leader.get() != Leader::Gone && handle_leader(self.tab, message) {
+            self.hear();
         }
-        None => {}
+    }
+
+    /// The leader has answered, and takes messages.
+    fn hear(&self) {
+        if self.leader.replace(Leader::Known) == Leader::Silent {
+            page_port::post(&ToPage::Blocked(Blocked::OtherTab));
+        }
+        let kept = self.backlog.take();
+        kept.iter().for_each(|message| self.forward(message));
+    }
+
+    fn handle_page(&self, message: PageMessage) {
+        let leader = self.leader.get();
+        // Intended for this worker, not for the leader's.
+        let is_ping = || matches!(message.decode(), Some(ToWorker::Ping));
+        if leader != Leader::Gone && is_ping() {
+            page_port::post(&ToPage::Pong);
+        } else if leader == Leader::Known {
+            self.forward(&message);
+        } else {
+            self.backlog.borrow_mut().push(message);
+        }
+    }
+
+    fn forward(&self, message: &PageMessage) {
+        let forwarded = Array::of4(
+            &kind::TO_WORKER.into(),
+            &self.tab.0.into(),
+            &message.encoded,
+            &message.attachment,
+        );
+        if let Some(channel) = self.channel.get() {
+            channel.post(&forwarded);
+        }
+    }
+}
+
+/// Tells the page if the leader does not answer: it may be of a version that does not understand this
+/// one.
+async fn expect_answer(shared: Rc<Shared>) {
+    sleep(ANSWER_MS).await;
+    if shared.leader.get() == Leader::Asked {
+        shared.leader.set(Leader::Silent);
+        page_port::post(&ToPage::Blocked(Blocked::SilentTab));
     }
 }
 

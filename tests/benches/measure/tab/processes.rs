@@ -59,6 +59,17 @@ impl Processes {
         .sum()
     }
 
+    /// Seconds of processor time since then of the renderers' main threads, which draw pages.
+    pub(super) fn spent_on_pages(&self, then: &Self) -> f64 {
+        let is_main = |id: u32| self.cpu.contains_key(&("renderer", id));
+        let main = self.threads.iter().filter(|((_, id), _)| is_main(*id));
+        main.map(|(thread, cpu)| {
+            let before = then.threads.get(thread).copied().unwrap_or_default();
+            cpu.saturating_sub(before).as_secs_f64()
+        })
+        .sum()
+    }
+
     /// Seconds of processor time per thread of the renderer since then, the busiest first.
     pub(super) fn busiest_threads(&self, then: &Self) -> Vec<(&str, f64)> {
         let mut spent: Vec<(Duration, &str)> = self

@@ -75,14 +75,18 @@ const VISITS: [&str; 3] = ["first visit", "again", "beside it, closed"];
 /// What was measured of one visit.
 #[derive(Clone, Copy)]
 struct Figures {
+    seconds: f64,
     /// MiB/s.
     speed: f64,
     /// Seconds of processor time that the whole browser used per GiB.
-    cpu: f64,
+    browser: f64,
+    /// Those of the thread that draws the page.
+    page: f64,
     pauses: Pauses,
 }
 
-/// Prints a row per visit of each browser, and the medians of all runs.
+/// Prints a row per visit of each browser, the medians of all runs, and each view beside a closed
+/// torrent.
 pub(super) async fn measure(measured: &Measurement, seed: SocketAddrV4, runs: u32) -> Result<()> {
     let mut all = VIEWS.map(|view| (view, Vec::new()));
     print_head();
@@ -106,58 +110,91 @@ pub(super) async fn measure(measured: &Measurement, seed: SocketAddrV4, runs: u3
     print_head();
     for (view, runs) in &all {
         for (number, name) in VISITS.iter().enumerate() {
-            let of = |figure: fn(&Figures) -> f64| {
-                median(runs, |visits| Some(figure(visits.get(number)?)))
-            };
-            let visit = Figures {
-                speed: of(|visit| visit.speed),
-                cpu: of(|visit| visit.cpu),
-                pauses: Pauses {
-                    gap: of(|visit| visit.pauses.gap),
-                    frames: of(|visit| visit.pauses.frames),
-                    frame: of(|visit| visit.pauses.frame),
-                    later: of(|visit| visit.pauses.later),
-                },
-            };
-            visit.print(*view, name);
+            medians(runs, number).print(*view, name);
         }
     }
-    println!(
-        "\nan open view beside a closed torrent, each in the same browser: medians of {runs} ratios"
-    );
-    println!("{:<14} {:>8} {:>8}", "", "speed", "CPU-s");
-    for (view, runs) in &all {
-        let ratio = |figure: fn(&Figures) -> f64| {
-            median(runs, |visits| {
-                Some(figure(visits.get(1)?) / figure(visits.get(2)?))
-            })
-        };
-        let (speed, cpu) = (ratio(|visit| visit.speed), ratio(|visit| visit.cpu));
-        println!("{:<14} {speed:>8.3} {cpu:>8.3}", view.name());
-    }
+    print_costs(&all, measured);
     Ok(())
+}
+
+/// Prints what each view costs, beside a closed torrent in the same browser.
+fn print_costs(all: &[(View, Vec<Vec<Figures>>)], measured: &Measurement) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    println!(
+        "\nmedians of what an open view costs beside a closed torrent in the same browser: its share of the time of {cores} cores, from the thread that draws the page; speed; processor time"
+    );
+    println!("{:<14} {:>8} {:>8} {:>8}", "", "share %", "speed", "CPU-s");
+    #[expect(clippy::cast_precision_loss, reason = "no computer has 2^53 cores")]
+    let cores = cores as f64;
+    let gib = f64::from(measured.size.get()) / 1024.0;
+    for (view, runs) in all {
+        let cost = |of: &dyn Fn(&Figures, &Figures) -> f64| {
+            median(runs, |visits| Some(of(visits.get(1)?, visits.get(2)?)))
+        };
+        let share = cost(&|open, closed| (open.page - closed.page) * gib / (open.seconds * cores));
+        let speed = cost(&|open, closed| open.speed / closed.speed);
+        let cpu = cost(&|open, closed| open.browser / closed.browser);
+        println!(
+            "{:<14} {:>8.1} {speed:>8.3} {cpu:>8.3}",
+            view.name(),
+            share * 100.0
+        );
+    }
 }
 
 fn figures(measured: &Measurement, visit: &Watched) -> Figures {
     let size = f64::from(measured.size.get());
-    let spent = |role| visit.after.spent(&visit.before, role);
+    let (before, after) = (&visit.before, &visit.after);
+    let per_gib = |seconds: f64| seconds * 1024.0 / size;
+    let seconds = visit.wall.as_secs_f64();
     Figures {
-        speed: size / visit.wall.as_secs_f64(),
-        cpu: (spent("renderer") + spent("browser")) * 1024.0 / size,
+        seconds,
+        speed: size / seconds,
+        browser: per_gib(after.spent(before, "renderer") + after.spent(before, "browser")),
+        page: per_gib(after.spent_on_pages(before)),
         pauses: visit.pauses,
+    }
+}
+
+fn medians(runs: &[Vec<Figures>], visit: usize) -> Figures {
+    let of = |figure: fn(&Figures) -> f64| median(runs, |visits| Some(figure(visits.get(visit)?)));
+    Figures {
+        seconds: of(|visit| visit.seconds),
+        speed: of(|visit| visit.speed),
+        browser: of(|visit| visit.browser),
+        page: of(|visit| visit.page),
+        pauses: Pauses {
+            gap: of(|visit| visit.pauses.gap),
+            frames: of(|visit| visit.pauses.frames),
+            frame: of(|visit| visit.pauses.frame),
+            later: of(|visit| visit.pauses.later),
+        },
     }
 }
 
 fn print_head() {
     println!(
-        "{:<32} {:>8} {:>10} {:>8} {:>13} {:>11} {:>21}",
-        "", "MiB/s", "CPU-s/GiB", "gap ms", "frames >50 ms", "longest ms", "after one second, ms"
+        "{:<32} {:>8} {:>10} {:>9} {:>8} {:>13} {:>11} {:>21}",
+        "",
+        "MiB/s",
+        "CPU-s/GiB",
+        "for page",
+        "gap ms",
+        "frames >50 ms",
+        "longest ms",
+        "after one second, ms"
     );
 }
 
 impl Figures {
     fn print(&self, view: View, visit: &str) {
-        let Self { speed, cpu, pauses } = self;
+        let Self {
+            speed,
+            browser,
+            page,
+            pauses,
+            ..
+        } = self;
         let Pauses {
             gap,
             frames,
@@ -165,7 +202,7 @@ impl Figures {
             later,
         } = pauses;
         println!(
-            "{:<32} {speed:>8.1} {cpu:>10.2} {gap:>8.0} {frames:>13.0} {frame:>11.0} {later:>21.0}",
+            "{:<32} {speed:>8.1} {browser:>10.2} {page:>9.2} {gap:>8.0} {frames:>13.0} {frame:>11.0} {later:>21.0}",
             format!("{}: {visit}", view.name())
         );
     }
