@@ -198,9 +198,10 @@ impl Measurement {
             seed.arg(format!("--upload-limit={limit}M"));
         }
         let seed = Background::start(&mut priority.apply(seed))?;
+        // Until it listens, its port counts as free.
+        wait_for_peer(at, &self.payload.torrent())?;
         let page = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
         let bridge = start_bridge(page, priority)?;
-        wait_for_peer(at, &self.payload.torrent())?;
         Ok(Served { seed, bridge, page })
     }
 
