@@ -42,7 +42,7 @@ async fn too_little_space_is_reported_with_both_numbers_before_writing() {
     is_too_little(&shown);
     // The pieces in memory are written again every ten seconds. The rest still does not fit.
     let mut worker = setup.browser.storage_worker().await;
-    let retried_twice = "new Promise(resolve => {
+    let retried = "new Promise(resolve => {
         const failed = performance.now();
         const truncate = FileSystemSyncAccessHandle.prototype.truncate;
         FileSystemSyncAccessHandle.prototype.truncate = function (size) {
@@ -50,7 +50,7 @@ async fn too_little_space_is_reported_with_both_numbers_before_writing() {
             return truncate.call(this, size);
         };
     })";
-    worker.run(retried_twice).await;
+    worker.run(retried).await;
     is_too_little(&setup.browser.shown().await);
     setup.browser.limit_storage(&origin, None).await;
     setup.browser.press("Resume").await;
