@@ -123,6 +123,8 @@ async fn what_is_added_before_the_leading_tab_listens_is_added_when_one_does() {
     let mut tabs = Vec::new();
     for torrent in &torrents {
         tabs.push(open_another(&setup).await);
+        let waits = "already open in another tab";
+        setup.browser.wait_for_text(waits).await;
         setup.browser.add_file(&setup.file(torrent)).await;
     }
     client.switch_to_window(silent).await.unwrap();
