@@ -32,12 +32,8 @@ async fn a_link_opened_in_a_second_tab_is_added_by_the_first_and_shown_in_both()
     setup.browser.add_file(&setup.file(&first)).await;
     setup.browser.wait_until_complete(DOWNLOAD).await;
     let leading = client.window().await.unwrap();
-    let following = client.new_window(true).await.unwrap().handle;
-    client.switch_to_window(following.clone()).await.unwrap();
-    setup
-        .browser
-        .open(&format!("{}#{}", setup.bridge.url(), setup.magnet(&second)))
-        .await;
+    let link = format!("{}#{}", setup.bridge.url(), setup.magnet(&second));
+    let following = setup.open_window(&link).await;
     setup
         .browser
         .wait_until(SOON, "it shows the list", |shown| {

@@ -128,9 +128,7 @@ async fn own_files_are_shared(setup: &Setup) {
 async fn a_second_tab_takes_over(setup: &Setup) {
     let client = setup.browser.client();
     let first = client.window().await.unwrap();
-    let second = client.new_window(true).await.unwrap().handle;
-    client.switch_to_window(second.clone()).await.unwrap();
-    setup.browser.open(&setup.bridge.url()).await;
+    let second = setup.open_window(&setup.bridge.url()).await;
     setup
         .browser
         .wait_for_text("already open in another tab")

@@ -70,12 +70,10 @@ async fn the_page_speaks_the_browsers_language_unless_the_user_chooses_another()
     setup.browser.close().await;
 }
 
-/// Opens a window with the page, in English.
-async fn open_window(setup: &Setup) -> WindowHandle {
-    let client = setup.browser.client();
-    let window = client.new_window(true).await.unwrap().handle;
-    client.switch_to_window(window.clone()).await.unwrap();
-    setup.browser.open(&setup.bridge.url()).await;
+/// Opens a window with the page, in English, which notes whether it is loaded again and what it hears of
+/// others.
+async fn open_marked_window(setup: &Setup) -> WindowHandle {
+    let window = setup.open_window(&setup.bridge.url()).await;
     let marks =
         "window.marked = true; window.addEventListener('storage', () => { window.heard = true; })";
     setup.browser.run(marks).await;
@@ -88,8 +86,8 @@ async fn other_tabs_follow_a_chosen_language_unless_something_is_being_typed_the
     let (browser, client) = (&setup.browser, setup.browser.client());
     prefer(browser, "fr,EN-gb").await;
     let first = client.window().await.unwrap();
-    let idle = open_window(&setup).await;
-    let busy = open_window(&setup).await;
+    let idle = open_marked_window(&setup).await;
+    let busy = open_marked_window(&setup).await;
     browser.type_into("Magnet link or info-hash", "mag").await;
     client.switch_to_window(first).await.unwrap();
     browser.reload().await;

@@ -50,6 +50,7 @@ use aqueduct_tests::peer::{Manner, ScriptedSeed};
 use aqueduct_tests::programs::{Program, START, aqueduct, command};
 use aqueduct_tests::torrent::{Computed, Recipe};
 use aqueduct_tests::tracker::Tracker;
+use fantoccini::wd::WindowHandle;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -98,6 +99,15 @@ impl Setup {
         let browser = Browser::start(&self.place(name)).await;
         browser.open(&bridge.url()).await;
         browser
+    }
+
+    /// Opens a page in a window of its own, to which the browser switches.
+    async fn open_window(&self, url: &str) -> WindowHandle {
+        let client = self.browser.client();
+        let window = client.new_window(true).await.unwrap().handle;
+        client.switch_to_window(window.clone()).await.unwrap();
+        self.browser.open(url).await;
+        window
     }
 
     /// Another browser at this bridge's page downloads everything from a link, while the seed sends

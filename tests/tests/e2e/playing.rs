@@ -191,11 +191,9 @@ async fn a_player_in_a_second_tab_gets_its_data_from_the_first() {
     setup.browser.find("button", "Play shared.wav").await;
     setup.browser.toggle("shared.wav").await;
     setup.browser.wait_for_text("No file is chosen.").await;
-    let first = setup.browser.client().window().await.unwrap();
-    let second = setup.browser.client().new_window(true).await.unwrap();
     let client = setup.browser.client();
-    client.switch_to_window(second.handle).await.unwrap();
-    setup.browser.open(&setup.bridge.url()).await;
+    let first = client.window().await.unwrap();
+    setup.open_window(&setup.bridge.url()).await;
     setup.browser.press("Play shared.wav").await;
     wait_for_more(
         &setup.browser,

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use aqueduct_tests::page::{Browser, SOON, Shown};
 use aqueduct_tests::peer::Manner;
-use fantoccini::wd::WindowHandle;
 
 use super::{DOWNLOAD, Setup, single};
 
@@ -42,9 +41,7 @@ async fn a_second_tab_waits_for_the_first_and_takes_over_when_it_closes() {
     setup.browser.add_file(&setup.file(&torrent)).await;
     setup.browser.wait_until_complete(DOWNLOAD).await;
     let first = client.window().await.unwrap();
-    let second = client.new_window(true).await.unwrap().handle;
-    client.switch_to_window(second.clone()).await.unwrap();
-    setup.browser.open(&setup.bridge.url()).await;
+    let second = setup.open_window(&setup.bridge.url()).await;
     let told = setup.browser.find("alert", "").await.text().await.unwrap();
     assert!(told.contains("already open in another tab"), "{told}");
     setup
@@ -76,22 +73,13 @@ async fn lead_silently(setup: &Setup) {
     setup.browser.wait_for(leads, true.into()).await;
 }
 
-/// Opens the page in a window of its own.
-async fn open_another(setup: &Setup) -> WindowHandle {
-    let client = setup.browser.client();
-    let another = client.new_window(true).await.unwrap().handle;
-    client.switch_to_window(another.clone()).await.unwrap();
-    setup.browser.open(&setup.bridge.url()).await;
-    another
-}
-
 #[tokio::test]
 async fn a_tab_that_leads_and_does_not_answer_is_named_and_nothing_is_taken_that_would_be_lost() {
     let setup = Setup::start().await;
     let client = setup.browser.client();
     let silent = client.window().await.unwrap();
     lead_silently(&setup).await;
-    let second = open_another(&setup).await;
+    let second = setup.open_window(&setup.bridge.url()).await;
     setup
         .browser
         .wait_for_text("does not answer this one")
@@ -122,7 +110,7 @@ async fn what_is_added_before_the_leading_tab_listens_is_added_when_one_does() {
         .map(|torrent| setup.seed(torrent, Manner::Honest));
     let mut tabs = Vec::new();
     for torrent in &torrents {
-        tabs.push(open_another(&setup).await);
+        tabs.push(setup.open_window(&setup.bridge.url()).await);
         let waits = "already open in another tab";
         setup.browser.wait_for_text(waits).await;
         setup.browser.add_file(&setup.file(torrent)).await;

@@ -165,13 +165,25 @@ impl Browser {
 
     /// As [`Self::download`], once with each of these views in the same browser: what a visit stored is
     /// deleted after it, but the browser has the page and its compiled program.
-    pub(super) async fn download_again<const VISITS: usize>(
+    pub(super) async fn download_with_each(
         &self,
         url: &str,
         file: &Path,
-        views: [View; VISITS],
+        views: &[View],
     ) -> Result<Vec<Watched>> {
         let client = self.open(url).await?;
+        let outcome = self.watch_each(&client, url, file, views).await;
+        client.close().await?;
+        outcome
+    }
+
+    async fn watch_each(
+        &self,
+        client: &Client,
+        url: &str,
+        file: &Path,
+        views: &[View],
+    ) -> Result<Vec<Watched>> {
         let mut visits = Vec::new();
         for view in views {
             if !visits.is_empty() {
@@ -180,9 +192,8 @@ impl Browser {
                 ensure!(forgotten == "done", "the storage is not empty: {forgotten}");
                 client.goto(url).await?;
             }
-            visits.push(self.watch(&client, file, &[], view).await?);
+            visits.push(self.watch(client, file, &[], *view).await?);
         }
-        client.close().await?;
         Ok(visits)
     }
 

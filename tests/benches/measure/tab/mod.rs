@@ -180,15 +180,13 @@ impl Measurement {
 
     /// Visits of one browser with these views, from an Aqueduct seed. Seed and bridge, which are not on
     /// the user's computer elsewhere, give way to the browser.
-    async fn visits<const VISITS: usize>(
-        &self,
-        at: SocketAddrV4,
-        views: [View; VISITS],
-    ) -> Result<Vec<Watched>> {
+    async fn visits(&self, at: SocketAddrV4, views: &[View]) -> Result<Vec<Watched>> {
         let served = self.serve(Seed::Aqueduct, at, Priority::Low)?;
         let browser = Browser::start()?;
         let torrent = self.payload.torrent();
-        browser.download_again(&served.url(), &torrent, views).await
+        browser
+            .download_with_each(&served.url(), &torrent, views)
+            .await
     }
 
     /// Starts a seed and a bridge.

@@ -51,34 +51,21 @@ impl Processes {
 
     /// Seconds of processor time since then of a role's processes that still run.
     pub(super) fn spent(&self, then: &Self, role: &str) -> f64 {
-        let own = self.cpu.iter().filter(|((of, _), _)| *of == role);
-        own.map(|(process, cpu)| {
-            let before = then.cpu.get(process).copied().unwrap_or_default();
-            cpu.saturating_sub(before).as_secs_f64()
-        })
-        .sum()
+        let spent = since(&self.cpu, &then.cpu).filter(|((of, _), _)| *of == role);
+        spent.map(|(_, spent)| spent.as_secs_f64()).sum()
     }
 
     /// Seconds of processor time since then of the renderers' main threads, which draw pages.
     pub(super) fn spent_on_pages(&self, then: &Self) -> f64 {
         let is_main = |id: u32| self.cpu.contains_key(&("renderer", id));
-        let main = self.threads.iter().filter(|((_, id), _)| is_main(*id));
-        main.map(|(thread, cpu)| {
-            let before = then.threads.get(thread).copied().unwrap_or_default();
-            cpu.saturating_sub(before).as_secs_f64()
-        })
-        .sum()
+        let spent = since(&self.threads, &then.threads).filter(|((_, id), _)| is_main(*id));
+        spent.map(|(_, spent)| spent.as_secs_f64()).sum()
     }
 
     /// Seconds of processor time per thread of the renderer since then, the busiest first.
     pub(super) fn busiest_threads(&self, then: &Self) -> Vec<(&str, f64)> {
-        let mut spent: Vec<(Duration, &str)> = self
-            .threads
-            .iter()
-            .map(|(thread, cpu)| {
-                let before = then.threads.get(thread).copied().unwrap_or_default();
-                (cpu.saturating_sub(before), thread.0.as_str())
-            })
+        let mut spent: Vec<(Duration, &str)> = since(&self.threads, &then.threads)
+            .map(|(thread, spent)| (spent, thread.0.as_str()))
             .collect();
         spent.sort_unstable();
         let named = spent.iter().rev().take(THREADS);
@@ -86,4 +73,15 @@ impl Processes {
             .map(|(cpu, name)| (*name, cpu.as_secs_f64()))
             .collect()
     }
+}
+
+/// What each of `now` has used since then.
+fn since<'a, K: Ord>(
+    now: &'a BTreeMap<K, Duration>,
+    then: &BTreeMap<K, Duration>,
+) -> impl Iterator<Item = (&'a K, Duration)> {
+    now.iter().map(move |(key, cpu)| {
+        let before = then.get(key).copied().unwrap_or_default();
+        (key, cpu.saturating_sub(before))
+    })
 }

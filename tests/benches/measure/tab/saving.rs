@@ -15,8 +15,7 @@ use super::browser::{Browser, devtools};
 use super::views::View;
 use crate::clients::Seed;
 use crate::payload::NAME;
-use crate::process::Priority;
-use crate::process::descendants;
+use crate::process::{Priority, descendants};
 
 const LIMIT: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(100);

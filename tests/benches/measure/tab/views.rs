@@ -75,7 +75,6 @@ const VISITS: [&str; 3] = ["first visit", "again", "beside it, closed"];
 /// What was measured of one visit.
 #[derive(Clone, Copy)]
 struct Figures {
-    seconds: f64,
     /// MiB/s.
     speed: f64,
     /// Seconds of processor time that the whole browser used per GiB.
@@ -93,7 +92,7 @@ pub(super) async fn measure(measured: &Measurement, seed: SocketAddrV4, runs: u3
     for _ in 0..runs {
         for (view, runs) in &mut all {
             let visits = measured
-                .visits(seed, [*view, *view, View::Closed])
+                .visits(seed, &[*view, *view, View::Closed])
                 .await
                 .with_context(|| format!("a download with the view {:?}", view.name()))?;
             let visits: Vec<Figures> = visits
@@ -113,12 +112,12 @@ pub(super) async fn measure(measured: &Measurement, seed: SocketAddrV4, runs: u3
             medians(runs, number).print(*view, name);
         }
     }
-    print_costs(&all, measured);
+    print_costs(&all);
     Ok(())
 }
 
 /// Prints what each view costs, beside a closed torrent in the same browser.
-fn print_costs(all: &[(View, Vec<Vec<Figures>>)], measured: &Measurement) {
+fn print_costs(all: &[(View, Vec<Vec<Figures>>)]) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!(
         "\nmedians of what an open view costs beside a closed torrent in the same browser: its share of the time of {cores} cores, from the thread that draws the page; speed; processor time"
@@ -126,12 +125,11 @@ fn print_costs(all: &[(View, Vec<Vec<Figures>>)], measured: &Measurement) {
     println!("{:<14} {:>8} {:>8} {:>8}", "", "share %", "speed", "CPU-s");
     #[expect(clippy::cast_precision_loss, reason = "no computer has 2^53 cores")]
     let cores = cores as f64;
-    let gib = f64::from(measured.size.get()) / 1024.0;
     for (view, runs) in all {
         let cost = |of: &dyn Fn(&Figures, &Figures) -> f64| {
             median(runs, |visits| Some(of(visits.get(1)?, visits.get(2)?)))
         };
-        let share = cost(&|open, closed| (open.page - closed.page) * gib / (open.seconds * cores));
+        let share = cost(&|open, closed| (open.page - closed.page) * open.speed / 1024.0 / cores);
         let speed = cost(&|open, closed| open.speed / closed.speed);
         let cpu = cost(&|open, closed| open.browser / closed.browser);
         println!(
@@ -146,10 +144,8 @@ fn figures(measured: &Measurement, visit: &Watched) -> Figures {
     let size = f64::from(measured.size.get());
     let (before, after) = (&visit.before, &visit.after);
     let per_gib = |seconds: f64| seconds * 1024.0 / size;
-    let seconds = visit.wall.as_secs_f64();
     Figures {
-        seconds,
-        speed: size / seconds,
+        speed: size / visit.wall.as_secs_f64(),
         browser: per_gib(after.spent(before, "renderer") + after.spent(before, "browser")),
         page: per_gib(after.spent_on_pages(before)),
         pauses: visit.pauses,
@@ -159,7 +155,6 @@ fn figures(measured: &Measurement, visit: &Watched) -> Figures {
 fn medians(runs: &[Vec<Figures>], visit: usize) -> Figures {
     let of = |figure: fn(&Figures) -> f64| median(runs, |visits| Some(figure(visits.get(visit)?)));
     Figures {
-        seconds: of(|visit| visit.seconds),
         speed: of(|visit| visit.speed),
         browser: of(|visit| visit.browser),
         page: of(|visit| visit.page),
@@ -193,7 +188,6 @@ impl Figures {
             browser,
             page,
             pauses,
-            ..
         } = self;
         let Pauses {
             gap,
