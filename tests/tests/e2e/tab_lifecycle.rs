@@ -62,15 +62,23 @@ async fn a_second_tab_waits_for_the_first_and_takes_over_when_it_closes() {
     setup.browser.close().await;
 }
 
-/// Leads as a page of another version does, or one that is still opening its storage: it answers
-/// nobody.
-async fn lead_silently(setup: &Setup) {
+/// As soon as it can, the current window leads as a page of another version does, or one that is still
+/// opening its storage: it answers nobody.
+async fn ask_to_lead_silently(setup: &Setup) {
     let health = format!("{}healthz", setup.bridge.url());
     setup.browser.client().goto(&health).await.unwrap();
-    let lead = "navigator.locks.request('aqueduct', () => { window.leads = true; return new Promise(resolve => { window.end = resolve; }); });";
-    setup.browser.run(lead).await;
+    let ask = "navigator.locks.request('aqueduct', () => { window.leads = true; return new Promise(resolve => { window.end = resolve; }); });";
+    setup.browser.run(ask).await;
+}
+
+async fn wait_until_it_leads(setup: &Setup) {
     let leads = "return window.leads";
     setup.browser.wait_for(leads, true.into()).await;
+}
+
+async fn lead_silently(setup: &Setup) {
+    ask_to_lead_silently(setup).await;
+    wait_until_it_leads(setup).await;
 }
 
 #[tokio::test]
@@ -124,6 +132,50 @@ async fn what_is_added_before_the_leading_tab_listens_is_added_when_one_does() {
         setup
             .browser
             .wait_until(DOWNLOAD, "both are added and complete", both)
+            .await;
+    }
+    setup.browser.close_but_for("favicon.ico").await;
+}
+
+/// The tab that takes over needs a moment to open its storage; the others believe that the former one
+/// still leads.
+#[tokio::test]
+async fn what_is_added_while_another_tab_takes_over_is_added_once_it_has() {
+    let setup = Setup::start().await;
+    let client = setup.browser.client();
+    let before = single("before.bin", 47, 1);
+    let _before = setup.seed(&before, Manner::Honest);
+    setup.browser.add_file(&setup.file(&before)).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    let first = client.window().await.unwrap();
+    let silent = setup.open_window(&setup.bridge.url()).await;
+    ask_to_lead_silently(&setup).await;
+    let torrents = [single("between.bin", 48, 1), single("both.bin", 49, 1)];
+    let _seeds = torrents
+        .each_ref()
+        .map(|torrent| setup.seed(torrent, Manner::Honest));
+    let mut tabs = Vec::new();
+    for _ in &torrents {
+        tabs.push(setup.open_window(&setup.bridge.url()).await);
+        // It has heard the leader.
+        setup.browser.wait_until_complete(SOON).await;
+    }
+    client.switch_to_window(first).await.unwrap();
+    client.close_window().await.unwrap();
+    client.switch_to_window(silent.clone()).await.unwrap();
+    wait_until_it_leads(&setup).await;
+    for (tab, torrent) in tabs.iter().zip(&torrents) {
+        client.switch_to_window(tab.clone()).await.unwrap();
+        setup.browser.add_file(&setup.file(torrent)).await;
+    }
+    client.switch_to_window(silent).await.unwrap();
+    setup.browser.run("window.end()").await;
+    for tab in tabs {
+        client.switch_to_window(tab).await.unwrap();
+        let all = |shown: &[Shown]| shown.len() == 3 && shown.iter().all(|t| t.progress == 100);
+        setup
+            .browser
+            .wait_until(DOWNLOAD, "all are there and complete", all)
             .await;
     }
     setup.browser.close_but_for("favicon.ico").await;

@@ -3,6 +3,7 @@
 //! page shows the same list and can control it.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use js_sys::{Array, Function, Reflect};
@@ -20,7 +21,9 @@ use crate::message::{Blocked, ToPage, ToWorker};
 /// The name of the channel between the tabs of an origin. Tabs of other versions, whose messages are
 /// other ones, have another channel.
 fn channel_name() -> String {
-    const SHAPE: u64 = codec::shape("", &[ToWorker::SHAPE, ToPage::SHAPE]);
+    /// Changes with what [`kind`] describes.
+    const VERSION: &str = "numbered";
+    const SHAPE: u64 = codec::shape(VERSION, &[ToWorker::SHAPE, ToPage::SHAPE]);
     format!("aqueduct-{SHAPE:x}")
 }
 
@@ -43,26 +46,35 @@ impl Tab {
     }
 
     fn from_js(value: &JsValue) -> Option<Self> {
-        value
-            .as_f64()
-            .filter(|n| *n >= 0.0 && *n <= f64::from(u32::MAX))
-            .map(|n| {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "just checked; a fraction would name another tab"
-                )]
-                Self(n as u32)
-            })
+        number(value).map(Self)
     }
+}
+
+/// The number in a message of the channel.
+fn number(value: &JsValue) -> Option<u32> {
+    value
+        .as_f64()
+        .filter(|n| *n >= 0.0 && *n <= f64::from(u32::MAX))
+        .map(|n| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "just checked; none has a fraction"
+            )]
+            let number = n as u32;
+            number
+        })
 }
 
 /// The messages between tabs: arrays that begin with one of these.
 mod kind {
     /// To the leader: another tab follows it. `[HELLO, tab]`
     pub(super) const HELLO: &str = "hello";
-    /// To the leader: a message of a page. `[TO_WORKER, tab, message, attachment]`
+    /// To the leader: a message of a page, with a number that grows by one per message of this kind.
+    /// `[TO_WORKER, tab, message, attachment, number]`
     pub(super) const TO_WORKER: &str = "say";
+    /// To the tab with this number: its messages up to this one have arrived. `[HEARD, tab, number]`
+    pub(super) const HEARD: &str = "heard";
     /// To the tab with this number, or to all: a message for its page. `[TO_PAGE, tab, message]`
     pub(super) const TO_PAGE: &str = "tell";
     /// To all: another tab leads from now on. `[LEADS]`
@@ -124,8 +136,9 @@ pub(super) enum FollowerMessage {
 /// Starts to lead, and passes the followers' messages to `handle`. In a browser without channels,
 /// the other tabs only wait.
 pub(super) fn lead(handle: impl Fn(FollowerMessage) + 'static) {
+    let mut heard = BTreeMap::new();
     let opened = Channel::open(move |message| {
-        if let Some(message) = follower_message(&message) {
+        if let Some(message) = follower_message(&mut heard, &message) {
             handle(message);
         }
     });
@@ -135,11 +148,20 @@ pub(super) fn lead(handle: impl Fn(FollowerMessage) + 'static) {
     }
 }
 
-fn follower_message(message: &Array) -> Option<FollowerMessage> {
+/// Decodes a message of a follower. `heard` has the number of the last one of each follower: those up
+/// to it are repetitions.
+fn follower_message(heard: &mut BTreeMap<Tab, u32>, message: &Array) -> Option<FollowerMessage> {
     let tab = Tab::from_js(&message.get(1))?;
     match message.get(0).as_string()?.as_str() {
         kind::HELLO => Some(FollowerMessage::Hello(tab)),
         kind::TO_WORKER => {
+            let number = number(&message.get(4))?;
+            // Before it is handled: a message that makes the worker fail must not reach the next one.
+            post_to_followers(kind::HEARD, tab, &number.into());
+            if heard.get(&tab).is_some_and(|last| *last >= number) {
+                return None;
+            }
+            heard.insert(tab, number);
             let decoded = codec::from_js(&message.get(2))?;
             Some(FollowerMessage::Page(tab, decoded, message.get(3)))
         }
@@ -150,7 +172,7 @@ fn follower_message(message: &Array) -> Option<FollowerMessage> {
 /// Sends a message to the pages of all tabs.
 pub(super) fn post_all(message: &ToPage) {
     let encoded = codec::to_js(message);
-    post_to_followers(Tab::ALL, &encoded);
+    post_to_followers(kind::TO_PAGE, Tab::ALL, &encoded);
     page_port::post_encoded(&encoded);
 }
 
@@ -164,13 +186,13 @@ pub(super) fn post_to(tab: Tab, message: &ToPage) {
     if tab == Tab::OWN {
         page_port::post(message);
     } else {
-        post_to_followers(tab, &codec::to_js(message));
+        post_to_followers(kind::TO_PAGE, tab, &codec::to_js(message));
     }
 }
 
-fn post_to_followers(tab: Tab, message: &JsValue) {
+fn post_to_followers(kind: &str, tab: Tab, content: &JsValue) {
     if let Some(channel) = FOLLOWERS.with_borrow(Clone::clone) {
-        channel.post(&Array::of3(&kind::TO_PAGE.into(), &tab.0.into(), message));
+        channel.post(&Array::of3(&kind.into(), &tab.0.into(), content));
     }
 }
 
@@ -193,9 +215,7 @@ pub(super) struct Follower(Rc<Shared>);
 struct Shared {
     tab: Tab,
     leader: Cell<Leader>,
-    /// Messages of its page that wait until the leader has answered, or until this tab leads: a leader
-    /// that is still opening its storage does not hear them.
-    backlog: RefCell<Vec<PageMessage>>,
+    unheard: RefCell<Unheard>,
     /// Missing in browsers without channels.
     channel: OnceCell<Channel>,
 }
@@ -206,7 +226,7 @@ impl Follower {
         let shared = Rc::new(Shared {
             tab: Tab::random(),
             leader: Cell::new(Leader::Asked),
-            backlog: RefCell::default(),
+            unheard: RefCell::default(),
             channel: OnceCell::new(),
         });
         let listening = Rc::downgrade(&shared);
@@ -232,9 +252,38 @@ impl Follower {
         self.0.leader.set(Leader::Gone);
     }
 
-    /// The messages of its page that were kept.
+    /// The messages of its page that no leader has handled.
     pub(super) fn into_backlog(self) -> Vec<PageMessage> {
-        self.0.backlog.take()
+        let mut unheard = self.0.unheard.take();
+        unheard.change_leader();
+        unheard.messages.into_iter().map(|(_, kept)| kept).collect()
+    }
+}
+
+/// Messages of the page that the leader is not known to have. One that is still opening its storage,
+/// or has just been closed, does not hear them.
+#[derive(Default)]
+struct Unheard {
+    last: u32,
+    messages: VecDeque<(u32, PageMessage)>,
+}
+
+impl Unheard {
+    fn push(&mut self, message: PageMessage) -> &(u32, PageMessage) {
+        self.last += 1;
+        self.messages.push_back_mut((self.last, message))
+    }
+
+    /// Forgets the messages up to this number.
+    fn hear(&mut self, number: u32) {
+        self.messages.retain(|(sent, _)| *sent > number);
+    }
+
+    /// Forgets the messages that another leader would misunderstand.
+    fn change_leader(&mut self) {
+        let is_understood =
+            |message: &PageMessage| message.decode().is_some_and(|m| !m.names_torrent());
+        self.messages.retain(|(_, message)| is_understood(message));
     }
 }
 
@@ -242,18 +291,41 @@ impl Shared {
     /// Handles a message of the channel. The channel may live longer than the follower, and then
     /// receives the message that this tab leads.
     fn handle_channel(&self, message: &Array) {
-        if self.leader.get() != Leader::Gone && handle_leader(self.tab, message) {
-            self.hear();
+        if self.leader.get() == Leader::Gone {
+            return;
+        }
+        let Some(kind) = message.get(0).as_string() else {
+            return;
+        };
+        let to = Tab::from_js(&message.get(1));
+        match (kind.as_str(), to) {
+            (kind::LEADS, _) => {
+                page_port::post(&ToPage::LeaderChanged);
+                self.unheard.borrow_mut().change_leader();
+                self.know_leader();
+                self.forward_unheard();
+            }
+            (kind::TO_PAGE, Some(to)) if to == Tab::ALL || to == self.tab => {
+                page_port::post_encoded(&message.get(2));
+                if self.know_leader() {
+                    self.forward_unheard();
+                }
+            }
+            (kind::HEARD, Some(to)) if to == self.tab => {
+                let number = number(&message.get(2)).unwrap_or_default();
+                self.unheard.borrow_mut().hear(number);
+            }
+            _ => {}
         }
     }
 
-    /// The leader has answered, and takes messages.
-    fn hear(&self) {
-        if self.leader.replace(Leader::Known) == Leader::Silent {
+    /// The leader has answered, and takes messages. Returns whether that is news.
+    fn know_leader(&self) -> bool {
+        let before = self.leader.replace(Leader::Known);
+        if before == Leader::Silent {
             page_port::post(&ToPage::Blocked(Blocked::OtherTab));
         }
-        let kept = self.backlog.take();
-        kept.iter().for_each(|message| self.forward(message));
+        before != Leader::Known
     }
 
     fn handle_page(&self, message: PageMessage) {
@@ -262,19 +334,27 @@ impl Shared {
         let is_ping = || matches!(message.decode(), Some(ToWorker::Ping));
         if leader != Leader::Gone && is_ping() {
             page_port::post(&ToPage::Pong);
-        } else if leader == Leader::Known {
-            self.forward(&message);
-        } else {
-            self.backlog.borrow_mut().push(message);
+            return;
+        }
+        let mut unheard = self.unheard.borrow_mut();
+        let sent = unheard.push(message);
+        if leader == Leader::Known {
+            self.forward(sent);
         }
     }
 
-    fn forward(&self, message: &PageMessage) {
-        let forwarded = Array::of4(
+    fn forward_unheard(&self) {
+        let unheard = self.unheard.borrow();
+        unheard.messages.iter().for_each(|kept| self.forward(kept));
+    }
+
+    fn forward(&self, (number, message): &(u32, PageMessage)) {
+        let forwarded = Array::of5(
             &kind::TO_WORKER.into(),
             &self.tab.0.into(),
             &message.encoded,
             &message.attachment,
+            &(*number).into(),
         );
         if let Some(channel) = self.channel.get() {
             channel.post(&forwarded);
@@ -290,18 +370,4 @@ async fn expect_answer(shared: Rc<Shared>) {
         shared.leader.set(Leader::Silent);
         page_port::post(&ToPage::Blocked(Blocked::SilentTab));
     }
-}
-
-/// Passes a message of the leader on to the page. Returns whether it is one.
-fn handle_leader(tab: Tab, message: &Array) -> bool {
-    let Some(kind) = message.get(0).as_string() else {
-        return false;
-    };
-    let to = Tab::from_js(&message.get(1));
-    if kind == kind::LEADS {
-        page_port::post(&ToPage::LeaderChanged);
-    } else if kind == kind::TO_PAGE && (to == Some(Tab::ALL) || to == Some(tab)) {
-        page_port::post_encoded(&message.get(2));
-    }
-    matches!(&kind[..], kind::LEADS | kind::TO_PAGE)
 }

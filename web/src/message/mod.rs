@@ -106,6 +106,33 @@ pub enum ToWorker {
     Ping,
 }
 
+impl ToWorker {
+    /// Whether it names a torrent by its number, which only the leader that gave it knows.
+    pub(crate) const fn names_torrent(&self) -> bool {
+        match self {
+            Self::Start { .. }
+            | Self::AddLink(_)
+            | Self::AddFile(_)
+            | Self::ShareFiles { .. }
+            | Self::Token(_)
+            | Self::Show(None)
+            | Self::Play { .. }
+            | Self::Settings(_)
+            | Self::Visible(_)
+            | Self::Ping => false,
+            Self::Pause(_)
+            | Self::Resume(_)
+            | Self::Remove(_)
+            | Self::Undo(_)
+            | Self::SetPriority { .. }
+            | Self::SetOptions { .. }
+            | Self::Show(Some(_))
+            | Self::ListFiles(_)
+            | Self::MakeAddress { .. } => true,
+        }
+    }
+}
+
 /// One of the user's own files.
 #[derive(Clone, Debug, PartialEq, Eq, Encoded)]
 pub struct SharedFile {

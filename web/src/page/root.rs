@@ -43,7 +43,7 @@ pub(crate) fn Page() -> impl IntoView {
     report_view(model, list);
     draft_from_address(model);
     window_event_listener(ev::hashchange, move |_| draft_from_address(model));
-    report_visibility(model);
+    window_event_listener(ev::visibilitychange, move |_| model.report_visibility());
     provide_context(Rates::new(model));
     show_progress(model);
     keep_awake(model);
@@ -105,12 +105,6 @@ fn report_view(model: Model, list: ListView) {
         Some((View { torrent, pane }, is_known))
     });
     Effect::new(move |_| model.send(&ToWorker::Show(shown.get().map(|(view, _)| view))));
-}
-
-/// Reports to the worker whether the page is visible, since a hidden one needs few updates.
-fn report_visibility(model: Model) {
-    let report = move || model.send(&ToWorker::Visible(!document().hidden()));
-    window_event_listener(ev::visibilitychange, move |_| report());
 }
 
 /// Lets the browser ask, with its own text, before something is lost permanently.

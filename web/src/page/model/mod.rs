@@ -229,7 +229,10 @@ impl Model {
 
     fn handle_worker(self, event: WorkerEvent) {
         match event {
-            WorkerEvent::Ready => self.send(&ToWorker::Settings(local_storage::read(SETTINGS))),
+            WorkerEvent::Ready => {
+                self.send(&ToWorker::Settings(local_storage::read(SETTINGS)));
+                self.report_visibility();
+            }
             WorkerEvent::Message(message) => self.handle_message(message),
             WorkerEvent::Crashed => self.clear(),
             WorkerEvent::Stopped(why) => self.notices.show_error(why),
@@ -244,7 +247,10 @@ impl Model {
                 self.blocked.set(None);
                 self.clear();
             }
-            ToPage::LeaderChanged => self.clear(),
+            ToPage::LeaderChanged => {
+                self.clear();
+                self.report_visibility();
+            }
             ToPage::State(state) => self.handle_state(state),
             ToPage::Files(id, files) => self.with_entry(id, |entry| entry.files.set(files)),
             ToPage::FilesDone(id, done) => self.with_entry(id, |entry| entry.files_done.set(done)),
@@ -256,6 +262,11 @@ impl Model {
             ToPage::Suspended { seconds } => self.notices.suspended.set(Some(seconds)),
             ToPage::Error(why) => self.notices.show_error(why),
         }
+    }
+
+    /// Reports to the worker whether the page is visible, since a hidden one needs few updates.
+    pub(super) fn report_visibility(self) {
+        self.send(&ToWorker::Visible(!document().hidden()));
     }
 
     /// Whether this tab leads and downloads something.
