@@ -224,7 +224,7 @@ pub struct PeerSearch {
 }
 
 /// One file of a torrent.
-#[derive(Clone, Debug, PartialEq, Eq, Encoded)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encoded)]
 pub struct FileRow {
     /// Its index in the torrent.
     pub index: u32,

@@ -1,9 +1,10 @@
 //! The page's title and icon, which show the progress of what is being downloaded.
 
+use std::time::Duration;
+
 use js_sys::encode_uri_component;
 use leptos::prelude::*;
 
-use super::clock_ms;
 use super::model::Model;
 use crate::format::percent;
 use crate::message::Phase;
@@ -12,35 +13,30 @@ use crate::message::Phase;
 const PLAIN: &str = include_str!("../../icon.svg");
 /// The icon is drawn anew in steps of this many percent.
 const STEP: u8 = 4;
-/// The shortest time between two of them, in milliseconds. A browser lays out each icon as a document
-/// of its own, which takes about as long as an update of the whole page.
-const PAUSE_MS: f64 = 2_000.0;
+/// How long it may be out of date. A browser lays out each icon as a document of its own, which takes
+/// about as long as an update of the whole page.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Keeps title and icon up to date.
 pub(super) fn show_progress(model: Model) {
     let progress = Memo::new(move |_| progress(model));
     Effect::new(move |_| document().set_title(&title(progress.get())));
     let step = Memo::new(move |_| progress.get().map(|percent| percent / STEP * STEP));
-    Effect::new(move |last: Option<f64>| {
-        let (step, now) = (step.get(), clock_ms());
-        draw(step, last.unwrap_or(f64::NEG_INFINITY), now)
+    let is_due = StoredValue::new(false);
+    Effect::new(move |_| match step.get() {
+        None => set_icon(PLAIN),
+        Some(_) if is_due.get_value() => {}
+        Some(_) => {
+            is_due.set_value(true);
+            let draw = move || {
+                is_due.set_value(false);
+                if let Some(percent) = step.get_untracked() {
+                    set_icon(&ring(percent));
+                }
+            };
+            set_timeout(draw, PAUSE);
+        }
     });
-}
-
-/// Draws the icon at this step, unless another one was drawn a moment ago. `last` and what is returned
-/// are when a step was drawn.
-fn draw(step: Option<u8>, last: f64, now: f64) -> f64 {
-    match step {
-        Some(_) if now < last + PAUSE_MS => last,
-        Some(percent) => {
-            set_icon(&ring(percent));
-            now
-        }
-        None => {
-            set_icon(PLAIN);
-            f64::NEG_INFINITY
-        }
-    }
 }
 
 /// The progress of all downloads in percent; `None` while there are none.

@@ -5,15 +5,15 @@ use std::time::Duration;
 use leptos::prelude::*;
 
 use super::list::Row;
-use super::opened::Panel;
-use crate::message::Torrent;
+use super::opened::{Panel, RowOfFile};
+use crate::message::{FileRow, Torrent};
 use crate::page::model::{Entry, Model};
 
 /// How long an empty page waits, so that whoever is about to type or press something comes first.
 const DELAY: Duration = Duration::from_millis(200);
 
-/// Builds a row and a panel where nobody sees them. Browsers compile each function of the program
-/// when it is called for the first time, and most of the time that the first row and panel take is
+/// Builds a row, a panel and the row of a file where nobody sees them. Browsers compile each function of the program
+/// when it is called for the first time, and most of the time that the first ones take is
 /// spent on that: together with the work of a download that begins, it delays the page by several
 /// frames.
 #[component]
@@ -33,8 +33,14 @@ pub fn CompileEarly() -> impl IntoView {
 
 fn build_apart(owner: &Owner) {
     owner.with(|| {
-        let entry = Entry::new(Torrent::default());
-        drop(view! { <Row entry/><Panel entry/> }.into_any().build());
+        let torrent = Torrent {
+            // A single file has no order.
+            files: 2,
+            ..Torrent::default()
+        };
+        let (entry, row) = (Entry::new(torrent), FileRow::default());
+        let view = view! { <Row entry/><Panel entry/><RowOfFile entry at=0 row/> };
+        drop(view.into_any().build());
     });
     owner.cleanup();
 }

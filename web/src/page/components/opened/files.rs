@@ -71,7 +71,7 @@ fn Rows(entry: Entry) -> impl IntoView {
     view! {
         <ul class="files" role="list" aria-label=texts::files() node_ref=list>
             <For each=rows key=|(_, row)| row.index let:item>
-                <Row entry at=item.0 row=item.1/>
+                <RowOfFile entry at=item.0 row=item.1/>
             </For>
         </ul>
         <Show when=move || { rest() > 0 }>
@@ -97,8 +97,9 @@ fn take_lost_focus(list: NodeRef<Ul>, row: usize) {
     }
 }
 
+/// A file, which is the one at this index of [`Entry::files`].
 #[component]
-fn Row(entry: Entry, at: usize, row: FileRow) -> impl IntoView {
+pub fn RowOfFile(entry: Entry, at: usize, row: FileRow) -> impl IntoView {
     let total = row.size;
     let done = Memo::new(move |_| {
         entry

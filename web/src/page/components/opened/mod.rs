@@ -14,21 +14,27 @@ use std::time::Duration;
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 
+pub(super) use self::files::RowOfFile;
 use self::tabs::Tabs;
+use super::gradual::before_next_frame;
 use super::plot::Plot;
 use crate::page::list_view::ListView;
 use crate::page::model::{Entry, Model};
 use crate::texts::common as texts;
 
-/// The opened torrent, if there is one. It is built in a task after the one that built its row, since
-/// both together would delay the page by more than a frame or two.
+/// The opened torrent, if there is one. It is built in another frame than its row, since both together
+/// would delay the page by more than a frame or two.
 #[component]
 pub fn Opened() -> impl IntoView {
     let (model, list) = (expect_context::<Model>(), expect_context::<ListView>());
     let opened = RwSignal::new(None);
     Effect::new(move |_| {
         let id = list.opened();
-        set_timeout(move || opened.set(id), Duration::ZERO);
+        // A new row is built before the next frame.
+        set_timeout(
+            move || before_next_frame(move || before_next_frame(move || opened.set(id))),
+            Duration::ZERO,
+        );
     });
     move || {
         let entry = opened.get().and_then(|id| model.entry(id));
