@@ -254,7 +254,7 @@ const HOLD_BUILDING: &str = "
     window.tasks = [];
     const later = window.setTimeout.bind(window);
     const isOfPage = () => new Error().stack.includes('.wasm');
-    window.setTimeout = (task, delay, ...more) => (delay === 0 || delay === 50) && isOfPage() ? window.tasks.push(task) : later(task, delay, ...more);
+    window.setTimeout = (task, delay, ...more) => [0, 50, 1000].includes(delay) && isOfPage() ? window.tasks.push(task) : later(task, delay, ...more);
 ";
 const BUILD: &str = "window.tasks.shift()?.()";
 /// The number of rows, and of tasks that are held.

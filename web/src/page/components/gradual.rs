@@ -8,9 +8,11 @@ use leptos::prelude::*;
 const BATCH: usize = 4;
 /// Rows that are built at once, frame by frame: about as many as can be seen.
 const SEEN: usize = 16;
-/// How long the others wait for each next batch. They are needed when the user scrolls; until then,
-/// whatever else begins comes first.
+/// How long the others wait for each next batch. They are needed when the user scrolls.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long the first of them wait in a new list: what appears together with it begins first, such as
+/// a download.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How many of the rows of a list are to be built now. The number reaches `all` by [`BATCH`] rows per
 /// frame: a hundred rows at once would delay the page by several frames. So would tasks without
@@ -22,16 +24,16 @@ pub(super) fn gradually(all: impl Fn() -> usize + Send + Sync + 'static) -> RwSi
     Effect::new(move |before: Option<(usize, usize)>| {
         let (end, now) = (all.get(), built.get());
         let begun = match before {
-            Some((same, begun)) if same == end => begun,
+            Some((same, begun)) if same == end => begun.min(now),
             _ => now,
         };
         if now > end {
             built.set(end);
         } else if now < end {
-            let pause = if now < begun + SEEN {
-                Duration::ZERO
-            } else {
-                PAUSE
+            let pause = match now - begun {
+                ..SEEN => Duration::ZERO,
+                SEEN if begun == 0 => FIRST_PAUSE,
+                _ => PAUSE,
             };
             set_timeout(
                 move || before_next_frame(move || grow(built, now, all)),
