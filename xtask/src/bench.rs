@@ -9,8 +9,8 @@ use crate::{prerequisites, process};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// `download`, `lines`, `many`, `hash`, `relay`, `tab`, `views`, `save`, `load`, `sessions`, `tracker` or `all`,
-    /// and the measuring program's own options (`--help` lists them)
+    /// `download`, `lines`, `many`, `hash`, `relay`, `tab`, `views`, `play`, `hidden`, `save`, `load`,
+    /// `sessions`, `tracker` or `all`, and the measuring program's own options (`--help` lists them)
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,

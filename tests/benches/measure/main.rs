@@ -1,5 +1,5 @@
 //! Compares Aqueduct with other clients: `cargo xtask bench
-//! [download|lines|many|hash|relay|tab|views|save|load|sessions|tracker|all]`.
+//! [download|lines|many|hash|relay|tab|views|play|hidden|save|load|sessions|tracker|all]`.
 //!
 //! All figures are from this machine and this run, so only their ratios are meaningful. Every
 //! download is compared with the seeded data.
@@ -44,9 +44,12 @@ struct Arguments {
     /// The piece length, in KiB, of what `tab`, `views` and `save` download
     #[arg(long, default_value = "1024")]
     piece_length: NonZeroU32,
-    /// What the seed of `views` sends at most, in MiB/s
+    /// What the seed of `views` and `hidden` sends at most, in MiB/s; for `hidden` 2 if absent
     #[arg(long)]
     upload_limit: Option<NonZeroU32>,
+    /// How long the tab of `hidden` is hidden
+    #[arg(long, default_value = "11")]
+    minutes: NonZeroU32,
     /// Idle tabs of one bridge
     #[arg(long, default_value = "10000")]
     tabs: NonZeroU32,
@@ -107,6 +110,10 @@ enum What {
     Tab,
     /// The same with each view of the torrent open
     Views,
+    /// A sound plays while it is downloaded, also after seeks
+    Play,
+    /// A tab downloads out of sight, and is frozen
+    Hidden,
     /// A tab saves all files of a torrent, on the disk
     Save,
     /// The page loads, in Chromium
@@ -172,6 +179,12 @@ fn run() -> Result<()> {
             arguments.upload_limit,
             arguments.runs,
         )?;
+    }
+    if wanted(What::Play) {
+        tab::measure_playing()?;
+    }
+    if wanted(What::Hidden) {
+        tab::measure_hidden(arguments.upload_limit, layout, arguments.minutes)?;
     }
     if wanted(What::Save) {
         tab::measure_saving(arguments.size, layout)?;

@@ -40,6 +40,7 @@ impl Layout {
 /// A file and its torrent in a temporary folder, which is removed when this is dropped.
 pub(crate) struct Payload {
     folder: TempDir,
+    name: &'static str,
     digest: [u8; 20],
 }
 
@@ -73,8 +74,35 @@ impl Payload {
             fill(&path, each, &mut random, |bytes| hash.update(bytes))?;
         }
         let digest = hash.finalize().into();
-        let payload = Self { folder, digest };
+        let payload = Self {
+            folder,
+            name: NAME,
+            digest,
+        };
         payload.create_torrent(&format!("{}K", layout.piece_length), tracker)?;
+        Ok(payload)
+    }
+
+    /// Creates a sound of `size` MiB (PCM of 16 bits, stereo, 44.1 kHz, in a WAV file) and a torrent
+    /// with pieces of 256 KiB.
+    pub(crate) fn sound(size: NonZeroU32, tracker: &str) -> Result<Self> {
+        let folder = in_memory()?;
+        let (name, mut random) = ("sound.wav", ChaCha8Rng::seed_from_u64(0));
+        let bytes = u64::from(size.get()) * MEBIBYTE as u64;
+        let header = wave_header(u32::try_from(bytes)?);
+        let path = folder.path().join(name);
+        let mut hash = Sha1::new_with_prefix(&header);
+        fill(&path, bytes - header.len() as u64, &mut random, |_| {})?;
+        let samples = fs::read(&path)?;
+        hash.update(&samples);
+        fs::write(&path, [header, samples].concat())?;
+        let digest = hash.finalize().into();
+        let payload = Self {
+            folder,
+            name,
+            digest,
+        };
+        payload.create_torrent("256K", tracker)?;
         Ok(payload)
     }
 
@@ -94,7 +122,7 @@ impl Payload {
 
     /// The path of the file.
     pub(crate) fn file(&self) -> PathBuf {
-        self.folder.path().join(NAME)
+        self.folder.path().join(self.name)
     }
 
     /// The path of the torrent.
@@ -115,6 +143,18 @@ impl Payload {
             }
         }
     }
+}
+
+/// The header of a WAV file of this size, which the samples follow.
+fn wave_header(size: u32) -> Vec<u8> {
+    let (length, rate, frame) = (44, 44_100_u32, 4);
+    let mut header = b"RIFF".to_vec();
+    header.extend((size - 8).to_le_bytes());
+    header.extend(b"WAVEfmt \x10\0\0\0\x01\0\x02\0");
+    header.extend([rate.to_le_bytes(), (rate * frame).to_le_bytes()].concat());
+    header.extend(b"\x04\0\x10\0data");
+    header.extend((size - length).to_le_bytes());
+    header
 }
 
 /// A new temporary folder, in memory where the system supports that, so that disks do not affect

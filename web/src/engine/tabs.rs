@@ -264,6 +264,7 @@ impl Follower {
 /// or has just been closed, does not hear them.
 #[derive(Default)]
 struct Unheard {
+    /// The number of the last message.
     last: u32,
     messages: VecDeque<(u32, PageMessage)>,
 }

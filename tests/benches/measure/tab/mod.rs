@@ -3,7 +3,9 @@
 
 mod bare;
 mod browser;
+mod hidden;
 mod load;
+mod playing;
 mod processes;
 mod saving;
 mod views;
@@ -72,7 +74,7 @@ pub(crate) fn measure_views(
     let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
     let tracker = Tracker::naming(&[seed.into()]);
     let mut measured = Measurement::new(size, layout, &tracker)?;
-    measured.upload_limit = upload_limit;
+    measured.upload_limit = upload_limit.map(bytes);
     println!(
         "\nA tab downloads {} from an Aqueduct seed that sends {}, with each view of the torrent open",
         measured.described(layout),
@@ -81,6 +83,44 @@ pub(crate) fn measure_views(
         ))
     );
     crate::runtime()?.block_on(views::measure(&measured, seed, runs))
+}
+
+/// `mebibytes` in bytes.
+fn bytes(mebibytes: NonZeroU32) -> u64 {
+    u64::from(mebibytes.get()) << 20
+}
+
+/// Prints how long a sound takes to play after "Play" was pressed, and after each of some seeks, from
+/// slow seeds.
+pub(crate) fn measure_playing() -> Result<()> {
+    let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
+    let tracker = Tracker::naming(&[seed.into()]);
+    let mut measured = Measurement {
+        size: playing::SIZE,
+        payload: Payload::sound(playing::SIZE, &tracker.http())?,
+        upload_limit: None,
+    };
+    crate::runtime()?.block_on(playing::measure(&mut measured, seed))
+}
+
+/// Prints what a hidden tab downloads in each of so many minutes, and how soon it goes on after the
+/// browser has frozen it.
+pub(crate) fn measure_hidden(
+    upload_limit: Option<NonZeroU32>,
+    layout: Layout,
+    minutes: NonZeroU32,
+) -> Result<()> {
+    let limit = upload_limit.unwrap_or(hidden::LIMIT);
+    // It must not be complete before the end.
+    let size = limit.saturating_mul(hidden::seconds_at_most(minutes));
+    let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
+    let tracker = Tracker::naming(&[seed.into()]);
+    let mut measured = Measurement::new(size, layout, &tracker)?;
+    measured.upload_limit = Some(bytes(limit));
+    println!(
+        "\nA hidden tab downloads from a seed that sends at most {limit} MiB/s, for {minutes} minutes; then it is frozen"
+    );
+    crate::runtime()?.block_on(hidden::measure(&measured, seed, minutes))
 }
 
 /// Prints the speed of saving what a tab has downloaded, and the browser's memory meanwhile. Needs
@@ -135,8 +175,8 @@ impl Served {
 struct Measurement {
     size: NonZeroU32,
     payload: Payload,
-    /// What an Aqueduct seed sends at most, in MiB/s.
-    upload_limit: Option<NonZeroU32>,
+    /// What an Aqueduct seed sends at most, in bytes per second.
+    upload_limit: Option<u64>,
 }
 
 impl Measurement {
@@ -193,7 +233,7 @@ impl Measurement {
     fn serve(&self, kind: Seed, at: SocketAddrV4, priority: Priority) -> Result<Served> {
         let mut seed = kind.serve(&self.payload, at.port(), Line::Tcp)?;
         if let (Seed::Aqueduct, Some(limit)) = (kind, self.upload_limit) {
-            seed.arg(format!("--upload-limit={limit}M"));
+            seed.arg(format!("--upload-limit={limit}"));
         }
         let seed = Background::start(&mut priority.apply(seed))?;
         // Until it listens, its port counts as free.

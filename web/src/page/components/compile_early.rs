@@ -12,9 +12,9 @@ use crate::page::model::{Entry, Model};
 /// How long an empty page waits, so that whoever is about to type or press something comes first.
 const DELAY: Duration = Duration::from_millis(200);
 
-/// Builds a row, a panel and the row of a file where nobody sees them. Browsers compile each function of the program
-/// when it is called for the first time, and most of the time that the first ones take is
-/// spent on that: together with the work of a download that begins, it delays the page by several
+/// Builds a row, a panel and the row of a file where nobody sees them. Browsers compile each function
+/// of the program when it is called for the first time, and most of the time that the first ones take
+/// is spent on that: together with the work of a download that begins, it delays the page by several
 /// frames.
 #[component]
 pub fn CompileEarly() -> impl IntoView {

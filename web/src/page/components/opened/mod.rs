@@ -29,10 +29,11 @@ pub fn Opened() -> impl IntoView {
     let (model, list) = (expect_context::<Model>(), expect_context::<ListView>());
     let opened = RwSignal::new(None);
     Effect::new(move |_| {
-        let id = list.opened();
+        list.opened();
+        let show = move || opened.set(untrack(|| list.opened()));
         // A new row is built before the next frame.
         set_timeout(
-            move || before_next_frame(move || before_next_frame(move || opened.set(id))),
+            move || before_next_frame(move || before_next_frame(show)),
             Duration::ZERO,
         );
     });

@@ -1,0 +1,121 @@
+//! How soon a sound plays that is still being downloaded.
+
+use std::net::SocketAddrV4;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use fantoccini::{Client, Locator};
+use serde_json::Value;
+
+use super::Measurement;
+use super::browser::Browser;
+use crate::clients::Seed;
+use crate::process::Priority;
+
+/// The size of the sound in MiB: nine and a half minutes.
+pub(super) const SIZE: NonZeroU32 = NonZeroU32::new(96).unwrap();
+/// What the seeds send at most, in Mbit/s.
+const RATES: [u64; 2] = [2, 20];
+/// Where the sound is set to, in turn, as parts of its duration in percent.
+const SEEKS: [u32; 3] = [50, 80, 30];
+const LIMIT: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(50);
+const PLAY: &str = "//button[normalize-space()='Play']";
+
+/// Records how long the sound took, from now or from the next click, until it had moved on by 0.05 s
+/// from where it began.
+const WATCH: &str = "
+    window.delay = null;
+    window.watch = from => {
+        const start = performance.now();
+        const look = setInterval(() => {
+            const sound = document.querySelector('audio');
+            if (!sound || sound.seeking || sound.currentTime < from + 0.05) return;
+            clearInterval(look);
+            window.delay = (performance.now() - start) / 1000;
+        }, 5);
+    };
+";
+const WATCH_CLICK: &str =
+    "document.addEventListener('click', () => window.watch(0), { capture: true, once: true });";
+
+/// Prints a row per rate.
+pub(super) async fn measure(measured: &mut Measurement, seed: SocketAddrV4) -> Result<()> {
+    println!(
+        "\nA sound of {SIZE} MiB plays in a tab, from one seed: seconds until it has moved on by 0.05 s"
+    );
+    let seeks = SEEKS.map(|percent| format!("{:>14}", format!("seek to {percent} %")));
+    println!(
+        "{:<12} {:>8} {}   downloaded by then",
+        "",
+        "\"Play\"",
+        seeks.concat()
+    );
+    for rate in RATES {
+        measured.upload_limit = Some(rate * 1_000_000 / 8);
+        let served = measured.serve(Seed::Aqueduct, seed, Priority::Usual)?;
+        let browser = Browser::start()?;
+        let client = browser.open(&served.url()).await?;
+        let outcome = play(&client, measured).await;
+        client.close().await?;
+        let (delays, there) = outcome.with_context(|| format!("at {rate} Mbit/s"))?;
+        let [play, seeks @ ..] = delays;
+        let seeks = seeks.map(|delay| format!("{delay:>14.2}"));
+        println!(
+            "{:<12} {play:>8.2} {}   {there} %",
+            format!("{rate} Mbit/s"),
+            seeks.concat()
+        );
+    }
+    Ok(())
+}
+
+/// Adds the torrent, and plays it. Returns the delays, and how many percent were there at the end.
+async fn play(client: &Client, measured: &Measurement) -> Result<([f64; 1 + SEEKS.len()], u64)> {
+    let input = Locator::Css("input[type=file]");
+    let input = client.wait().for_element(input).await?;
+    input
+        .send_keys(&measured.payload.torrent().to_string_lossy())
+        .await?;
+    let button = client.wait().for_element(Locator::XPath(PLAY)).await?;
+    run(client, &format!("{WATCH} {WATCH_CLICK}")).await?;
+    button.click().await?;
+    let mut delays = [0.0; 1 + SEEKS.len()];
+    let [play, seeks @ ..] = &mut delays;
+    *play = delay(client).await.context("\"Play\"")?;
+    for (delays, percent) in seeks.iter_mut().zip(SEEKS) {
+        let seek = format!(
+            "{WATCH}
+            const sound = document.querySelector('audio');
+            const to = sound.duration * {percent} / 100;
+            window.watch(to);
+            sound.currentTime = to;"
+        );
+        run(client, &seek).await?;
+        *delays = delay(client)
+            .await
+            .with_context(|| format!("seek to {percent} %"))?;
+    }
+    let there = "return Number(document.querySelector('[role=progressbar]').ariaValueNow)";
+    let there = run(client, there).await?;
+    Ok((delays, there.as_u64().context("no progress is shown")?))
+}
+
+/// The delay, once the sound plays.
+async fn delay(client: &Client) -> Result<f64> {
+    let start = Instant::now();
+    loop {
+        if let Some(delay) = run(client, "return window.delay").await?.as_f64() {
+            return Ok(delay);
+        }
+        if start.elapsed() > LIMIT {
+            bail!("it does not play within {} s", LIMIT.as_secs());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn run(client: &Client, script: &str) -> Result<Value> {
+    Ok(client.execute(script, Vec::new()).await?)
+}
