@@ -19,6 +19,9 @@ pub(super) const SIZE: NonZeroU32 = NonZeroU32::new(96).unwrap();
 const RATES: [u64; 2] = [2, 20];
 /// Where the sound is set to, in turn, as parts of its duration in percent.
 const SEEKS: [u32; 3] = [50, 80, 30];
+/// How long the sound plays before each seek. After several in quick succession, the engine may cancel
+/// no more requests for a while, and waits for what it had requested.
+const BETWEEN: Duration = Duration::from_secs(4);
 const LIMIT: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 const PLAY: &str = "//button[normalize-space()='Play']";
@@ -85,6 +88,7 @@ async fn play(client: &Client, measured: &Measurement) -> Result<([f64; 1 + SEEK
     let [play, seeks @ ..] = &mut delays;
     *play = delay(client).await.context("\"Play\"")?;
     for (delays, percent) in seeks.iter_mut().zip(SEEKS) {
+        tokio::time::sleep(BETWEEN).await;
         let seek = format!(
             "{WATCH}
             const sound = document.querySelector('audio');
