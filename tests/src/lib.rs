@@ -19,3 +19,4 @@ pub mod page;
 pub mod relay;
 pub mod sample;
 pub mod sim;
+pub mod wave;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use aqueduct_tests::wave::stereo_header;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha1::{Digest, Sha1};
@@ -86,17 +87,15 @@ impl Payload {
     /// Creates a sound of `size` MiB (PCM of 16 bits, stereo, 44.1 kHz, in a WAV file) and a torrent
     /// with pieces of 256 KiB.
     pub(crate) fn sound(size: NonZeroU32, tracker: &str) -> Result<Self> {
-        let folder = in_memory()?;
-        let (name, mut random) = ("sound.wav", ChaCha8Rng::seed_from_u64(0));
-        let bytes = u64::from(size.get()) * MEBIBYTE as u64;
-        let header = wave_header(u32::try_from(bytes)?);
-        let path = folder.path().join(name);
-        let mut hash = Sha1::new_with_prefix(&header);
-        fill(&path, bytes - header.len() as u64, &mut random, |_| {})?;
-        let samples = fs::read(&path)?;
-        hash.update(&samples);
-        fs::write(&path, [header, samples].concat())?;
-        let digest = hash.finalize().into();
+        let (folder, name) = (in_memory()?, "sound.wav");
+        let length = size.get() << 20;
+        let mut sound = stereo_header(length);
+        let header = sound.len();
+        sound.resize(usize::try_from(length)?, 0);
+        let samples = sound.get_mut(header..).unwrap_or_default();
+        ChaCha8Rng::seed_from_u64(0).fill_bytes(samples);
+        fs::write(folder.path().join(name), &sound)?;
+        let digest = Sha1::digest(&sound).into();
         let payload = Self {
             folder,
             name,
@@ -143,18 +142,6 @@ impl Payload {
             }
         }
     }
-}
-
-/// The header of a WAV file of this size, which the samples follow.
-fn wave_header(size: u32) -> Vec<u8> {
-    let (length, rate, frame) = (44, 44_100_u32, 4);
-    let mut header = b"RIFF".to_vec();
-    header.extend((size - 8).to_le_bytes());
-    header.extend(b"WAVEfmt \x10\0\0\0\x01\0\x02\0");
-    header.extend([rate.to_le_bytes(), (rate * frame).to_le_bytes()].concat());
-    header.extend(b"\x04\0\x10\0data");
-    header.extend((size - length).to_le_bytes());
-    header
 }
 
 /// A new temporary folder, in memory where the system supports that, so that disks do not affect

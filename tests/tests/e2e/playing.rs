@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aqueduct_tests::page::Browser;
 use aqueduct_tests::programs::{Program, START, aqueduct, command};
+use aqueduct_tests::wave::stereo_header;
 use serde_json::{Value, json};
 
 use super::{DOWNLOAD, Setup};
@@ -15,15 +16,10 @@ const RATE: &str = "1M";
 
 /// A sound of 16 bits in stereo at 44.1 kHz, and of [`SIZE`] bytes.
 pub(super) fn sound() -> Vec<u8> {
-    let (header, rate, frame) = (44u32, 44_100u32, 4u32);
-    let mut wav = b"RIFF".to_vec();
-    wav.extend((SIZE - 8).to_le_bytes());
-    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x02\0");
-    wav.extend([rate.to_le_bytes(), (rate * frame).to_le_bytes()].concat());
-    wav.extend(b"\x04\0\x10\0data");
-    wav.extend((SIZE - header).to_le_bytes());
+    let mut wav = stereo_header(SIZE);
+    let samples = (SIZE - u32::try_from(wav.len()).unwrap()) / 4;
     // Each piece is different, as in reality.
-    wav.extend((0..(SIZE - header) / 4).flat_map(|n| (n ^ (n >> 9)).to_le_bytes().map(|b| b >> 3)));
+    wav.extend((0..samples).flat_map(|n| (n ^ (n >> 9)).to_le_bytes().map(|b| b >> 3)));
     wav
 }
 

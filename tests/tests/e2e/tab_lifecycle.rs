@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use aqueduct_tests::page::{Browser, SOON, Shown};
 use aqueduct_tests::peer::Manner;
+use fantoccini::wd::WindowHandle;
 
 use super::{DOWNLOAD, Setup, single};
 
@@ -81,6 +82,27 @@ async fn lead_silently(setup: &Setup) {
     wait_until_it_leads(setup).await;
 }
 
+/// Ends a tab's silent lead. One of the others leads then, and they show so many torrents, all complete.
+async fn end_and_wait_for_all(
+    setup: &Setup,
+    silent: WindowHandle,
+    tabs: Vec<WindowHandle>,
+    torrents: usize,
+) {
+    let client = setup.browser.client();
+    client.switch_to_window(silent).await.unwrap();
+    setup.browser.run("window.end()").await;
+    for tab in tabs {
+        client.switch_to_window(tab).await.unwrap();
+        let all =
+            |shown: &[Shown]| shown.len() == torrents && shown.iter().all(|t| t.progress == 100);
+        setup
+            .browser
+            .wait_until(DOWNLOAD, "all are added and complete", all)
+            .await;
+    }
+}
+
 #[tokio::test]
 async fn a_tab_that_leads_and_does_not_answer_is_named_and_nothing_is_taken_that_would_be_lost() {
     let setup = Setup::start().await;
@@ -123,17 +145,7 @@ async fn what_is_added_before_the_leading_tab_listens_is_added_when_one_does() {
         setup.browser.wait_for_text(waits).await;
         setup.browser.add_file(&setup.file(torrent)).await;
     }
-    client.switch_to_window(silent).await.unwrap();
-    setup.browser.run("window.end()").await;
-    // One of the tabs leads now, and the other one has told it.
-    for tab in tabs {
-        client.switch_to_window(tab).await.unwrap();
-        let both = |shown: &[Shown]| shown.len() == 2 && shown.iter().all(|t| t.progress == 100);
-        setup
-            .browser
-            .wait_until(DOWNLOAD, "both are added and complete", both)
-            .await;
-    }
+    end_and_wait_for_all(&setup, silent, tabs, 2).await;
     setup.browser.close_but_for("favicon.ico").await;
 }
 
@@ -168,16 +180,7 @@ async fn what_is_added_while_another_tab_takes_over_is_added_once_it_has() {
         client.switch_to_window(tab.clone()).await.unwrap();
         setup.browser.add_file(&setup.file(torrent)).await;
     }
-    client.switch_to_window(silent).await.unwrap();
-    setup.browser.run("window.end()").await;
-    for tab in tabs {
-        client.switch_to_window(tab).await.unwrap();
-        let all = |shown: &[Shown]| shown.len() == 3 && shown.iter().all(|t| t.progress == 100);
-        setup
-            .browser
-            .wait_until(DOWNLOAD, "all are there and complete", all)
-            .await;
-    }
+    end_and_wait_for_all(&setup, silent, tabs, 3).await;
     setup.browser.close_but_for("favicon.ico").await;
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use aqueduct_tests::page::Extended;
 use aqueduct_tests::programs::free_port;
+use fantoccini::elements::Element;
 use fantoccini::wd::Capabilities;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -93,6 +94,12 @@ pub(super) async fn devtools(client: &Client, method: &str, parameters: Value) -
         body: Some(json!({ "cmd": method, "params": parameters })),
     };
     Ok(client.issue_cmd(command).await?)
+}
+
+/// The page's field for .torrent files, which takes paths, once it is there.
+pub(super) async fn file_input(client: &Client) -> Result<Element> {
+    let field = Locator::Css("input[type=file]");
+    Ok(client.wait().for_element(field).await?)
 }
 
 /// A browser with one page.
@@ -228,10 +235,7 @@ impl Browser {
         others: &[(&'static str, u32)],
         view: View,
     ) -> Result<Watched> {
-        let input = client
-            .wait()
-            .for_element(Locator::Css("input[type=file]"))
-            .await?;
+        let input = file_input(client).await?;
         client.execute(PROBE, Vec::new()).await?;
         client.execute(&view.script(), Vec::new()).await?;
         let before = Processes::now(self.driver.id(), others);

@@ -6,11 +6,10 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use fantoccini::Locator;
 use serde_json::json;
 
 use super::Measurement;
-use super::browser::{Browser, devtools};
+use super::browser::{Browser, devtools, file_input};
 use crate::clients::Seed;
 use crate::process::Priority;
 
@@ -40,9 +39,8 @@ pub(super) async fn measure(
     let served = measured.serve(Seed::Aqueduct, seed, Priority::Usual)?;
     let browser = Browser::start()?;
     let client = browser.open(&served.url()).await?;
-    let input = Locator::Css("input[type=file]");
-    let input = client.wait().for_element(input).await?;
     let torrent = measured.payload.torrent();
+    let input = file_input(&client).await?;
     input.send_keys(&torrent.to_string_lossy()).await?;
     client.minimize_window().await?;
     let is_hidden = client.execute("return document.hidden", Vec::new());

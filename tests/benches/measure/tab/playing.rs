@@ -9,7 +9,7 @@ use fantoccini::{Client, Locator};
 use serde_json::Value;
 
 use super::Measurement;
-use super::browser::Browser;
+use super::browser::{Browser, file_input};
 use crate::clients::Seed;
 use crate::process::Priority;
 
@@ -29,8 +29,8 @@ const PLAY: &str = "//button[normalize-space()='Play']";
 /// Records how long the sound took, from now or from the next click, until it had moved on by 0.05 s
 /// from where it began.
 const WATCH: &str = "
-    window.delay = null;
     window.watch = from => {
+        window.delay = null;
         const start = performance.now();
         const look = setInterval(() => {
             const sound = document.querySelector('audio');
@@ -76,11 +76,9 @@ pub(super) async fn measure(measured: &mut Measurement, seed: SocketAddrV4) -> R
 
 /// Adds the torrent, and plays it. Returns the delays, and how many percent were there at the end.
 async fn play(client: &Client, measured: &Measurement) -> Result<([f64; 1 + SEEKS.len()], u64)> {
-    let input = Locator::Css("input[type=file]");
-    let input = client.wait().for_element(input).await?;
-    input
-        .send_keys(&measured.payload.torrent().to_string_lossy())
-        .await?;
+    let torrent = measured.payload.torrent();
+    let input = file_input(client).await?;
+    input.send_keys(&torrent.to_string_lossy()).await?;
     let button = client.wait().for_element(Locator::XPath(PLAY)).await?;
     run(client, &format!("{WATCH} {WATCH_CLICK}")).await?;
     button.click().await?;
@@ -90,8 +88,7 @@ async fn play(client: &Client, measured: &Measurement) -> Result<([f64; 1 + SEEK
     for (delays, percent) in seeks.iter_mut().zip(SEEKS) {
         tokio::time::sleep(BETWEEN).await;
         let seek = format!(
-            "{WATCH}
-            const sound = document.querySelector('audio');
+            "const sound = document.querySelector('audio');
             const to = sound.duration * {percent} / 100;
             window.watch(to);
             sound.currentTime = to;"
