@@ -4,6 +4,8 @@ mod rate_limit;
 mod shared;
 mod unasked;
 
+use std::time::Duration;
+
 pub(crate) use self::shared::{Pending, Shared};
 use crate::config::Config;
 use crate::io::{CloseReason, DiscoverRequest, Event, Op, Output};
@@ -76,6 +78,14 @@ impl Context<'_> {
     /// Whether the rate limits permit the torrent to read blocks for a peer.
     pub(crate) fn may_upload(&mut self) -> bool {
         self.shared.upload_limit.ready(self.now, self.torrent)
+    }
+
+    /// The number of bytes that the limit permits within this time.
+    pub(crate) fn upload_within(&self, span: Duration) -> u32 {
+        let limit = self.shared.upload_limit.of(self.torrent);
+        let micros = span.as_micros();
+        let bytes = limit.map_or(u128::MAX, |limit| u128::from(limit) * micros / 1_000_000);
+        u32::try_from(bytes).unwrap_or(u32::MAX)
     }
 
     /// Counts blocks that are read for a peer.

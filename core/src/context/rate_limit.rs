@@ -27,6 +27,12 @@ impl RateLimit {
         }
     }
 
+    /// The lower one of the limits that apply to the torrent, in bytes per second; `None`: no limit.
+    pub(crate) fn of(&self, torrent: TorrentId) -> Option<u64> {
+        let own = self.own.get(&torrent).and_then(Throttle::limit);
+        own.into_iter().chain(self.all.limit()).min()
+    }
+
     /// Whether the torrent may transfer bytes now.
     pub(crate) fn ready(&mut self, now: Instant, torrent: TorrentId) -> bool {
         let own = self.own.get_mut(&torrent);

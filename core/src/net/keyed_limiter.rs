@@ -37,6 +37,19 @@ impl<K: Ord + Copy> KeyedLimiter<K> {
         self.take_all(now, &[(key, 1)], tokens)
     }
 
+    /// Spends as many of `tokens` of a key as are available. Returns their number.
+    pub(crate) fn take_available(&mut self, now: Instant, key: K, tokens: u64) -> u64 {
+        if !self.has_any(now, key, 1) {
+            return 0;
+        }
+        let Some((limit, level)) = self.levels.get_mut(&key) else {
+            return 0;
+        };
+        let taken = tokens.min(level.available(*limit));
+        level.spend(*limit, taken);
+        taken
+    }
+
     /// Spends `tokens` of each key, or of none if one of them has none available. Each key comes
     /// with its number of shares, which multiplies its limit.
     pub fn take_all(&mut self, now: Instant, keys: &[(K, u64)], tokens: u64) -> bool {

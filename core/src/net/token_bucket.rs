@@ -94,6 +94,12 @@ impl Level {
         self.spent < limit.capacity()
     }
 
+    /// The number of whole tokens that are left.
+    pub(crate) fn available(&self, limit: Limit) -> u64 {
+        let left = limit.capacity().saturating_sub(self.spent);
+        left.checked_div(limit.period).unwrap_or_default()
+    }
+
     /// Whether this many tokens are left.
     const fn has(&self, limit: Limit, tokens: u64) -> bool {
         self.spent.saturating_add(limit.price(tokens)) <= limit.capacity()
@@ -217,6 +223,11 @@ impl Throttle {
     /// Whether bytes may be spent now.
     pub(crate) fn ready(&mut self, now: Instant) -> bool {
         self.0.as_mut().is_none_or(|bucket| bucket.has_any(now))
+    }
+
+    /// The limit in bytes per second; `None`: no limit.
+    pub(crate) fn limit(&self) -> Option<u64> {
+        self.0.as_ref().map(|bucket| bucket.limit.tokens)
     }
 
     /// Spends `bytes`.

@@ -126,6 +126,13 @@ impl<K, V> SortedMap<K, V> {
         self.entries.is_empty()
     }
 
+    /// The lowest key for which `is_below` does not hold, which must hold for all lower keys and for
+    /// no higher one.
+    pub fn first_not(&self, is_below: impl Fn(&K) -> bool) -> Option<&K> {
+        let index = self.entries.partition_point(|(key, _)| is_below(key));
+        self.entries.get(index).map(|(key, _)| key)
+    }
+
     /// Removes all keys.
     pub fn clear(&mut self) {
         self.entries.clear();

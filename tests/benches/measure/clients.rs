@@ -133,6 +133,14 @@ impl Seed {
         }
     }
 
+    /// The last argument of a seed that sends at most this many bytes per second.
+    pub(crate) fn upload_limit(self, limit: u64) -> String {
+        match self {
+            Self::Aqueduct => format!("--upload-limit={limit}"),
+            Self::Libtorrent => limit.to_string(),
+        }
+    }
+
     /// The command that serves `payload` on `port` over `line` until it is stopped.
     pub(crate) fn serve(self, payload: &Payload, port: u16, line: Line) -> Result<Command> {
         Ok(match self {

@@ -1,6 +1,6 @@
 """libtorrent as one of the measured clients.
 
-libtorrent_client.py seed TORRENT FOLDER PORT [LINE]     serve until stopped
+libtorrent_client.py seed TORRENT FOLDER PORT [LINE [LIMIT]]  serve until stopped, at most LIMIT bytes per second
 libtorrent_client.py leech TORRENT FOLDER PORT [LINE]    download and leave; LINE is a key of LINES
 libtorrent_client.py check TORRENT FOLDER         hash what is in FOLDER and leave
 libtorrent_client.py create FILE PIECE_LENGTH     hash FILE as a new torrent would be and leave
@@ -119,9 +119,10 @@ def main(mode, *rest):
         create(rest[0], int(rest[1]))
         return
     torrent, folder, *more = rest
-    port, line = (*more, *("0", "tcp")[len(more) :])
+    port, line, limit = (*more, *("0", "tcp", "0")[len(more) :])
     # The session stops when nothing refers to it, so it is kept by name.
     session, handle = add(torrent, folder, port, seed=mode == "seed", line=line)
+    handle.set_upload_limit(int(limit))
     while mode == "seed":
         time.sleep(1)
     wait_for_all(handle)

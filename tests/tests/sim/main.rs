@@ -15,6 +15,7 @@ mod extensions;
 mod holepunching;
 mod interruptions;
 mod random_faults;
+mod seeking;
 mod swarm;
 mod throughput;
 mod utp;

@@ -2,6 +2,8 @@
 //! and pending requests for other data are cancelled in their favour: at a slow peer these would be
 //! answered first, which takes seconds.
 
+use std::time::Duration;
+
 use super::Download;
 use crate::context::Context;
 use crate::io::PriorityRange;
@@ -15,6 +17,8 @@ use crate::wire::Message;
 /// that change nothing, of which they accept few; a slider that is dragged awaits other data many
 /// times per second.
 const CANCELS: Limit = Limit::per_second(50).with_burst(1000);
+/// The blocks that a peer sends within this time are not cancelled: most are on the way.
+const ON_THE_WAY: Duration = Duration::from_millis(100);
 /// The maximum number of peers whose cancels are counted. Further ones keep their requests.
 const MAX_COUNTED: usize = 1000;
 
@@ -54,28 +58,32 @@ impl Download {
         cancelled
     }
 
-    /// Cancels a peer's requests for data that are not awaited. Those that it answers nevertheless
-    /// are accepted. Returns whether there were any.
+    /// Cancels a peer's requests for data that are not awaited, the newest ones first, as far as the
+    /// limit permits. Those that it answers nevertheless are accepted. Returns whether there were any.
     fn cancel_others(&mut self, cx: &mut Context, conn: ConnId, peer: &mut Peer) -> bool {
         let Some(known) = self.peers.get_mut(&conn) else {
             return false;
         };
         let pending = known.requests().iter().filter(|request| !request.late);
         let blocks = pending.map(|request| request.block);
-        let others: Vec<Block> = blocks
+        let mut others: Vec<Block> = blocks
+            .skip(known.pipeline.blocks_within(ON_THE_WAY))
             .filter(|block| !self.picker.awaits(block.piece()))
             .collect();
-        if others.is_empty() || !self.cancels.take(cx.now, conn, others.len() as u64) {
-            return false;
-        }
-        for block in others {
+        let cancelled = self
+            .cancels
+            .take_available(cx.now, conn, others.len() as u64);
+        let kept = others.len() - usize::try_from(cancelled).unwrap_or(usize::MAX);
+        for block in others.split_off(kept) {
             if let Some(request) = known.take_request(block) {
                 known.release(block, cx.config().max_requests_out);
                 self.picker.give_back(request);
                 peer.send(cx, conn, Message::Cancel(block.into()));
             }
         }
-        self.release_ownership(conn);
-        true
+        if cancelled > 0 {
+            self.release_ownership(conn);
+        }
+        cancelled > 0
     }
 }

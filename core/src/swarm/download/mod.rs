@@ -5,6 +5,7 @@ mod blame;
 mod in_progress;
 mod order;
 mod peer;
+mod pick_awaited;
 mod piece_picker;
 mod pieces_in_progress;
 mod pipeline;

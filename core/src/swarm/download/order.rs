@@ -6,6 +6,9 @@ use super::rarest_first::RarestFirst;
 use crate::io::PriorityRange;
 use crate::types::{Bitfield, Instant, Lengths, Piece, sort};
 
+/// The place of a piece in the order of downloading: the index of its range, and the piece.
+pub(super) type Place = (usize, Piece);
+
 /// Ranges of pieces that are downloaded before all others, each from its start; the range with the
 /// nearest deadline comes first. All other pieces are downloaded rarest first (BEP 3).
 #[derive(Debug, Default)]
@@ -42,6 +45,16 @@ impl FetchOrder {
         self.awaited().iter().any(|range| range.contains(&index))
     }
 
+    /// The place of a piece in the order of the awaited ranges; `None` if it is in none of them.
+    pub(super) fn place(&self, piece: Piece) -> Option<Place> {
+        let index = piece.get();
+        let range = self
+            .awaited()
+            .iter()
+            .position(|range| range.contains(&index))?;
+        Some((range, piece))
+    }
+
     /// Whether there are no ranges.
     pub(super) fn is_empty(&self) -> bool {
         self.ranges.is_empty()
@@ -59,7 +72,13 @@ impl FetchOrder {
         picker: &RarestFirst,
         have: &Bitfield,
     ) -> Option<Piece> {
-        self.first_before(self.ranges.len(), lengths, picker, have)
+        self.first_before(self.ranges.len(), lengths, picker, |piece| have.has(piece))
+    }
+
+    /// Whether a piece of the awaited ranges is open.
+    pub(super) fn has_open_awaited(&mut self, lengths: &Lengths, picker: &RarestFirst) -> bool {
+        self.first_before(self.awaited, lengths, picker, |_| true)
+            .is_some()
     }
 
     /// As [`FetchOrder::first`], of the awaited ranges.
@@ -69,16 +88,16 @@ impl FetchOrder {
         picker: &RarestFirst,
         have: &Bitfield,
     ) -> Option<Piece> {
-        self.first_before(self.awaited, lengths, picker, have)
+        self.first_before(self.awaited, lengths, picker, |piece| have.has(piece))
     }
 
-    /// The first open piece that a peer has of the ranges with a lower index than `end`.
+    /// The first open piece for which `fits` holds, of the ranges with a lower index than `end`.
     fn first_before(
         &mut self,
         end: usize,
         lengths: &Lengths,
         picker: &RarestFirst,
-        have: &Bitfield,
+        fits: impl Fn(Piece) -> bool,
     ) -> Option<Piece> {
         let open = |index: u32| lengths.piece(index).filter(|piece| picker.is_open(*piece));
         let mut first_open = None;
@@ -88,7 +107,7 @@ impl FetchOrder {
             .find_map(|(range, index)| {
                 let piece = open(index)?;
                 first_open.get_or_insert((range, index));
-                have.has(piece).then_some(piece)
+                fits(piece).then_some(piece)
             });
         self.cursor = self.cursor.max(first_open.or(Some((end, 0))));
         found

@@ -40,10 +40,10 @@ pub(super) struct Search<'a> {
 #[derive(Debug)]
 pub(super) struct PiecePicker {
     /// Pieces that are wanted, and neither complete nor in progress.
-    open: RarestFirst,
-    in_progress: PiecesInProgress,
+    pub(super) open: RarestFirst,
+    pub(super) in_progress: PiecesInProgress,
     blame: Blame,
-    order: FetchOrder,
+    pub(super) order: FetchOrder,
 }
 
 impl PiecePicker {
@@ -59,22 +59,6 @@ impl PiecePicker {
     /// Sets the ranges that are downloaded first.
     pub(super) fn prioritise(&mut self, now: Instant, lengths: &Lengths, ranges: &[PriorityRange]) {
         self.order.set(now, lengths, ranges);
-    }
-
-    /// Whether a piece is in a range that is awaited.
-    pub(super) fn awaits(&self, piece: Piece) -> bool {
-        self.order.awaits(piece)
-    }
-
-    /// A piece that an awaited range needs next and that is not requested yet.
-    pub(super) fn next_awaited(&self, pieces: &Pieces) -> Option<Piece> {
-        let needed = |piece: &Piece| pieces.lacks(*piece) && !pieces.storing().has(*piece);
-        self.order.awaited().iter().find_map(|range| {
-            let mut range = range
-                .clone()
-                .filter_map(|index| pieces.lengths.piece(index));
-            range.find(needed).filter(|piece| self.is_open(*piece))
-        })
     }
 
     /// Stops pieces of which nothing has arrived and nothing is requested, and releases their memory.
@@ -257,49 +241,6 @@ impl PiecePicker {
             .or_else(|| self.of_requested(pieces, search, known))
     }
 
-    /// From an awaited piece: its own one, an abandoned one, or a new one.
-    fn of_awaited(
-        &mut self,
-        cx: &mut Context,
-        pieces: &Pieces,
-        search: &Search<'_>,
-        known: &mut PeerDownload,
-        opened: &mut Opened,
-    ) -> Option<Block> {
-        if self.order.awaited().is_empty() {
-            return None;
-        }
-        if known.current.is_some_and(|piece| self.awaits(piece)) {
-            let block = self.of_current(pieces, search, known);
-            if block.is_some() {
-                return block;
-            }
-        }
-        if let Some(piece) = self.awaited_in_progress(search, known) {
-            known.current = Some(piece);
-            return self.take_free(pieces, search, piece);
-        }
-        let have = &search.peer.have;
-        let next = self
-            .order
-            .first_awaited(&pieces.lengths, &self.open, have)
-            .filter(|piece| known.may_ask(search.now, search.peer, *piece));
-        next.and_then(|_| self.of_new(cx, pieces, search, known, opened))
-    }
-
-    /// An awaited piece in progress with blocks for this peer, which no other one downloads.
-    fn awaited_in_progress(&self, search: &Search<'_>, known: &PeerDownload) -> Option<Piece> {
-        let ours = Source::Peer(search.conn);
-        let fits = |piece: Piece, progress: &PieceInProgress| {
-            progress.owner.is_none_or(|owner| owner == ours)
-                && self.awaits(piece)
-                && known.may_ask(search.now, search.peer, piece)
-        };
-        let mut free = self.in_progress.with_free();
-        let found = free.find(|(piece, progress)| fits(*piece, progress));
-        found.map(|(piece, _)| piece)
-    }
-
     fn of_current(
         &mut self,
         pieces: &Pieces,
@@ -327,13 +268,18 @@ impl PiecePicker {
         self.take_free(pieces, search, piece)
     }
 
-    fn take_free(&mut self, pieces: &Pieces, search: &Search<'_>, piece: Piece) -> Option<Block> {
+    pub(super) fn take_free(
+        &mut self,
+        pieces: &Pieces,
+        search: &Search<'_>,
+        piece: Piece,
+    ) -> Option<Block> {
         let source = Source::Peer(search.conn);
         let number = self.in_progress.take_free(piece, source, search.due)?;
         pieces.lengths.nth_block(piece, number)
     }
 
-    fn of_new(
+    pub(super) fn of_new(
         &mut self,
         cx: &mut Context,
         pieces: &Pieces,
@@ -411,36 +357,43 @@ impl PiecePicker {
         search: &Search<'_>,
         known: &PeerDownload,
     ) -> Option<Block> {
-        let depth = if known.pipeline.is_known() {
-            ENDGAME_DEPTH
-        } else {
-            1
-        };
-        if known.in_flight() >= depth || !self.is_endgame() {
+        if !may_duplicate(known) || !self.is_endgame() {
             return None;
         }
-        let (lengths, due) = (pieces.lengths, search.due);
-        let may = |piece: Piece, p: &PieceInProgress| {
-            !p.alone && known.may_ask(search.now, search.peer, piece)
-        };
-        let mut fitting = self
-            .in_progress
-            .iter_mut()
-            .filter(|(piece, p)| may(*piece, p));
-        fitting.find_map(|(piece, progress)| {
-            let unasked = |number| {
-                let asked = |block| {
-                    known
-                        .requests()
-                        .iter()
-                        .any(|request| request.block == block)
-                };
-                lengths
-                    .nth_block(piece, number)
-                    .is_some_and(|block| !asked(block))
-            };
-            let number = progress.take_shared(search.now, due, ENDGAME_REQUESTERS, unasked)?;
-            lengths.nth_block(piece, number)
-        })
+        let lengths = pieces.lengths;
+        let mut all = self.in_progress.iter_mut();
+        all.find_map(|(piece, progress)| take_duplicate(&lengths, search, known, (piece, progress)))
     }
+}
+
+/// Whether a block may be requested from this peer that is already requested from another one.
+pub(super) fn may_duplicate(known: &PeerDownload) -> bool {
+    let depth = if known.pipeline.is_known() {
+        ENDGAME_DEPTH
+    } else {
+        1
+    };
+    known.in_flight() < depth
+}
+
+/// Takes a block of a piece that is requested from a clearly slower peer.
+pub(super) fn take_duplicate(
+    lengths: &Lengths,
+    search: &Search<'_>,
+    known: &PeerDownload,
+    (piece, progress): (Piece, &mut PieceInProgress),
+) -> Option<Block> {
+    if progress.alone || !known.may_ask(search.now, search.peer, piece) {
+        return None;
+    }
+    let asked = |block| {
+        let mut requests = known.requests().iter();
+        requests.any(|request| request.block == block)
+    };
+    let may = |number| {
+        let block = lengths.nth_block(piece, number);
+        block.is_some_and(|block| !asked(block))
+    };
+    let number = progress.take_shared(search.now, search.due, ENDGAME_REQUESTERS, may)?;
+    lengths.nth_block(piece, number)
 }

@@ -1,5 +1,7 @@
 //! The pieces in progress of one torrent.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::in_progress::{Arrival, PieceInProgress};
@@ -71,6 +73,16 @@ impl PiecesInProgress {
             .values_mut()
             .filter(|progress| progress.owner == Some(source));
         owned.for_each(|progress| progress.owner = None);
+    }
+
+    pub(super) fn get_mut(&mut self, piece: Piece) -> Option<&mut PieceInProgress> {
+        self.pieces.get_mut(&piece).map(|progress| &mut **progress)
+    }
+
+    /// The first piece whose index is in this range.
+    pub(super) fn first_in(&self, range: &Range<u32>) -> Option<Piece> {
+        let first = self.pieces.first_not(|piece| piece.get() < range.start)?;
+        (first.get() < range.end).then_some(*first)
     }
 
     /// Whether any piece has a free block.

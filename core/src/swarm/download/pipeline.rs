@@ -12,6 +12,9 @@ const LEAST: usize = 2;
 /// The time beyond the peer's latency that requests must cover. It bridges a scheduling delay or a
 /// lost packet.
 const MARGIN: Duration = Duration::from_millis(750);
+/// The same while data are awaited: what is requested delays what will be awaited next, as after a
+/// seek.
+const URGENT_MARGIN: Duration = Duration::from_millis(250);
 /// The expected time for a block while nothing is known.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(5);
 /// A peer that has sent nothing for this time, and for a multiple of the expected time of a block,
@@ -23,6 +26,9 @@ const OVERTAKEN: Duration = Duration::from_millis(500);
 const OVERTAKEN_WAITS: u32 = 2;
 /// The interval at which the rate is evaluated.
 const EPOCH: Duration = Duration::from_millis(250);
+/// The number of epochs of which the best one determines the window, so that a few slow ones do not
+/// shrink the window that a fast path needs.
+const EPOCHS: usize = 4;
 
 /// The request window of one peer. As in TCP slow start, it grows by one per block until the rate
 /// stops growing; then it follows rate times latency.
@@ -36,8 +42,10 @@ pub(crate) struct Pipeline {
     /// Bytes received since `since`.
     bytes: u64,
     since: Option<Instant>,
-    /// Bytes per second: the rate of the last epoch, or the best of recent ones.
-    best: u64,
+    /// The rates of the last epochs, in bytes per second.
+    rates: [u64; EPOCHS],
+    /// The number of ended epochs.
+    epochs: usize,
     /// The minimum time from request to block, in microseconds.
     latency: u64,
 }
@@ -50,7 +58,8 @@ impl Default for Pipeline {
             probing: false,
             bytes: 0,
             since: None,
-            best: 0,
+            rates: [0; EPOCHS],
+            epochs: 0,
             latency: u64::MAX,
         }
     }
@@ -62,9 +71,31 @@ impl Pipeline {
         self.depth.min(limit)
     }
 
+    /// As [`Pipeline::depth`], while data are awaited.
+    pub(crate) fn urgent_depth(&self, limit: usize) -> usize {
+        let depth = self.depth(limit);
+        if self.is_known() {
+            depth.min(self.target(URGENT_MARGIN))
+        } else {
+            depth
+        }
+    }
+
+    /// The number of blocks that the peer sends within this time; 0 if its speed is unknown.
+    pub(crate) fn blocks_within(&self, span: Duration) -> usize {
+        let micros = u128::from(micros(span));
+        let blocks = u128::from(self.best()) * micros / 1_000_000 / u128::from(BLOCK_SIZE);
+        usize::try_from(blocks).unwrap_or(usize::MAX)
+    }
+
     /// Whether the speed of the peer is known.
     pub(crate) fn is_known(&self) -> bool {
-        self.best > 0
+        self.best() > 0
+    }
+
+    /// The rate of the best of the last epochs, in bytes per second.
+    fn best(&self) -> u64 {
+        self.rates.iter().copied().max().unwrap_or_default()
     }
 
     /// The expected time for a block that is requested with this many others before it.
@@ -77,7 +108,7 @@ impl Pipeline {
             .saturating_mul(u64::from(BLOCK_SIZE));
         Duration::from_micros(
             self.latency
-                .saturating_add(bytes.saturating_mul(1_000_000) / self.best),
+                .saturating_add(bytes.saturating_mul(1_000_000) / self.best()),
         )
     }
 
@@ -109,9 +140,7 @@ impl Pipeline {
         if self.probing {
             self.restart();
         }
-        self.latency = self
-            .latency
-            .min(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX));
+        self.latency = self.latency.min(micros(waited));
         let since = *self.since.get_or_insert(now);
         self.bytes += bytes;
         if self.starting {
@@ -146,29 +175,32 @@ impl Pipeline {
     }
 
     fn end_epoch(&mut self, span: Duration) {
-        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1);
-        let rate = self.bytes.saturating_mul(1_000_000) / micros;
+        let rate = self.bytes.saturating_mul(1_000_000) / micros(span).max(1);
         self.bytes = 0;
-        if self.starting && rate <= self.best + self.best / 8 {
+        let before = self.best();
+        if self.starting && rate <= before + before / 8 {
             self.starting = false;
+            // The first epochs may have emptied a buffer, or used what a limit on the rate saved up.
+            self.rates = [0; EPOCHS];
         }
-        // The best rate of recent epochs, decreasing by an eighth per epoch, so that a single slow
-        // epoch does not shrink the window that a fast path needs.
-        self.best = rate.max(self.best - self.best / 8);
+        self.rates[self.epochs % EPOCHS] = rate;
+        self.epochs += 1;
         if !self.starting {
-            self.depth = self.target();
+            self.depth = self.target(MARGIN);
         }
     }
 
-    fn target(&self) -> usize {
-        let margin = u64::try_from(MARGIN.as_micros()).unwrap_or(u64::MAX);
-        let cover = u128::from(self.latency.saturating_add(margin));
-        let blocks = u128::from(self.best) * cover / 1_000_000 / u128::from(BLOCK_SIZE);
-        usize::try_from(blocks)
-            .unwrap_or(usize::MAX)
+    /// The number of blocks that cover the latency and this time.
+    fn target(&self, margin: Duration) -> usize {
+        let latency = Duration::from_micros(self.latency);
+        self.blocks_within(latency.saturating_add(margin))
             .saturating_add(1)
             .max(LEAST)
     }
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -231,5 +263,48 @@ mod tests {
         }
         let (depth, received) = run(2, 50, 30);
         assert!(depth <= 16 && received >= 55, "{depth} {received}");
+    }
+
+    /// Records blocks that arrive at this rate per second during a span, with a latency of 10 ms.
+    fn receive(p: &mut Pipeline, from_ms: u64, to_ms: u64, rate: u64) {
+        for n in 0..(to_ms - from_ms) * rate / 1000 {
+            let now = Instant(from_ms * 1000 + n * 1_000_000 / rate);
+            p.on_block(now, u64::from(BLOCK_SIZE), Duration::from_millis(10));
+        }
+    }
+
+    #[test]
+    fn what_a_limit_had_saved_up_does_not_widen_the_window() {
+        let mut p = Pipeline::default();
+        receive(&mut p, 0, 260, 1000);
+        receive(&mut p, 260, 800, 100);
+        let depth = p.depth(5000);
+        assert!(
+            (70..=110).contains(&depth),
+            "0.76 s at 100 per second: {depth}"
+        );
+    }
+
+    #[test]
+    fn a_slow_epoch_does_not_shrink_the_window_but_a_slow_second_does() {
+        let mut p = Pipeline::default();
+        receive(&mut p, 0, 2000, 1000);
+        let depth = p.depth(5000);
+        receive(&mut p, 2000, 2500, 100);
+        assert!(p.depth(5000) * 10 >= depth * 9, "{}", p.depth(5000));
+        receive(&mut p, 2500, 3600, 100);
+        assert!(p.depth(5000) <= 100, "{}", p.depth(5000));
+    }
+
+    #[test]
+    fn while_data_are_awaited_the_window_covers_less_time() {
+        let mut p = Pipeline::default();
+        assert_eq!(p.urgent_depth(5000), START, "nothing is known");
+        receive(&mut p, 0, 2000, 1000);
+        let (usual, urgent) = (p.depth(5000), p.urgent_depth(5000));
+        assert!((700..=800).contains(&usual), "{usual}");
+        assert!((240..=290).contains(&urgent), "{urgent}");
+        assert_eq!(p.urgent_depth(100), 100);
+        assert!((95..=105).contains(&p.blocks_within(Duration::from_millis(100))));
     }
 }

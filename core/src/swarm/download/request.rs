@@ -58,7 +58,12 @@ impl Download {
             .min(peer.extensions.request_limit());
         let connected = cx.shared.connections.connected;
         let share = cx.shared.memory.share(connected, cx.config().max_unwritten);
-        let depth = known.pipeline.depth(limit).min(share);
+        let depth = if self.picker.is_behind(pieces) {
+            known.pipeline.urgent_depth(limit)
+        } else {
+            known.pipeline.depth(limit)
+        };
+        let depth = depth.min(share);
         let has_room = |known: &PeerDownload| {
             known.in_flight() < depth && known.requests().len() < limit.saturating_mul(2)
         };

@@ -6,7 +6,7 @@ use crate::net::Rate;
 use crate::types::{Block, Instant, Piece};
 
 /// The maximum size in bytes of one read, which may cover several consecutive requests.
-const MAX_READ: u32 = 256 * 1024;
+pub(super) const MAX_READ: u32 = 256 * 1024;
 
 /// The upload state of one connected peer.
 #[derive(Debug, Default)]
@@ -93,15 +93,18 @@ impl PeerUpload {
         at.and_then(|at| self.reading.remove(at)).is_some()
     }
 
-    /// The next requests that a single read can serve, moved from queued to reading.
-    pub(super) fn next_run(&mut self) -> Vec<Block> {
+    /// The next requests that a single read can serve, moved from queued to reading: at least one,
+    /// and of several at most `bound` bytes.
+    pub(super) fn next_run(&mut self, bound: u32) -> Vec<Block> {
         let mut run: Vec<Block> = Vec::new();
         let mut length = 0;
         while let Some(&block) = self.queued.front() {
             let follows = run.last().is_none_or(|last| {
-                last.piece() == block.piece() && last.begin() + last.length() == block.begin()
+                last.piece() == block.piece()
+                    && last.begin() + last.length() == block.begin()
+                    && length + block.length() <= bound
             });
-            if !follows || length + block.length() > MAX_READ {
+            if !follows {
                 break;
             }
             length += block.length();

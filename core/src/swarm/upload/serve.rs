@@ -1,9 +1,11 @@
 //! Serving requests. No more is read from storage than the peer's socket accepts.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::Upload;
-use super::peer::PeerUpload;
+use super::peer::{MAX_READ, PeerUpload};
 use crate::context::{Context, Pending, misbehaved};
 use crate::io::{CloseReason, Op};
 use crate::swarm::peers::{Peer, Peers, Progress};
@@ -18,6 +20,8 @@ const MAX_INVALID: u32 = 300;
 /// A peer without the fast extension cannot be told that its queue is full. Its queue may be this
 /// many times longer before that counts as misbehaviour.
 const SILENT_EXCESS: usize = 4;
+/// The bytes that an upload limit permits within this time are read at once at most.
+const LONGEST_READ: Duration = Duration::from_millis(100);
 
 impl Upload {
     /// Handles a request. `pieces` is `None` while the torrent's size is unknown. Progress is made
@@ -91,6 +95,8 @@ impl Upload {
     ) -> Option<Piece> {
         let known = self.peers.get_mut(&conn)?;
         let max_unsent = cx.config().max_unsent;
+        // With a limit, one long read would use it up for a while, for blocks that may be cancelled.
+        let longest = cx.upload_within(LONGEST_READ).min(MAX_READ);
         while let Some(next) = known.next_queued() {
             if pieces.recheck.doubts(next.piece()) {
                 return Some(next.piece());
@@ -101,7 +107,7 @@ impl Upload {
             if !room || !cx.may_upload() {
                 break;
             }
-            let blocks = known.next_run();
+            let blocks = known.next_run(longest);
             let length = blocks.iter().map(|block| block.length()).sum::<u32>();
             cx.spend_upload(length);
             let offset = pieces.lengths.offset(next.piece()) + u64::from(next.begin());

@@ -175,7 +175,7 @@ impl Served {
 struct Measurement {
     size: NonZeroU32,
     payload: Payload,
-    /// What an Aqueduct seed sends at most, in bytes per second.
+    /// What the seed sends at most, in bytes per second.
     upload_limit: Option<u64>,
 }
 
@@ -232,8 +232,8 @@ impl Measurement {
     /// Starts a seed and a bridge.
     fn serve(&self, kind: Seed, at: SocketAddrV4, priority: Priority) -> Result<Served> {
         let mut seed = kind.serve(&self.payload, at.port(), Line::Tcp)?;
-        if let (Seed::Aqueduct, Some(limit)) = (kind, self.upload_limit) {
-            seed.arg(format!("--upload-limit={limit}"));
+        if let Some(limit) = self.upload_limit {
+            seed.arg(kind.upload_limit(limit));
         }
         let seed = Background::start(&mut priority.apply(seed))?;
         // Until it listens, its port counts as free.

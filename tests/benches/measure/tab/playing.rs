@@ -17,10 +17,17 @@ use crate::process::Priority;
 pub(super) const SIZE: NonZeroU32 = NonZeroU32::new(96).unwrap();
 /// What the seeds send at most, in Mbit/s.
 const RATES: [u64; 2] = [2, 20];
-/// Where the sound is set to, in turn, as parts of its duration in percent.
-const SEEKS: [u32; 3] = [50, 80, 30];
-/// How long the sound plays before each seek. After several in quick succession, the engine may cancel
-/// no more requests for a while, and waits for what it had requested.
+/// Where the sound is set to, in turn, as parts of its duration in percent: some times after it has
+/// played for a while, and then in quick succession.
+const SEEKS: [(u32, Duration); 7] = [
+    (50, BETWEEN),
+    (80, BETWEEN),
+    (30, BETWEEN),
+    (60, Duration::ZERO),
+    (20, Duration::ZERO),
+    (90, Duration::ZERO),
+    (40, Duration::ZERO),
+];
 const BETWEEN: Duration = Duration::from_secs(4);
 const LIMIT: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
@@ -46,28 +53,31 @@ const WATCH_CLICK: &str =
 /// Prints a row per rate.
 pub(super) async fn measure(measured: &mut Measurement, seed: SocketAddrV4) -> Result<()> {
     println!(
-        "\nA sound of {SIZE} MiB plays in a tab, from one seed: seconds until it has moved on by 0.05 s"
+        "\nA sound of {SIZE} MiB plays in a tab, from one seed, and is set to parts of its duration, three times after 4 s and then at once: seconds until it has moved on by 0.05 s"
     );
-    let seeks = SEEKS.map(|percent| format!("{:>14}", format!("seek to {percent} %")));
+    let seeks = SEEKS.map(|(percent, _)| format!("{:>8}", format!("{percent} %")));
     println!(
-        "{:<12} {:>8} {}   downloaded by then",
+        "{:<24} {:>8} {}   downloaded by then",
         "",
         "\"Play\"",
         seeks.concat()
     );
-    for rate in RATES {
+    for (rate, kind) in RATES
+        .iter()
+        .flat_map(|rate| [(rate, Seed::Libtorrent), (rate, Seed::Aqueduct)])
+    {
         measured.upload_limit = Some(rate * 1_000_000 / 8);
-        let served = measured.serve(Seed::Aqueduct, seed, Priority::Usual)?;
+        let served = measured.serve(kind, seed, Priority::Usual)?;
         let browser = Browser::start()?;
         let client = browser.open(&served.url()).await?;
         let outcome = play(&client, measured).await;
         client.close().await?;
         let (delays, there) = outcome.with_context(|| format!("at {rate} Mbit/s"))?;
         let [play, seeks @ ..] = delays;
-        let seeks = seeks.map(|delay| format!("{delay:>14.2}"));
+        let seeks = seeks.map(|delay| format!("{delay:>8.2}"));
         println!(
-            "{:<12} {play:>8.2} {}   {there} %",
-            format!("{rate} Mbit/s"),
+            "{:<24} {play:>8.2} {}   {there} %",
+            format!("{} at {rate} Mbit/s", kind.name()),
             seeks.concat()
         );
     }
@@ -85,8 +95,8 @@ async fn play(client: &Client, measured: &Measurement) -> Result<([f64; 1 + SEEK
     let mut delays = [0.0; 1 + SEEKS.len()];
     let [play, seeks @ ..] = &mut delays;
     *play = delay(client).await.context("\"Play\"")?;
-    for (delays, percent) in seeks.iter_mut().zip(SEEKS) {
-        tokio::time::sleep(BETWEEN).await;
+    for (delays, (percent, pause)) in seeks.iter_mut().zip(SEEKS) {
+        tokio::time::sleep(pause).await;
         let seek = format!(
             "const sound = document.querySelector('audio');
             const to = sound.duration * {percent} / 100;

@@ -1,0 +1,98 @@
+//! Selects the next block of the pieces that are awaited. Unlike other pieces, an awaited one is
+//! requested from all peers at once, in the order in which it will be needed: a piece from a single
+//! slow peer takes long, and a player waits for the first one.
+
+use super::in_progress::PieceInProgress;
+use super::order::Place;
+use super::peer::PeerDownload;
+use super::piece_picker::{Opened, PiecePicker, Search, may_duplicate, take_duplicate};
+use super::source::Source;
+use crate::context::Context;
+use crate::swarm::storage::Pieces;
+use crate::types::{Block, Piece};
+
+impl PiecePicker {
+    /// Whether a piece is in a range that is awaited.
+    pub(super) fn awaits(&self, piece: Piece) -> bool {
+        self.order.awaits(piece)
+    }
+
+    /// A piece that an awaited range needs next and that is not requested yet.
+    pub(super) fn next_awaited(&self, pieces: &Pieces) -> Option<Piece> {
+        let needed = |piece: &Piece| pieces.lacks(*piece) && !pieces.storing().has(*piece);
+        self.order.awaited().iter().find_map(|range| {
+            let mut range = range
+                .clone()
+                .filter_map(|index| pieces.lengths.piece(index));
+            range.find(needed).filter(|piece| self.is_open(*piece))
+        })
+    }
+
+    /// Whether pieces that are awaited are not even requested yet.
+    pub(super) fn is_behind(&mut self, pieces: &Pieces) -> bool {
+        self.order.has_open_awaited(&pieces.lengths, &self.open)
+    }
+
+    /// A block of the first awaited piece that lacks any: one that is not requested yet, or of the
+    /// very first piece one that is requested from a clearly slower peer.
+    pub(super) fn of_awaited(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        search: &Search<'_>,
+        known: &mut PeerDownload,
+        opened: &mut Opened,
+    ) -> Option<Block> {
+        if self.order.awaited().is_empty() {
+            return None;
+        }
+        let open = self
+            .order
+            .first_awaited(&pieces.lengths, &self.open, &search.peer.have)
+            .filter(|piece| known.may_ask(search.now, search.peer, *piece))
+            .and_then(|piece| self.order.place(piece));
+        let begun = self.awaited_in_progress(search, known);
+        let next = open.into_iter().chain(begun).min();
+        if let Some(block) = self.of_first_awaited(pieces, search, known, next) {
+            return Some(block);
+        }
+        let (_, piece) = next?;
+        if next == open {
+            return self.of_new(cx, pieces, search, known, opened);
+        }
+        known.current = Some(piece);
+        self.take_free(pieces, search, piece)
+    }
+
+    /// The first awaited piece in progress with free blocks for this peer.
+    fn awaited_in_progress(&self, search: &Search<'_>, known: &PeerDownload) -> Option<Place> {
+        let ours = Source::Peer(search.conn);
+        let fits = |piece: Piece, progress: &PieceInProgress| {
+            (!progress.alone || progress.owner.is_none_or(|owner| owner == ours))
+                && known.may_ask(search.now, search.peer, piece)
+        };
+        let with_free = self.in_progress.with_free();
+        let places = with_free.filter_map(|(piece, progress)| {
+            let place = self.order.place(piece)?;
+            fits(piece, progress).then_some(place)
+        });
+        places.min()
+    }
+
+    /// A block of the first awaited piece in progress that is requested from a clearly slower peer,
+    /// if that piece comes before `next`.
+    fn of_first_awaited(
+        &mut self,
+        pieces: &Pieces,
+        search: &Search<'_>,
+        known: &PeerDownload,
+        next: Option<Place>,
+    ) -> Option<Block> {
+        let mut ranges = self.order.awaited().iter().enumerate();
+        let first = ranges.find_map(|(at, range)| Some((at, self.in_progress.first_in(range)?)));
+        let (_, piece) = first.filter(|first| next.is_none_or(|next| *first < next))?;
+        let progress = self.in_progress.get_mut(piece)?;
+        let may = may_duplicate(known);
+        may.then(|| take_duplicate(&pieces.lengths, search, known, (piece, progress)))?
+    }
+}
