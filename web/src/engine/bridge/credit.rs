@@ -6,7 +6,7 @@ use aqueduct_core::types::{RequestId, SortedMap};
 /// The number of bytes waiting for digests and the disk above which streams get no more credit. The
 /// engine requests at most half as much; the rest is for peers that send unrequested data, and for
 /// a stalled disk.
-const MAX_WAITING: u64 = 32 << 20;
+const MAX_WAITING: u64 = 16 << 20;
 
 /// Bytes that wait for storage, and the credit that is withheld from streams in the meantime.
 #[derive(Default)]

@@ -76,7 +76,7 @@ fn config(max_peers: u16) -> Config {
         max_peers: max_peers.into(),
         max_peers_total: 200,
         max_dialling: 0,
-        max_unwritten: 16 << 20,
+        max_unwritten: 8 << 20,
         max_unsent: 512 << 10,
         max_unflushed: 16 << 20,
         flush_interval: Duration::from_secs(2),
