@@ -128,6 +128,17 @@ mod tests {
         Instant(millis * 1000)
     }
 
+    #[test]
+    fn what_is_available_is_spent_and_not_more() {
+        let limit = Limit::per_second(10).with_burst(25);
+        let mut limiter = KeyedLimiter::new(limit, 1);
+        assert_eq!(limiter.take_available(at(0), 1, 20), 20);
+        assert_eq!(limiter.take_available(at(0), 1, 20), 5);
+        assert_eq!(limiter.take_available(at(0), 1, 20), 0);
+        assert_eq!(limiter.take_available(at(350), 1, 20), 3);
+        assert_eq!(limiter.take_available(at(350), 2, 20), 0, "no room");
+    }
+
     proptest! {
         #[test]
         fn with_room_for_all_every_key_has_a_bucket_of_its_own(steps in vec((0u64..500, 0u8..5), 1..200)) {

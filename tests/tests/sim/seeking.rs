@@ -81,10 +81,15 @@ impl Seeking {
     fn longest(mut self) -> Duration {
         let leech = self.world.add(Plan::leech(&self.torrent));
         let delays = PLACES.map(|place| self.seek(leech, place));
+        // It plays on.
+        self.world.run_for(secs(20));
         let snapshot = self.world.host(leech).snapshot().unwrap();
         let (wasted, got) = (snapshot.wasted, snapshot.downloaded);
         println!("{delays:.2?}; {wasted} of {got} bytes came twice");
-        assert!(wasted * 20 < got, "{wasted} of {got} bytes came twice");
+        assert!(
+            wasted * 10 < got,
+            "{delays:.2?} {wasted} of {got} bytes came twice"
+        );
         delays.into_iter().skip(1).max().unwrap()
     }
 }

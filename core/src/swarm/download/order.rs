@@ -72,13 +72,7 @@ impl FetchOrder {
         picker: &RarestFirst,
         have: &Bitfield,
     ) -> Option<Piece> {
-        self.first_before(self.ranges.len(), lengths, picker, |piece| have.has(piece))
-    }
-
-    /// Whether a piece of the awaited ranges is open.
-    pub(super) fn has_open_awaited(&mut self, lengths: &Lengths, picker: &RarestFirst) -> bool {
-        self.first_before(self.awaited, lengths, picker, |_| true)
-            .is_some()
+        self.first_before(self.ranges.len(), lengths, picker, have)
     }
 
     /// As [`FetchOrder::first`], of the awaited ranges.
@@ -88,16 +82,16 @@ impl FetchOrder {
         picker: &RarestFirst,
         have: &Bitfield,
     ) -> Option<Piece> {
-        self.first_before(self.awaited, lengths, picker, |piece| have.has(piece))
+        self.first_before(self.awaited, lengths, picker, have)
     }
 
-    /// The first open piece for which `fits` holds, of the ranges with a lower index than `end`.
+    /// The first open piece that a peer has of the ranges with a lower index than `end`.
     fn first_before(
         &mut self,
         end: usize,
         lengths: &Lengths,
         picker: &RarestFirst,
-        fits: impl Fn(Piece) -> bool,
+        have: &Bitfield,
     ) -> Option<Piece> {
         let open = |index: u32| lengths.piece(index).filter(|piece| picker.is_open(*piece));
         let mut first_open = None;
@@ -107,7 +101,7 @@ impl FetchOrder {
             .find_map(|(range, index)| {
                 let piece = open(index)?;
                 first_open.get_or_insert((range, index));
-                fits(piece).then_some(piece)
+                have.has(piece).then_some(piece)
             });
         self.cursor = self.cursor.max(first_open.or(Some((end, 0))));
         found

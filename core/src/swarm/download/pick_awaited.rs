@@ -9,7 +9,11 @@ use super::piece_picker::{Opened, PiecePicker, Search, may_duplicate, take_dupli
 use super::source::Source;
 use crate::context::Context;
 use crate::swarm::storage::Pieces;
-use crate::types::{Block, Piece};
+use crate::types::{Bitfield, Block, Piece};
+
+/// The bytes at the beginning of an awaited range of which blocks are also requested from a second
+/// peer. What follows is needed later, and a block that comes twice takes the time of another one.
+const NEAR: u64 = 1 << 20;
 
 impl PiecePicker {
     /// Whether a piece is in a range that is awaited.
@@ -28,13 +32,14 @@ impl PiecePicker {
         })
     }
 
-    /// Whether pieces that are awaited are not even requested yet.
-    pub(super) fn is_behind(&mut self, pieces: &Pieces) -> bool {
-        self.order.has_open_awaited(&pieces.lengths, &self.open)
+    /// Whether pieces that are awaited, and that a peer has, are not even requested yet.
+    pub(super) fn is_behind(&mut self, pieces: &Pieces, have: &Bitfield) -> bool {
+        let open = self.order.first_awaited(&pieces.lengths, &self.open, have);
+        open.is_some()
     }
 
-    /// A block of the first awaited piece that lacks any: one that is not requested yet, or of the
-    /// very first piece one that is requested from a clearly slower peer.
+    /// A block of the first awaited piece that lacks any: one that is not requested yet or, if the piece
+    /// is needed soon, one that is requested from a clearly slower peer.
     pub(super) fn of_awaited(
         &mut self,
         cx: &mut Context,
@@ -56,10 +61,14 @@ impl PiecePicker {
         if let Some(block) = self.of_first_awaited(pieces, search, known, next) {
             return Some(block);
         }
-        let (_, piece) = next?;
-        if next == open {
-            return self.of_new(cx, pieces, search, known, opened);
+        if next.is_some() && next == open {
+            let block = self.of_new(cx, pieces, search, known, opened);
+            // Without memory for another piece, the next one that was begun.
+            if block.is_some() {
+                return block;
+            }
         }
+        let (_, piece) = begun?;
         known.current = Some(piece);
         self.take_free(pieces, search, piece)
     }
@@ -80,7 +89,7 @@ impl PiecePicker {
     }
 
     /// A block of the first awaited piece in progress that is requested from a clearly slower peer,
-    /// if that piece comes before `next`.
+    /// if that piece comes before `next` and is needed soon.
     fn of_first_awaited(
         &mut self,
         pieces: &Pieces,
@@ -88,11 +97,19 @@ impl PiecePicker {
         known: &PeerDownload,
         next: Option<Place>,
     ) -> Option<Block> {
+        let lengths = &pieces.lengths;
+        let near = u32::try_from(NEAR / u64::from(lengths.piece_length())).unwrap_or(u32::MAX);
         let mut ranges = self.order.awaited().iter().enumerate();
-        let first = ranges.find_map(|(at, range)| Some((at, self.in_progress.first_in(range)?)));
-        let (_, piece) = first.filter(|first| next.is_none_or(|next| *first < next))?;
+        let (first, range) = ranges.find_map(|(at, range)| {
+            let piece = self.in_progress.first_in(range)?;
+            Some(((at, piece), range))
+        })?;
+        let (_, piece) = first;
+        let is_needed = piece.get() - range.start <= near && next.is_none_or(|next| first < next);
+        if !is_needed || !may_duplicate(known) {
+            return None;
+        }
         let progress = self.in_progress.get_mut(piece)?;
-        let may = may_duplicate(known);
-        may.then(|| take_duplicate(&pieces.lengths, search, known, (piece, progress)))?
+        take_duplicate(lengths, search, known, (piece, progress))
     }
 }

@@ -58,7 +58,7 @@ impl Download {
             .min(peer.extensions.request_limit());
         let connected = cx.shared.connections.connected;
         let share = cx.shared.memory.share(connected, cx.config().max_unwritten);
-        let depth = if self.picker.is_behind(pieces) {
+        let depth = if self.picker.is_behind(pieces, &peer.have) {
             known.pipeline.urgent_depth(limit)
         } else {
             known.pipeline.depth(limit)
