@@ -7,6 +7,7 @@
 )]
 
 mod awaited_data;
+mod awaited_pieces;
 mod harness;
 mod holepunching;
 mod idle_messages;

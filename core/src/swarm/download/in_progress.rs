@@ -9,7 +9,7 @@ use super::source::Source;
 use crate::io::Rope;
 use crate::types::{Instant, PeerIdentity};
 
-/// A block is requested from a second peer only if the first one is expected to take at least this
+/// A block is requested from another peer, too, only if the first one is expected to take at least this
 /// many times as long, and at least [`LEAST_GAIN`].
 const FASTER: u32 = 2;
 const LEAST_GAIN: Duration = Duration::from_millis(500);
@@ -52,8 +52,8 @@ pub(crate) struct PieceInProgress {
     free: u32,
     /// Every block before this one is requested or has arrived.
     cursor: usize,
-    /// The source that downloads the piece alone. While it does, no other peer joins, except to
-    /// free memory or at the end of the download.
+    /// The source that downloads the piece alone. While it does, no other peer joins, unless the piece
+    /// is awaited, to free memory, or at the end of the download.
     pub(crate) owner: Option<Source>,
     /// Whether only one peer may download it after a failed digest, so that a second failure
     /// identifies the offender.
@@ -82,6 +82,11 @@ impl PieceInProgress {
     /// The number of blocks that have not arrived and are not requested.
     pub(crate) fn free(&self) -> u32 {
         self.free
+    }
+
+    /// Whether only another source may download it.
+    pub(crate) fn is_closed_to(&self, source: Source) -> bool {
+        self.alone && self.owner.is_some_and(|owner| owner != source)
     }
 
     /// Whether no block was received or is requested.
@@ -114,7 +119,7 @@ impl PieceInProgress {
     }
 
     /// Takes a block that is already requested from others, the one expected last, if `may`
-    /// permits: endgame. Such a block is often received twice, so this peer, which should send it
+    /// permits. Such a block is often received twice, so this peer, which should send it
     /// by `due`, must clearly be faster.
     pub(crate) fn take_shared(
         &mut self,

@@ -5,14 +5,15 @@
 use super::in_progress::PieceInProgress;
 use super::order::Place;
 use super::peer::PeerDownload;
-use super::piece_picker::{Opened, PiecePicker, Search, may_duplicate, take_duplicate};
+use super::piece_picker::{Opened, PiecePicker, Search, take_duplicate};
 use super::source::Source;
 use crate::context::Context;
 use crate::swarm::storage::Pieces;
 use crate::types::{Bitfield, Block, Piece};
 
-/// The bytes at the beginning of an awaited range of which blocks are also requested from a second
-/// peer. What follows is needed later, and a block that comes twice takes the time of another one.
+/// The bytes at the beginning of an awaited range, and at least its first two pieces, of which blocks
+/// are also requested from faster peers. What follows is needed later, and a block that comes twice
+/// takes the time of another one.
 const NEAR: u64 = 1 << 20;
 
 impl PiecePicker {
@@ -28,12 +29,13 @@ impl PiecePicker {
             let mut range = range
                 .clone()
                 .filter_map(|index| pieces.lengths.piece(index));
-            range.find(needed).filter(|piece| self.is_open(*piece))
+            let next = range.find(needed);
+            next.filter(|piece| self.is_open(*piece) || self.in_progress.is_free(*piece))
         })
     }
 
-    /// Whether pieces that are awaited, and that a peer has, are not even requested yet.
-    pub(super) fn is_behind(&mut self, pieces: &Pieces, have: &Bitfield) -> bool {
+    /// Whether pieces that are awaited, and that a peer has, are not requested from anybody yet.
+    pub(super) fn has_open_awaited(&mut self, pieces: &Pieces, have: &Bitfield) -> bool {
         let open = self.order.first_awaited(&pieces.lengths, &self.open, have);
         open.is_some()
     }
@@ -58,16 +60,16 @@ impl PiecePicker {
             .and_then(|piece| self.order.place(piece));
         let begun = self.awaited_in_progress(search, known);
         let next = open.into_iter().chain(begun).min();
-        if let Some(block) = self.of_first_awaited(pieces, search, known, next) {
+        if let Some(block) = self.duplicate_of_awaited(pieces, search, known, next) {
             return Some(block);
         }
         if next.is_some() && next == open {
             let block = self.of_new(cx, pieces, search, known, opened);
-            // Without memory for another piece, the next one that was begun.
             if block.is_some() {
                 return block;
             }
         }
+        // Also if there is no memory for another piece.
         let (_, piece) = begun?;
         known.current = Some(piece);
         self.take_free(pieces, search, piece)
@@ -77,8 +79,7 @@ impl PiecePicker {
     fn awaited_in_progress(&self, search: &Search<'_>, known: &PeerDownload) -> Option<Place> {
         let ours = Source::Peer(search.conn);
         let fits = |piece: Piece, progress: &PieceInProgress| {
-            (!progress.alone || progress.owner.is_none_or(|owner| owner == ours))
-                && known.may_ask(search.now, search.peer, piece)
+            !progress.is_closed_to(ours) && known.may_ask(search.now, search.peer, piece)
         };
         let with_free = self.in_progress.with_free();
         let places = with_free.filter_map(|(piece, progress)| {
@@ -90,7 +91,7 @@ impl PiecePicker {
 
     /// A block of the first awaited piece in progress that is requested from a clearly slower peer,
     /// if that piece comes before `next` and is needed soon.
-    fn of_first_awaited(
+    fn duplicate_of_awaited(
         &mut self,
         pieces: &Pieces,
         search: &Search<'_>,
@@ -98,7 +99,8 @@ impl PiecePicker {
         next: Option<Place>,
     ) -> Option<Block> {
         let lengths = &pieces.lengths;
-        let near = u32::try_from(NEAR / u64::from(lengths.piece_length())).unwrap_or(u32::MAX);
+        let near = NEAR / u64::from(lengths.piece_length());
+        let near = u32::try_from(near).unwrap_or(u32::MAX).max(1);
         let mut ranges = self.order.awaited().iter().enumerate();
         let (first, range) = ranges.find_map(|(at, range)| {
             let piece = self.in_progress.first_in(range)?;
@@ -106,7 +108,9 @@ impl PiecePicker {
         })?;
         let (_, piece) = first;
         let is_needed = piece.get() - range.start <= near && next.is_none_or(|next| first < next);
-        if !is_needed || !may_duplicate(known) {
+        // A peer of unknown speed gets one.
+        let may_duplicate = known.pipeline.is_known() || known.in_flight() == 0;
+        if !is_needed || !may_duplicate {
             return None;
         }
         let progress = self.in_progress.get_mut(piece)?;

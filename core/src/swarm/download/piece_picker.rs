@@ -14,8 +14,8 @@ use crate::swarm::peers::Peer;
 use crate::swarm::storage::Pieces;
 use crate::types::{Block, ConnId, Instant, Lengths, PeerIdentity, Piece};
 
-/// The maximum number of peers from which a block is requested in the endgame.
-const ENDGAME_REQUESTERS: u8 = 3;
+/// The maximum number of peers from which a block is requested at a time.
+const MAX_REQUESTERS: u8 = 3;
 /// The maximum number of requests to a peer in the endgame, since duplicate blocks waste bandwidth.
 /// A peer of unknown speed gets one.
 const ENDGAME_DEPTH: usize = 32;
@@ -128,6 +128,11 @@ impl PiecePicker {
         was_late: bool,
     ) -> Option<(Arrival, bool)> {
         self.in_progress.arrived(block, data, from, !was_late)
+    }
+
+    /// Whether a piece in progress is assigned to this peer, which alone may download it.
+    pub(super) fn owns_alone(&self, conn: ConnId, piece: Piece) -> bool {
+        self.owns(conn, piece) && self.in_progress.is_alone(piece)
     }
 
     /// Whether a piece in progress is assigned to this peer.
@@ -357,23 +362,18 @@ impl PiecePicker {
         search: &Search<'_>,
         known: &PeerDownload,
     ) -> Option<Block> {
-        if !may_duplicate(known) || !self.is_endgame() {
+        let depth = if known.pipeline.is_known() {
+            ENDGAME_DEPTH
+        } else {
+            1
+        };
+        if known.in_flight() >= depth || !self.is_endgame() {
             return None;
         }
         let lengths = pieces.lengths;
         let mut all = self.in_progress.iter_mut();
         all.find_map(|(piece, progress)| take_duplicate(&lengths, search, known, (piece, progress)))
     }
-}
-
-/// Whether a block may be requested from this peer that is already requested from another one.
-pub(super) fn may_duplicate(known: &PeerDownload) -> bool {
-    let depth = if known.pipeline.is_known() {
-        ENDGAME_DEPTH
-    } else {
-        1
-    };
-    known.in_flight() < depth
 }
 
 /// Takes a block of a piece that is requested from a clearly slower peer.
@@ -394,6 +394,6 @@ pub(super) fn take_duplicate(
         let block = lengths.nth_block(piece, number);
         block.is_some_and(|block| !asked(block))
     };
-    let number = progress.take_shared(search.now, search.due, ENDGAME_REQUESTERS, may)?;
+    let number = progress.take_shared(search.now, search.due, MAX_REQUESTERS, may)?;
     lengths.nth_block(piece, number)
 }

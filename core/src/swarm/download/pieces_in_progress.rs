@@ -85,6 +85,18 @@ impl PiecesInProgress {
         (first.get() < range.end).then_some(*first)
     }
 
+    /// Whether a piece has a free block.
+    pub(super) fn is_free(&self, piece: Piece) -> bool {
+        self.with_free.contains(&piece)
+    }
+
+    /// Whether only one peer may download a piece.
+    pub(super) fn is_alone(&self, piece: Piece) -> bool {
+        self.pieces
+            .get(&piece)
+            .is_some_and(|progress| progress.alone)
+    }
+
     /// Whether any piece has a free block.
     pub(super) fn has_free(&self) -> bool {
         !self.with_free.is_empty()
@@ -97,9 +109,13 @@ impl PiecesInProgress {
     }
 
     /// Takes a free block of a piece for a source, which should send it by `due`, and which owns the
-    /// piece from now on if no other does.
+    /// piece from now on if no other does. `None` if there is none, or another source downloads the
+    /// piece alone.
     pub(super) fn take_free(&mut self, piece: Piece, source: Source, due: Instant) -> Option<u32> {
         let progress = self.pieces.get_mut(&piece)?;
+        if progress.is_closed_to(source) {
+            return None;
+        }
         let number = progress.take_free(due)?;
         progress.owner.get_or_insert(source);
         self.update(piece);

@@ -46,6 +46,8 @@ pub(crate) struct Pipeline {
     rates: [u64; EPOCHS],
     /// The number of ended epochs.
     epochs: usize,
+    /// The best rate, which fades over several seconds.
+    peak: u64,
     /// The minimum time from request to block, in microseconds.
     latency: u64,
 }
@@ -60,6 +62,7 @@ impl Default for Pipeline {
             since: None,
             rates: [0; EPOCHS],
             epochs: 0,
+            peak: 0,
             latency: u64::MAX,
         }
     }
@@ -74,7 +77,9 @@ impl Pipeline {
     /// As [`Pipeline::depth`], while data are awaited.
     pub(crate) fn urgent_depth(&self, limit: usize) -> usize {
         let depth = self.depth(limit);
-        if self.is_known() {
+        // A window that is too short for a path whose latency grew has lowered the rate.
+        let is_enough = self.best() >= self.peak / 4 * 3;
+        if self.is_known() && is_enough {
             depth.min(self.target(URGENT_MARGIN))
         } else {
             depth
@@ -181,10 +186,11 @@ impl Pipeline {
         if self.starting && rate <= before + before / 8 {
             self.starting = false;
             // The first epochs may have emptied a buffer, or used what a limit on the rate saved up.
-            self.rates = [0; EPOCHS];
+            (self.rates, self.peak) = ([0; EPOCHS], 0);
         }
         self.rates[self.epochs % EPOCHS] = rate;
         self.epochs += 1;
+        self.peak = rate.max(self.peak - self.peak / 64);
         if !self.starting {
             self.depth = self.target(MARGIN);
         }

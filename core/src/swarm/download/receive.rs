@@ -369,7 +369,7 @@ impl Download {
         Ok(None)
     }
 
-    /// Endgame: cancels requests for this block at other peers.
+    /// Cancels requests for this block at other peers.
     fn cancel_elsewhere(&mut self, cx: &mut Context, peers: &mut Peers, block: Block) {
         let bound = cx.config().max_requests_out;
         for (conn, known) in &mut self.peers {

@@ -1,5 +1,5 @@
-//! Assigns requests to peers: whole pieces to single peers while there are enough pieces, and the
-//! remaining blocks to all peers at the end.
+//! Assigns requests to peers: whole pieces to single peers while there are enough pieces, but awaited
+//! pieces, and the remaining blocks at the end, to all peers.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ impl Download {
             .min(peer.extensions.request_limit());
         let connected = cx.shared.connections.connected;
         let share = cx.shared.memory.share(connected, cx.config().max_unwritten);
-        let depth = if self.picker.is_behind(pieces, &peer.have) {
+        let depth = if self.picker.has_open_awaited(pieces, &peer.have) {
             known.pipeline.urgent_depth(limit)
         } else {
             known.pipeline.depth(limit)
@@ -165,9 +165,17 @@ impl Download {
             known.pipeline.on_snub();
         }
         known.snubbed |= owes && quiet >= timeout;
+        // Whoever keeps a block of a piece back that no other peer may download would stop it.
+        let alone = late.iter().map(|request| request.block.piece());
+        let alone: Vec<Piece> = alone
+            .filter(|piece| self.picker.owns_alone(conn, *piece))
+            .collect();
+        alone
+            .iter()
+            .for_each(|piece| known.refusals.add(cx.now, *piece));
         late.into_iter()
             .for_each(|request| self.picker.give_back(request));
-        if silent {
+        if silent || !alone.is_empty() {
             self.release_ownership(conn);
         }
     }
