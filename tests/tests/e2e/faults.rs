@@ -23,16 +23,15 @@ async fn a_bridge_that_restarts_does_not_end_a_download() {
 async fn a_tab_waits_for_a_crashed_bridge_and_reconnects() {
     let mut setup = Setup::start().await;
     let torrent = single("crash.bin", 22, 16);
-    let _seed = setup.seed(&torrent, Manner::Slow(4096));
+    let seed = setup.seed(&torrent, Manner::Half);
     setup.browser.add_file(&setup.file(&torrent)).await;
-    setup.browser.wait_for_progress(10, DOWNLOAD).await;
+    setup.browser.wait_for_progress(40, DOWNLOAD).await;
     setup.bridge.crash();
     setup
         .browser
-        .wait_until(SOON, "the page notices", |shown| {
-            shown.iter().any(|t| t.progress < 100)
-        })
+        .wait_for_text("Cannot reach the bridge.")
         .await;
+    seed.complete();
     setup.bridge.revive();
     setup.browser.wait_until_complete(DOWNLOAD).await;
     setup.save_and_verify(&torrent).await;

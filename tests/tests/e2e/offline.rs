@@ -115,10 +115,14 @@ async fn a_notification_tells_that_a_hidden_download_is_complete() {
         .await;
     browser.press("Close").await;
     let torrent = single("notified.bin", 132, 4);
-    let _seed = setup.seed(&torrent, Manner::Slow(2048));
+    let seed = setup.seed(&torrent, Manner::Half);
     browser.add_file(&setup.file(&torrent)).await;
-    browser.wait_for_progress(5, DOWNLOAD).await;
+    browser.wait_for_progress(40, DOWNLOAD).await;
     browser.client().minimize_window().await.unwrap();
+    browser
+        .wait_for("return document.hidden", true.into())
+        .await;
+    seed.complete();
     browser.wait_until_complete(DOWNLOAD).await;
     let titles = "const done = arguments[arguments.length - 1]; navigator.serviceWorker.ready
         .then(worker => worker.getNotifications()).then(all => done(all.map(one => one.title)));";

@@ -112,9 +112,9 @@ async fn space_is_checked_for_torrents_started_together() {
 async fn a_quota_exceeded_during_a_download_pauses_it_until_resumed() {
     let setup = Setup::start().await;
     let torrent = single("quota.bin", 42, 16);
-    let _seed = setup.seed(&torrent, Manner::Slow(4096));
+    let seed = setup.seed(&torrent, Manner::Half);
     setup.browser.add_file(&setup.file(&torrent)).await;
-    setup.browser.wait_for_progress(10, DOWNLOAD).await;
+    setup.browser.wait_for_progress(40, DOWNLOAD).await;
     let mut worker = setup.browser.storage_worker().await;
     let full = r#"
         self.realWrite = FileSystemSyncAccessHandle.prototype.write;
@@ -122,6 +122,7 @@ async fn a_quota_exceeded_during_a_download_pauses_it_until_resumed() {
         true
     "#;
     worker.run(full).await;
+    seed.complete();
     let shown = setup
         .browser
         .wait_until(DOWNLOAD, "it says that the storage is full", failed)
