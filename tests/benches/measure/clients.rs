@@ -4,7 +4,7 @@ use std::env;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -106,10 +106,10 @@ const ARIA2: [&str; 7] = [
 ];
 
 /// Transmission over TCP in the clear, ended by a script that it starts once it is complete, since it
-/// would seed. The arguments end with the option for the folder.
+/// would seed: it exits cleanly at SIGINT only. The arguments end with the option for the folder.
 fn transmission(folder: &Path) -> Result<Command> {
     let script = folder.join("complete.sh");
-    fs::write(&script, "#!/bin/sh\nkill $PPID\n")?;
+    fs::write(&script, "#!/bin/sh\nkill -INT $PPID\n")?;
     fs::set_permissions(&script, Permissions::from_mode(0o755))?;
     let config = folder.join("transmission");
     fs::create_dir_all(&config)?;
@@ -119,6 +119,8 @@ fn transmission(folder: &Path) -> Result<Command> {
     let mut command = with("transmission-cli".into(), &TRANSMISSION);
     command.arg("--config-dir").arg(config);
     command.arg("--finish").arg(script).arg("--download-dir");
+    // It logs each step.
+    command.stderr(Stdio::null());
     Ok(command)
 }
 

@@ -75,11 +75,12 @@ impl Download {
             .take_available(cx.now, conn, others.len() as u64);
         let kept = others.len() - usize::try_from(cancelled).unwrap_or(usize::MAX);
         for block in others.split_off(kept) {
-            if let Some(request) = known.take_request(block) {
-                known.release(block, cx.config().max_requests_out);
-                self.picker.give_back(request);
-                peer.send(cx, conn, Message::Cancel(block.into()));
-            }
+            let requests = known.take_requests_of(block);
+            known.release(block, cx.config().max_requests_out);
+            requests
+                .into_iter()
+                .for_each(|request| self.picker.give_back(request));
+            peer.send(cx, conn, Message::Cancel(block.into()));
         }
         if cancelled > 0 {
             self.release_ownership(conn);

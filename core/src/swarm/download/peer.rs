@@ -119,6 +119,12 @@ impl PeerDownload {
         Some(request)
     }
 
+    /// Removes all pending requests for a block. A late one may be repeated at the same peer, and a
+    /// cancel applies to both.
+    pub(super) fn take_requests_of(&mut self, block: Block) -> Vec<SentRequest> {
+        std::iter::from_fn(|| self.take_request(block)).collect()
+    }
+
     /// As `take_request`, for a request that is answered with its block. Earlier requests count as
     /// overtaken.
     fn take_answered(&mut self, block: Block) -> Option<SentRequest> {

@@ -120,13 +120,21 @@ impl PiecePicker {
     }
 
     /// Stores a block. Returns the effect, and whether its piece is complete now. `None` if the
-    /// piece is not in progress.
+    /// piece is not in progress, or only another peer may download it.
     pub(super) fn handle_block(
         &mut self,
         (block, data): (Block, bytes::Bytes),
-        from: PeerIdentity,
+        (conn, from): (ConnId, PeerIdentity),
         was_late: bool,
     ) -> Option<(Arrival, bool)> {
+        let source = Source::Peer(conn);
+        if self.in_progress.is_closed_to(source, block.piece()) {
+            // It was requested before, and would hide who lies.
+            if !was_late {
+                self.in_progress.give_back(block);
+            }
+            return None;
+        }
         self.in_progress.arrived(block, data, from, !was_late)
     }
 

@@ -97,6 +97,12 @@ impl PiecesInProgress {
             .is_some_and(|progress| progress.alone)
     }
 
+    /// Whether only another source may download a piece.
+    pub(super) fn is_closed_to(&self, source: Source, piece: Piece) -> bool {
+        let progress = self.pieces.get(&piece);
+        progress.is_some_and(|progress| progress.is_closed_to(source))
+    }
+
     /// Whether any piece has a free block.
     pub(super) fn has_free(&self) -> bool {
         !self.with_free.is_empty()

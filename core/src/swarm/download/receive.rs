@@ -356,7 +356,7 @@ impl Download {
         self.totals.rate.add(cx.now, bytes);
         match self
             .picker
-            .handle_block((block, data), peer.identity(), was_late)
+            .handle_block((block, data), (conn, peer.identity()), was_late)
         {
             None | Some((Arrival::Duplicate, _)) => self.totals.wasted += bytes,
             Some((Arrival::Taken { others }, complete)) => {
@@ -373,7 +373,7 @@ impl Download {
     fn cancel_elsewhere(&mut self, cx: &mut Context, peers: &mut Peers, block: Block) {
         let bound = cx.config().max_requests_out;
         for (conn, known) in &mut self.peers {
-            if known.take_request(block).is_some() {
+            if !known.take_requests_of(block).is_empty() {
                 known.release(block, bound);
                 let peer = peers.get_mut(*conn);
                 peer.into_iter()
