@@ -41,8 +41,7 @@ impl FetchOrder {
 
     /// Whether a piece is in an awaited range.
     pub(super) fn awaits(&self, piece: Piece) -> bool {
-        let index = piece.get();
-        self.awaited().iter().any(|range| range.contains(&index))
+        self.place(piece).is_some()
     }
 
     /// The place of a piece in the order of the awaited ranges; `None` if it is in none of them.

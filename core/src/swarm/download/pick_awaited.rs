@@ -71,8 +71,7 @@ impl PiecePicker {
         }
         // Also if there is no memory for another piece.
         let (_, piece) = begun?;
-        known.current = Some(piece);
-        self.take_free(pieces, search, piece)
+        self.join(pieces, search, known, piece)
     }
 
     /// The first awaited piece in progress with free blocks for this peer.

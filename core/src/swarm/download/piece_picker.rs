@@ -277,16 +277,22 @@ impl PiecePicker {
         let (piece, _) = self.in_progress.with_free().find(|(piece, progress)| {
             may(progress) && known.may_ask(search.now, search.peer, *piece)
         })?;
+        self.join(pieces, search, known, piece)
+    }
+
+    /// Continues with a piece in progress.
+    pub(super) fn join(
+        &mut self,
+        pieces: &Pieces,
+        search: &Search<'_>,
+        known: &mut PeerDownload,
+        piece: Piece,
+    ) -> Option<Block> {
         known.current = Some(piece);
         self.take_free(pieces, search, piece)
     }
 
-    pub(super) fn take_free(
-        &mut self,
-        pieces: &Pieces,
-        search: &Search<'_>,
-        piece: Piece,
-    ) -> Option<Block> {
+    fn take_free(&mut self, pieces: &Pieces, search: &Search<'_>, piece: Piece) -> Option<Block> {
         let source = Source::Peer(search.conn);
         let number = self.in_progress.take_free(piece, source, search.due)?;
         pieces.lengths.nth_block(piece, number)
