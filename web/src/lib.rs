@@ -10,6 +10,7 @@
 
 mod browser;
 mod codec;
+mod draft;
 pub mod engine;
 mod format;
 mod link;

@@ -2,7 +2,7 @@
 
 use aqueduct_tests::bridge::Bridge;
 use aqueduct_tests::http;
-use aqueduct_tests::page::Browser;
+use aqueduct_tests::page::{Browser, SOON};
 use aqueduct_tests::tracker::Tracker;
 use fantoccini::key::Key;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::accessibility::assert_readable;
 use super::playing::{slow_seed, sound};
-use super::{DOWNLOAD, Setup};
+use super::{DOWNLOAD, Setup, single};
 
 /// The address that the player's dialog shows; empty while there is none.
 const ADDRESS: &str = "document.querySelector('#player-address')?.value ?? ''";
@@ -148,5 +148,49 @@ async fn a_page_whose_bridge_gives_no_addresses_does_not_speak_of_any() {
         .await;
     let summaries = "return document.querySelectorAll('dialog summary').length";
     assert_eq!(browser.run(summaries).await, Value::from(0));
+    setup.browser.close().await;
+}
+
+/// Another tab numbers the torrents anew when it leads.
+#[tokio::test]
+async fn what_a_tab_plays_goes_on_when_the_tab_that_led_closes() {
+    let setup = Setup::start().await;
+    let (browser, client) = (&setup.browser, setup.browser.client());
+    browser
+        .add_file(&setup.file(&single("first.bin", 181, 1)))
+        .await;
+    browser
+        .wait_until(SOON, "it is there", |shown| shown.len() == 1)
+        .await;
+    let (torrent, _seed) = slow_seed(&setup, "sound.wav", &sound());
+    browser.add_file(&torrent).await;
+    browser
+        .wait_until(SOON, "both are there", |shown| shown.len() == 2)
+        .await;
+    let remove = "[...document.querySelectorAll('.torrent')].find(row => row.textContent.includes('first.bin')) \
+        .querySelector('[data-control=remove]').click()";
+    browser.run(remove).await;
+    let first = client.window().await.unwrap();
+    let second = setup.open_window(&setup.bridge.url()).await;
+    browser.press("Play sound.wav").await;
+    let old = address(browser).await;
+    client.switch_to_window(first).await.unwrap();
+    client.close_window().await.unwrap();
+    client.switch_to_window(second).await.unwrap();
+    let is_new = format!(
+        "const address = {ADDRESS}; return address !== '' && !address.endsWith('{}')",
+        old.1
+    );
+    browser.wait_for(&is_new, true.into()).await;
+    let (head, body) = request(&shown(browser).await, "range: bytes=0-1\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 206") && body == b"RI", "{head}");
+    let says = "document.querySelector('dialog [role=status]').textContent";
+    let before = browser.run(&format!("return {says}")).await;
+    let moves = format!("return {says} !== {before}");
+    browser.wait_for(&moves, true.into()).await;
+
+    let remove = "document.querySelector('[data-control=remove]').click()";
+    browser.run(remove).await;
+    browser.wait_for_text("This torrent was removed.").await;
     setup.browser.close().await;
 }

@@ -300,3 +300,31 @@ async fn keys_move_between_the_rows_that_are_built_and_a_list_that_changes_is_bu
     browser.wait_for(last, json!([19, 0])).await;
     setup.browser.close().await;
 }
+
+#[tokio::test]
+async fn a_filter_does_not_hide_the_last_torrent_and_undo_leads_back_to_its_row() {
+    let setup = Setup::start().await;
+    let browser = &setup.browser;
+    add(&setup, 2).await;
+    let names = |shown: &[Shown]| -> Vec<String> {
+        shown.iter().map(|torrent| torrent.name.clone()).collect()
+    };
+    filter(browser, "beta").await;
+    browser
+        .wait_until(SOON, "one is shown", |shown| names(shown) == ["beta 1.bin"])
+        .await;
+    browser.press("Remove").await;
+    browser
+        .wait_until(SOON, "the other one is shown", |shown| {
+            names(shown) == ["alpha 0.bin"]
+        })
+        .await;
+    browser.press("Undo").await;
+    browser
+        .wait_until(SOON, "both are shown", |shown| shown.len() == 2)
+        .await;
+    let row =
+        "return document.activeElement.closest('.torrent')?.textContent.includes('beta') ?? false";
+    browser.wait_for(row, true.into()).await;
+    setup.browser.close().await;
+}

@@ -130,3 +130,33 @@ async fn saving_into_a_folder_can_be_cancelled_and_leaves_no_part_of_a_file() {
     }
     setup.browser.close().await;
 }
+
+#[tokio::test]
+async fn saving_goes_on_and_can_be_cancelled_when_the_tab_that_led_closes() {
+    let (setup, _torrent) = complete(214, &[("a.bin", 300_000), ("b.bin", 200_000)]).await;
+    let (browser, client) = (&setup.browser, setup.browser.client());
+    let first = client.window().await.unwrap();
+    let second = setup.open_window(&setup.bridge.url()).await;
+    browser.wait_until_complete(DOWNLOAD).await;
+    browser.run(CHOOSE).await;
+    browser.run(HOLD).await;
+    browser.press("Save into a folder").await;
+    browser
+        .wait_for("return !!window.release", true.into())
+        .await;
+    let observe = "new MutationObserver(() => { window.cleared ||= !document.querySelector('.torrent'); }) \
+        .observe(document.body, { childList: true, subtree: true });";
+    browser.run(observe).await;
+    client.switch_to_window(first).await.unwrap();
+    client.close_window().await.unwrap();
+    client.switch_to_window(second).await.unwrap();
+    let is_back = "return window.cleared === true && document.querySelector('.torrent') !== null";
+    browser.wait_for(is_back, true.into()).await;
+    browser.find("progressbar", "Saving into the folder").await;
+    browser.press("Cancel").await;
+    browser.run("window.release()").await;
+    browser
+        .wait_for_text("Nothing of it is in your folder.")
+        .await;
+    setup.browser.close().await;
+}

@@ -157,3 +157,48 @@ async fn default_trackers_find_the_peers_of_a_link_without_any() {
     browser.wait_for_text(&tracker).await;
     setup.browser.close().await;
 }
+
+#[tokio::test]
+async fn settings_with_a_value_that_cannot_apply_stay_open_once() {
+    let setup = Setup::start().await;
+    let browser = &setup.browser;
+    let is_open = "return document.querySelector('dialog') !== null";
+    for with_key in [false, true] {
+        browser.press("Settings").await;
+        let field = browser.find("textbox", "Download limit").await;
+        field.send_keys("1.5 MB").await.unwrap();
+        let close = async || {
+            if with_key {
+                browser.key(Key::Escape).await;
+            } else {
+                browser.press("Close").await;
+            }
+        };
+        close().await;
+        let told = browser.find("alert", "").await.text().await.unwrap();
+        assert!(told.contains("from 1 to 100000000"), "{told}");
+        let focused = "return document.activeElement.id";
+        browser.wait_for(focused, json!("settings-down")).await;
+        assert_eq!(browser.run(is_open).await, true);
+        close().await;
+        browser.wait_for(is_open, false.into()).await;
+    }
+    setup.browser.close().await;
+}
+
+#[tokio::test]
+async fn why_something_is_refused_stands_in_the_dialog_that_covers_the_page() {
+    let setup = Setup::start().await;
+    let browser = &setup.browser;
+    let denied = json!({
+        "origin": setup.bridge.url(), "permission": { "name": "notifications" }, "setting": "denied"
+    });
+    browser.devtools("Browser.setPermission", denied).await;
+    browser.press("Settings").await;
+    browser
+        .toggle("Notify me when a download is complete")
+        .await;
+    let told = "return document.querySelector('dialog .error')?.textContent.includes('does not allow notifications') ?? false";
+    browser.wait_for(told, true.into()).await;
+    setup.browser.close().await;
+}

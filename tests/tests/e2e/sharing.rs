@@ -172,3 +172,40 @@ async fn files_that_do_not_fit_are_not_shared_and_leave_nothing_behind() {
     setup.browser.wait_until_complete(DOWNLOAD).await;
     setup.browser.close().await;
 }
+
+#[tokio::test]
+async fn an_offer_stays_until_its_name_can_be_used_and_its_link_until_the_torrent_is_removed() {
+    let setup = Setup::start().await;
+    let browser = &setup.browser;
+    let own = setup.place("own");
+    let files = ["one.bin", "two.bin"].map(|name| own.join(name));
+    files
+        .iter()
+        .for_each(|file| std::fs::write(file, "content").unwrap());
+    browser.drop_files(&[&files[0], &files[1]]).await;
+    browser.find("heading", "Share Shared files?").await;
+    for (name, why) in [
+        ("AC/DC", "AC/DC/one.bin would be written as AC_DC/one.bin"),
+        (" ", "Type a name for what you share."),
+    ] {
+        browser.type_into("Name", name).await;
+        browser.press("Share").await;
+        browser.wait_for_text(why).await;
+        browser.find("textbox", "Name").await;
+    }
+    browser.drop_files(&[&files[0], &files[1]]).await;
+    let alerts = "return document.querySelectorAll('#add-alert .notice').length";
+    browser.wait_for(alerts, 0.into()).await;
+    browser.type_into("Name", "Both").await;
+    browser.press("Share").await;
+    browser
+        .wait_until(SOON, "they are shared", |shown| {
+            shown.len() == 1 && shown[0].name == "Both"
+        })
+        .await;
+    browser.wait_for_text("Send it to anyone").await;
+    browser.press("Remove").await;
+    let link = "return document.querySelector('#link-page') !== null";
+    browser.wait_for(link, false.into()).await;
+    setup.browser.close().await;
+}

@@ -8,20 +8,20 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use aqueduct_core::OpError;
-use aqueduct_core::meta::{Content, CreateError, Details, Draft, Metainfo, NewFile};
-use aqueduct_core::types::{Bitfield, Piece, Sha1Digest, SortedMap, TorrentId, visible};
+use aqueduct_core::meta::{Details, Draft, Metainfo};
+use aqueduct_core::types::{Bitfield, Piece, Sha1Digest, SortedMap, TorrentId};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use js_sys::ArrayBuffer;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, Response};
 
-use super::errors::not_creatable;
 use super::torrents::{Amounts, Torrent};
 use crate::browser::callback::wait_for;
 use crate::browser::clock::unix_millis;
 use crate::browser::error::reason;
 use crate::browser::global::{random, scope};
+use crate::draft::{draft, not_creatable, not_possible};
 use crate::message::{SharedFile, Sharing};
 use crate::storage::client::{Place, Storage};
 use crate::storage::layout;
@@ -103,13 +103,12 @@ impl Creations {
         others: u64,
     ) -> Result<(), String> {
         let unreadable = |error: JsValue| texts::unreadable(reason(&error));
-        let invalid =
-            |error: CreateError| texts::not_possible(visible(name), not_creatable(&error));
-        let draft = Draft::new(name, content(files), None).map_err(invalid)?;
+        let draft = draft(name, files)?;
         // A torrent whose digests are zeros passes every check but that of the pieces, and provides
         // the layout of the storage.
         let blank = vec![Sha1Digest::default(); draft.lengths().pieces() as usize];
-        let blank = draft.finish(&blank, Details::default()).map_err(invalid)?;
+        let blank = draft.finish(&blank, Details::default());
+        let blank = blank.map_err(|error| not_possible(name, &error))?;
         let data = Blob::new_with_blob_sequence(parts).map_err(unreadable)?;
         let creation = Rc::new(Creation {
             id,
@@ -177,21 +176,6 @@ impl Creations {
         self.iter()
             .map(|creation| creation.total.saturating_sub(creation.done()))
             .fold(0, u64::saturating_add)
-    }
-}
-
-fn content(files: &[SharedFile]) -> Content {
-    match files {
-        [only] if only.path.is_empty() => Content::File(only.size),
-        files => Content::Folder(
-            files
-                .iter()
-                .map(|file| NewFile {
-                    path: file.path.clone(),
-                    size: file.size,
-                })
-                .collect(),
-        ),
     }
 }
 

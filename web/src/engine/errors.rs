@@ -2,11 +2,11 @@
 
 use aqueduct_core::CommandError;
 use aqueduct_core::bencode::BencodeFault;
-use aqueduct_core::meta::{CreateError, MagnetError, MetainfoError};
+use aqueduct_core::meta::{MagnetError, MetainfoError};
 use aqueduct_core::tunnel::{Refusal, TrackerFailure};
 use aqueduct_core::types::visible;
 
-use crate::texts::{bridge, creating, errors as texts, trackers};
+use crate::texts::{bridge, errors as texts, trackers};
 
 /// The format of a file that is not a torrent, detected from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,26 +79,6 @@ pub(super) fn not_done(error: &CommandError) -> String {
         CommandError::ShuttingDown => texts::closing().to_owned(),
         CommandError::TooMany(limit) => texts::list_is_full(limit),
         CommandError::Files { .. } => texts::not_possible(error),
-    }
-}
-
-/// Why no torrent can be made of the user's files, as a clause.
-pub(super) fn not_creatable(error: &CreateError) -> String {
-    match error {
-        CreateError::NoFiles => creating::no_files().to_owned(),
-        CreateError::OnlyEmptyFiles => creating::only_empty_files().to_owned(),
-        CreateError::Name { given, written } => {
-            creating::unsafe_name(visible(given), visible(written))
-        }
-        CreateError::DeepPath {
-            path,
-            received,
-            limit,
-        } => creating::deep_path(visible(path), received, limit),
-        CreateError::TotalSize => creating::too_large().to_owned(),
-        CreateError::PieceLength(_) | CreateError::Lengths(_) | CreateError::Invalid(_) => {
-            creating::invalid(error)
-        }
     }
 }
 
@@ -175,28 +155,6 @@ mod tests {
             &Metainfo::parse(b"").unwrap_err(),
         );
         assert_eq!(told, "a\\u{202e}b.torrent is empty. Download it again.");
-    }
-
-    #[test]
-    fn core_words_errors_of_creation_as_the_page_does_in_english() {
-        let path = || "a\u{202e}b".to_owned();
-        for error in [
-            CreateError::NoFiles,
-            CreateError::OnlyEmptyFiles,
-            CreateError::Name {
-                given: path(),
-                written: "a_b".to_owned(),
-            },
-            CreateError::DeepPath {
-                path: path(),
-                received: 200,
-                limit: 100,
-            },
-            CreateError::TotalSize,
-            CreateError::PieceLength(3),
-        ] {
-            assert_eq!(not_creatable(&error), error.to_string());
-        }
     }
 
     #[test]

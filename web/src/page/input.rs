@@ -25,7 +25,7 @@ pub(super) fn limit(text: &str) -> Result<Option<u64>, String> {
     let number = text.parse().ok();
     match number.filter(|kib| (1..=MAX_LIMIT).contains(kib)) {
         Some(kib) => Ok(Some(kib * 1024)),
-        None => Err(texts::type_limit().to_owned()),
+        None => Err(texts::type_limit(MAX_LIMIT)),
     }
 }
 
@@ -43,7 +43,7 @@ pub(super) fn peers(text: &str) -> Result<u16, String> {
 /// A ratio, in hundredths.
 pub(super) fn ratio(text: &str) -> Result<u32, String> {
     let ratio = hundredths(text).filter(|ratio| (1..=MAX_RATIO).contains(ratio));
-    ratio.ok_or_else(|| texts::type_ratio().to_owned())
+    ratio.ok_or_else(|| texts::type_ratio(ratio_text(1), ratio_text(MAX_RATIO)))
 }
 
 /// A number with decimals, rounded to hundredths.

@@ -60,6 +60,8 @@ pub(crate) struct ListView {
     anchor: StoredValue<Option<u32>>,
     /// The row that had the focus last.
     current: RwSignal<Option<u32>>,
+    /// The row that gets the focus when it is in the list again.
+    restored: StoredValue<Option<u32>>,
     /// The row whose controls are in the tab order: that one, or the first one.
     stop: Memo<Option<u32>>,
     choice: RwSignal<Opened>,
@@ -99,6 +101,14 @@ impl ListView {
                 choice.set(Opened::Automatic);
             }
         });
+        // The filter can be seen and changed only while there are several torrents, and would hide the
+        // last one.
+        let has_several = Memo::new(move |_| lines.with(|lines| lines.len() > 1));
+        Effect::new(move |_| {
+            if model.has_state.get() && !has_several.get() {
+                filter.set(Filter::default());
+            }
+        });
         let opened = Memo::new(move |_| {
             choice.with(|choice| model.torrents.with(|all| find_opened(choice, all)))
         });
@@ -108,6 +118,7 @@ impl ListView {
             selected: RwSignal::default(),
             anchor: StoredValue::new(None),
             current,
+            restored: StoredValue::new(None),
             stop,
             choice,
             opened,
@@ -185,6 +196,18 @@ impl ListView {
         if self.current.get_untracked() != Some(id) {
             self.current.set(Some(id));
         }
+    }
+
+    /// Gives the focus to the row of a torrent when it is in the list again.
+    pub(crate) fn await_row(self, id: u32) {
+        self.restored.set_value(Some(id));
+    }
+
+    /// The row that was awaited, if it is in the list now.
+    pub(crate) fn take_awaited_row(self) -> Option<u32> {
+        let id = self.restored.get_value()?;
+        let is_there = self.rows.with(|rows| rows.ids.contains(&id));
+        is_there.then(|| self.restored.set_value(None)).map(|()| id)
     }
 
     /// Whether a torrent is selected.

@@ -141,12 +141,20 @@ fn size(file: &File) -> u64 {
     file.size() as u64
 }
 
-/// The files and folders of a drop. The browser provides them only while the drop is being handled.
-pub(super) fn dropped(data: &DataTransfer) -> Vec<Dropped> {
+/// The .torrent files of a drop, and its other files and folders. The browser provides them only while
+/// the drop is being handled.
+pub(super) fn dropped(data: &DataTransfer) -> (Vec<File>, Vec<Dropped>) {
     let items = data.items();
     let all = (0..items.length())
         .filter_map(|i| items.get(i))
         .filter(|item| item.kind() == "file");
+    let (mut torrents, mut others) = (Vec::new(), Vec::new());
+    for item in all {
+        match torrent_file(&item) {
+            Some(file) => torrents.push(file),
+            None => others.push(item),
+        }
+    }
     let one = |item: web_sys::DataTransferItem| {
         let entry = item
             .webkit_get_as_entry()
@@ -155,9 +163,7 @@ pub(super) fn dropped(data: &DataTransfer) -> Vec<Dropped> {
             .map(Dropped::Entry);
         entry.or_else(|| item.get_as_file().ok().flatten().map(Dropped::File))
     };
-    all.filter(|item| !is_torrent_file(item))
-        .filter_map(one)
-        .collect()
+    (torrents, others.into_iter().filter_map(one).collect())
 }
 
 /// Whether a file is a .torrent, judged by its name.
@@ -165,12 +171,15 @@ pub(super) fn is_torrent(name: &str) -> bool {
     name.to_lowercase().ends_with(".torrent")
 }
 
-/// Torrent files are added, not shared.
-fn is_torrent_file(item: &web_sys::DataTransferItem) -> bool {
-    item.get_as_file()
-        .ok()
-        .flatten()
-        .is_some_and(|file| is_torrent(&file.name()))
+/// The file of an item, if it is a .torrent file, which is added and not shared. A folder may have such
+/// a name, too.
+fn torrent_file(item: &web_sys::DataTransferItem) -> Option<File> {
+    let entry = item.webkit_get_as_entry().ok().flatten();
+    if entry.is_some_and(|entry| entry.is_directory()) {
+        return None;
+    }
+    let file = item.get_as_file().ok().flatten();
+    file.filter(|file| is_torrent(&file.name()))
 }
 
 /// All files, with their paths below the dropped items.

@@ -8,7 +8,7 @@
 use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{DataTransfer, DragEvent, File, HtmlElement, HtmlInputElement};
+use web_sys::{DataTransfer, DragEvent, HtmlElement, HtmlInputElement};
 
 use super::awake::keep_awake;
 use super::components::{
@@ -20,7 +20,7 @@ use super::launch;
 use super::list_view::ListView;
 use super::model::Model;
 use super::notification::notify_when_complete;
-use super::offer::{self, is_torrent};
+use super::offer;
 use super::preferences::Preferences;
 use super::rates::Rates;
 use super::screen::keep_screen_on;
@@ -118,15 +118,10 @@ fn ask_before_leaving(model: Model) {
 
 /// Adds .torrent files, and asks whether to share other files.
 fn handle_files(model: Model, data: &DataTransfer) {
-    let files = data
-        .files()
-        .into_iter()
-        .flat_map(|files| (0..files.length()).filter_map(move |i| files.get(i)));
-    let (torrents, others): (Vec<File>, Vec<File>) =
-        files.partition(|file| is_torrent(&file.name()));
+    let (torrents, others) = offer::dropped(data);
     take_torrents(model, torrents.into_iter());
     if !others.is_empty() {
-        model.offer_dropped(offer::dropped(data));
+        model.offer_dropped(others);
     }
 }
 

@@ -11,6 +11,10 @@ texts! {
         en: "{name} cannot be shared: {why}.",
         de: "{name} kann nicht geteilt werden: {why}.",
     }
+    nameless() {
+        en: "Type a name for what you share.",
+        de: "Einen Namen für das eingeben, was geteilt wird.",
+    }
     /// Follows [`failed`].
     it_is_not_possible(why) { en: "It cannot be shared: {why}.", de: "Das Teilen ist nicht möglich: {why}." }
     /// The reason is a sentence.

@@ -15,17 +15,17 @@ texts! {
         en: "uploaded to downloaded",
         de: "hochgeladen zu heruntergeladen",
     }
-    type_limit() {
-        en: "Type a whole number of KiB per second from 1, or nothing for no limit.",
-        de: "Eine ganze Zahl ab 1 eingeben (KiB pro Sekunde) oder nichts, wenn es kein Limit geben soll.",
+    type_limit(most) {
+        en: "Type a whole number of KiB per second from 1 to {most}, or nothing for no limit.",
+        de: "Eine ganze Zahl von 1 bis {most} eingeben (KiB pro Sekunde) oder nichts, wenn es kein Limit geben soll.",
     }
     type_number(least, most) {
         en: "Type a whole number from {least} to {most}.",
         de: "Eine ganze Zahl von {least} bis {most} eingeben.",
     }
-    type_ratio() {
-        en: "Type a number above 0, for instance 1.5.",
-        de: "Eine Zahl über 0 eingeben, zum Beispiel 1,5.",
+    type_ratio(least, most) {
+        en: "Type a number from {least} to {most}, for instance 1.5.",
+        de: "Eine Zahl von {least} bis {most} eingeben, zum Beispiel 1,5.",
     }
     type_addresses(wrong, schemes) {
         en: "{wrong} is no address that can be used here. Type one per line, each beginning with {schemes}.",

@@ -13,6 +13,10 @@ texts! {
         en: "The data stopped arriving. Close the player and press Play again.",
         de: "Es kommen keine Daten mehr an. Den Player schließen und erneut „Abspielen“ drücken.",
     }
+    removed() {
+        en: "This torrent was removed. Close the player.",
+        de: "Dieser Torrent wurde entfernt. Den Player schließen.",
+    }
     stopped() {
         en: "The browser stopped playing: it found no sound output, or a fault in the file. Close the player and press Play again, or save the \
              file when it is complete and open it with another program.",

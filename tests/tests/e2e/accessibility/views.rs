@@ -258,6 +258,7 @@ async fn settings(walk: &mut Walk<'_>) {
     walk.appears(".settings .wrong").await;
     walk.check("settings").await;
     walk.enter("#settings-complete", &json!(0)).await;
+    walk.enter("#settings-down", &json!("")).await;
     walk.click(".dialog-head button").await;
     walk.disappears("dialog").await;
 }

@@ -91,11 +91,13 @@ fn SharePicker() -> impl IntoView {
     let model = expect_context::<Model>();
     let change = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
-        let offer = input.files().and_then(|files| Offer::from_list(&files));
-        if offer.is_none() {
-            model.show_alert(texts::empty_folder().to_owned());
+        match input.files().and_then(|files| Offer::from_list(&files)) {
+            Some(offer) => model.offer_files(offer),
+            None => {
+                model.offer.set(None);
+                model.show_alert(texts::empty_folder().to_owned());
+            }
         }
-        model.offer.set(offer);
         input.set_value("");
     };
     view! {

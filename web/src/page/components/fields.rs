@@ -8,6 +8,41 @@ use crate::message::{Limits, WhenComplete};
 use crate::page::input;
 use crate::texts::fields as texts;
 
+/// The fields of a dialog whose text cannot apply. Copies share them.
+#[derive(Clone, Copy)]
+pub struct Mistakes {
+    fields: StoredValue<Vec<&'static str>>,
+    /// Whether the user was told of them when the dialog was to be closed.
+    were_told: StoredValue<bool>,
+}
+
+impl Mistakes {
+    /// Without any.
+    pub fn new() -> Self {
+        Self {
+            fields: StoredValue::new(Vec::new()),
+            were_told: StoredValue::new(false),
+        }
+    }
+
+    fn note(self, id: &'static str, is_mistake: bool) {
+        self.fields.try_update_value(|fields| {
+            fields.retain(|other| *other != id);
+            fields.extend(is_mistake.then_some(id));
+        });
+        self.were_told.try_update_value(|told| *told = false);
+    }
+
+    /// The field that the user has yet to be told of before the dialog closes. It is told once.
+    pub fn take_first(self) -> Option<&'static str> {
+        let first = self.fields.with_value(|fields| fields.first().copied())?;
+        let was_told = self
+            .were_told
+            .try_update_value(|told| std::mem::replace(told, true));
+        (was_told == Some(false)).then_some(first)
+    }
+}
+
 /// A text field. With `lines`, it has several lines.
 #[component]
 pub fn Field(
@@ -22,10 +57,18 @@ pub fn Field(
     #[prop(optional)] lines: bool,
 ) -> impl IntoView {
     let error = RwSignal::new(String::new());
+    let mistakes = use_context::<Mistakes>();
+    let note = move |is_mistake| {
+        if let Some(mistakes) = mistakes {
+            mistakes.note(id, is_mistake);
+        }
+    };
     let change = move |event| {
         let text = event_target_value(&event).trim().to_owned();
         error.set(set.run(text).err().unwrap_or_default());
+        note(error.with_untracked(|why| !why.is_empty()));
     };
+    on_cleanup(move || note(false));
     let is_wrong = move || error.with(|why| !why.is_empty());
     let described_by = format!("{id}-hint {id}-error");
     let input = if lines {

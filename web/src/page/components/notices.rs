@@ -17,14 +17,23 @@ pub fn Notices() -> impl IntoView {
     let blocked = move || model.blocked.with(|why| why.as_ref().map(words::blocked));
     view! {
         {move || blocked().map(|text| view! { <p class="notice warning" role="alert">{text}</p> })}
-        <For each=move || model.notices.errors.get() key=Clone::clone let:text>
-            <Error text/>
-        </For>
+        <Errors/>
         <BridgeNotice/>
         {move || model.notices.suspended.get().map(|seconds| view! { <Suspended seconds/> })}
         <Show when=move || model.notices.link_to_copy.with(Option::is_some)>
             <LinkNotice/>
         </Show>
+    }
+}
+
+/// The errors that the user has not dismissed.
+#[component]
+pub fn Errors() -> impl IntoView {
+    let model = expect_context::<Model>();
+    view! {
+        <For each=move || model.notices.errors.get() key=Clone::clone let:text>
+            <Error text/>
+        </For>
     }
 }
 

@@ -10,10 +10,11 @@ use crate::message::ToWorker;
 use crate::page::model::Model;
 use crate::texts::player as texts;
 
-/// Behind a click, the address of a file. Absent if the bridge does not run on this machine. It stays
+/// Behind a click, the address of a file of a torrent, which another tab that leads may number anew.
+/// Absent if the bridge does not run on this machine. It stays
 /// while the bridge is restarted.
 #[component]
-pub fn OtherPlayer(torrent: u32, file: u32) -> impl IntoView {
+pub fn OtherPlayer(torrent: Memo<u32>, file: u32) -> impl IntoView {
     let model = expect_context::<Model>();
     let is_possible = Memo::new(move |_| model.players.with(|players| players.are_possible));
     let was_possible = Memo::new(move |before: Option<&bool>| {
@@ -28,10 +29,11 @@ pub fn OtherPlayer(torrent: u32, file: u32) -> impl IntoView {
 }
 
 #[component]
-fn Disclosure(torrent: u32, file: u32, is_possible: Memo<bool>) -> impl IntoView {
+fn Disclosure(torrent: Memo<u32>, file: u32, is_possible: Memo<bool>) -> impl IntoView {
     let model = expect_context::<Model>();
     let (is_open, was_copied) = (RwSignal::new(false), RwSignal::new(false));
     let address = Memo::new(move |_| {
+        let torrent = torrent.get();
         model.players.with(|players| {
             let mut all = players.addresses.iter();
             let found = all.find(|known| known.torrent == torrent && known.file == file);
@@ -42,7 +44,8 @@ fn Disclosure(torrent: u32, file: u32, is_possible: Memo<bool>) -> impl IntoView
     Effect::new(move |_| {
         if is_open.get() && is_possible.get() && address.with(Option::is_none) {
             was_copied.set(false);
-            model.send(&ToWorker::MakeAddress { id: torrent, file });
+            let id = torrent.get();
+            model.send(&ToWorker::MakeAddress { id, file });
         }
     });
     let toggle = move |event: Event| {

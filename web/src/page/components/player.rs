@@ -127,10 +127,12 @@ fn Open(playing: Playing, player: Player) -> impl IntoView {
     let state = RwSignal::new(Playback::Waiting);
     Streaming::keep_alive();
     let heading = visible(&playing.row.name).into_owned();
-    let progress = progress(&playing, state);
+    let model = expect_context::<Model>();
+    let progress = progress(model, &playing, state);
     let media = media(&playing, state);
-    let (torrent, file) = (playing.entry.id, playing.row.index);
+    let file = playing.row.index;
     let (entry, row) = (playing.entry, StoredValue::new(playing.row.clone()));
+    let torrent = Memo::new(move |_| entry.torrent.with(|t| t.id));
     let can_save = can_save(&playing, state);
     view! {
         <Dialog class="player" heading close=Callback::new(move |()| player.close())>
@@ -243,9 +245,12 @@ fn done(entry: Entry, index: u32) -> Option<u64> {
 }
 
 /// Whether it plays, and how much of the file is there while it is incomplete.
-fn progress(playing: &Playing, state: RwSignal<Playback>) -> Memo<String> {
+fn progress(model: Model, playing: &Playing, state: RwSignal<Playback>) -> Memo<String> {
     let (entry, total, index) = (playing.entry, playing.row.size, playing.row.index);
     Memo::new(move |_| {
+        if model.is_gone(entry) {
+            return texts::removed().to_owned();
+        }
         let there = done(entry, index)
             .filter(|done| *done < total)
             .map(|done| texts::are_here(part(done, total)));

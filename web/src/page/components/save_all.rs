@@ -1,5 +1,6 @@
 //! Saving all files of a torrent: at once, or by itself when they are complete.
 
+use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::{FileSystemDirectoryHandle, HtmlInputElement};
@@ -57,14 +58,22 @@ pub fn SaveAll(entry: Entry) -> impl IntoView {
 #[component]
 fn WhenFinished(entry: Entry) -> impl IntoView {
     let folder = entry.torrent.with_untracked(|t| t.folder.clone());
-    let chosen = SaveList::read().contains(&folder);
+    let is_listed = {
+        let folder = folder.clone();
+        move || SaveList::read().contains(&folder)
+    };
+    let chosen = RwSignal::new(is_listed());
+    // Another tab may change it.
+    let listener = window_event_listener(ev::storage, move |_| chosen.set(is_listed()));
+    on_cleanup(move || listener.remove());
     let change = move |event| {
-        let mut list = SaveList::read();
-        list.set(&folder, event_target::<HtmlInputElement>(&event).checked());
+        let is_chosen = event_target::<HtmlInputElement>(&event).checked();
+        SaveList::read().set(&folder, is_chosen);
+        chosen.set(is_chosen);
     };
     view! {
         <label class="want">
-            <input type="checkbox" prop:checked=chosen on:change=change/>
+            <input type="checkbox" prop:checked=move || chosen.get() on:change=change/>
             <span>{texts::save_when_finished()}</span>
         </label>
     }

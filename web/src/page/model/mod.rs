@@ -1,5 +1,6 @@
 //! The page's state: signals that the worker's messages set and the components read.
 
+mod entry;
 mod heartbeat;
 mod notices;
 mod remembered;
@@ -8,8 +9,8 @@ mod worker;
 
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
-use web_sys::FileSystemDirectoryHandle;
 
+pub(crate) use self::entry::Entry;
 use self::notices::Notices;
 pub(crate) use self::remembered::Remembered;
 use self::remembered::{missing, read, write};
@@ -18,58 +19,15 @@ use self::worker::{WorkerEvent, WorkerHandle};
 use super::leaving::would_lose;
 use super::local_storage::{self, SETTINGS};
 use super::offer::{Dropped, Offer};
-use super::saving::Saving;
+use super::saving::SaveList;
 use super::storage_manager;
+use crate::draft::draft;
 use crate::link::{is_web_address, links_in};
 use crate::message::{
-    Blocked, BridgeLink, BridgeStatus, Details, FileRow, Outcome, PeerRow, PieceMap, Players,
-    Removed, Sharing, State, ToPage, ToWorker, Torrent, TrackerRow,
+    Blocked, BridgeLink, BridgeStatus, Outcome, Players, Removed, Sharing, State, ToPage, ToWorker,
+    Torrent,
 };
 use crate::texts::add as texts;
-
-/// The signals of one torrent. They live as long as the page; those of a removed torrent are not
-/// reused.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// Its number in messages between page and worker.
-    pub(crate) id: u32,
-    /// Its state.
-    pub(crate) torrent: RwSignal<Torrent>,
-    /// Its files, once they are shown.
-    pub(crate) files: RwSignal<Vec<FileRow>>,
-    /// Verified bytes of each of them.
-    pub(crate) files_done: RwSignal<Vec<u64>>,
-    /// What the saving of all its files does.
-    pub(crate) saving: RwSignal<Saving>,
-    /// The folder for that, if the user has chosen one instead of an archive.
-    pub(crate) save_into: RwSignal<Option<FileSystemDirectoryHandle>, LocalStorage>,
-    /// Its connected peers, while they are shown.
-    pub(crate) peers: RwSignal<Vec<PeerRow>>,
-    /// Its complete pieces, while they are shown.
-    pub(crate) pieces: RwSignal<PieceMap>,
-    /// Its tiers of trackers, while they are shown.
-    pub(crate) trackers: RwSignal<Vec<Vec<TrackerRow>>>,
-    /// Its details, while they are shown.
-    pub(crate) details: RwSignal<Details>,
-}
-
-impl Entry {
-    /// A torrent of which nothing but its state is known.
-    pub(crate) fn new(torrent: Torrent) -> Self {
-        Self {
-            id: torrent.id,
-            torrent: RwSignal::new(torrent),
-            files: RwSignal::default(),
-            files_done: RwSignal::default(),
-            saving: RwSignal::default(),
-            save_into: RwSignal::new_local(None),
-            peers: RwSignal::default(),
-            pieces: RwSignal::default(),
-            trackers: RwSignal::default(),
-            details: RwSignal::default(),
-        }
-    }
-}
 
 /// The complete state of the page. Copies share it.
 #[derive(Clone, Copy)]
@@ -98,6 +56,8 @@ pub(crate) struct Model {
     pub(crate) draft: RwSignal<String>,
     /// Whether the worker has sent its state since it started.
     pub(crate) has_state: RwSignal<bool>,
+    /// The torrents of the former worker that the present one has not named yet.
+    former: StoredValue<Vec<Entry>>,
     submitted: StoredValue<Submitted>,
     remembered: StoredValue<Vec<Remembered>>,
     worker: StoredValue<Option<WorkerHandle>, LocalStorage>,
@@ -119,6 +79,7 @@ impl Model {
             notices: Notices::new(),
             draft: RwSignal::new(String::new()),
             has_state: RwSignal::new(false),
+            former: StoredValue::new(Vec::new()),
             submitted: StoredValue::new(Submitted::default()),
             remembered: StoredValue::new(Vec::new()),
             worker: StoredValue::new_local(None),
@@ -206,14 +167,28 @@ impl Model {
     pub(super) fn offer_dropped(self, dropped: Vec<Dropped>) {
         leptos::task::spawn_local(async move {
             match Offer::from_dropped(dropped).await {
-                Ok(offer) => self.offer.set(Some(offer)),
+                Ok(offer) => self.offer_files(offer),
                 Err(why) => self.show_alert(why),
             }
         });
     }
 
-    /// Shares the offered files under this name.
+    /// Asks the user whether to share these files.
+    pub(crate) fn offer_files(self, offer: Offer) {
+        self.alerts.set(Vec::new());
+        self.offer.set(Some(offer));
+    }
+
+    /// Shares the offered files under this name, or shows why that is not possible.
     pub(crate) fn share_offer(self, name: &str, sharing: Sharing) {
+        let is_possible = self.offer.with_untracked(|offer| match offer {
+            Some(offer) => draft(name, &offer.files).map(drop),
+            None => Ok(()),
+        });
+        if let Err(why) = is_possible {
+            self.alerts.set(vec![why]);
+            return;
+        }
         let Some(offer) = self.offer.try_update(Option::take).flatten() else {
             return;
         };
@@ -328,6 +303,11 @@ impl Model {
             self.has_state.set(true);
         }
         if self.removed.with_untracked(|old| *old != state.removed) {
+            if state.removed.is_empty() {
+                // Those that were removed cannot be restored any more.
+                let folders: Vec<&str> = state.torrents.iter().map(|t| &*t.folder).collect();
+                SaveList::read().keep(&folders);
+            }
             self.removed.set(state.removed);
         }
         let ids: Vec<u32> = state.torrents.iter().map(|t| t.id).collect();
@@ -341,6 +321,33 @@ impl Model {
         for torrent in state.torrents {
             self.set_torrent(torrent);
         }
+        self.drop_stale_link();
+    }
+
+    /// Withdraws the link to copy if its torrent is gone: it leads nowhere.
+    fn drop_stale_link(self) {
+        let has = |link: &String| {
+            self.torrents.with_untracked(|all| {
+                let is_it = |entry: &Entry| {
+                    entry
+                        .torrent
+                        .with_untracked(|t| t.magnet.as_ref() == Some(link))
+                };
+                all.iter().any(is_it)
+            })
+        };
+        let link = self.notices.link_to_copy;
+        if link.with_untracked(|link| link.as_ref().is_some_and(|link| !has(link))) {
+            link.set(None);
+        }
+    }
+
+    /// Whether a torrent is not in the list any more. While the worker starts, it is not known.
+    pub(crate) fn is_gone(self, entry: Entry) -> bool {
+        self.has_state.get()
+            && self
+                .torrents
+                .with(|all| all.iter().all(|other| other.torrent != entry.torrent))
     }
 
     /// Remembers the current torrents. At the first state, torrents that were remembered before and
@@ -381,9 +388,24 @@ impl Model {
             }
             return;
         }
-        let entry = Entry::new(torrent);
+        let entry = self.new_entry(torrent);
         self.torrents
             .update(|all| all.insert(position(all, entry), entry));
+    }
+
+    /// The signals of a torrent that is not in the list: those of its folder, if the former worker
+    /// had it.
+    fn new_entry(self, torrent: Torrent) -> Entry {
+        let former = self.former.try_update_value(|former| {
+            let at = former
+                .iter()
+                .position(|entry| entry.has_folder(&torrent.folder))?;
+            Some(former.swap_remove(at))
+        });
+        match former.flatten() {
+            Some(former) => former.renumbered(torrent),
+            None => Entry::new(torrent),
+        }
     }
 
     /// The signals of a torrent in the list.
@@ -400,7 +422,10 @@ impl Model {
 
     /// Removes all torrents, since the next worker numbers its torrents anew.
     fn clear(self) {
-        self.torrents.set(Vec::new());
+        let all = std::mem::take(&mut *self.torrents.write());
+        if !all.is_empty() {
+            self.former.set_value(all);
+        }
         self.removed.set(Vec::new());
         self.has_state.set(false);
     }

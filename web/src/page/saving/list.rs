@@ -21,6 +21,15 @@ impl SaveList {
         self.0.iter().any(|listed| listed == folder)
     }
 
+    /// Keeps only these torrents.
+    pub(in crate::page) fn keep(&mut self, folders: &[&str]) {
+        let before = self.0.len();
+        self.0.retain(|listed| folders.contains(&listed.as_str()));
+        if self.0.len() != before {
+            local_storage::write(KEY, &self.0);
+        }
+    }
+
     /// Adds or removes a torrent.
     pub(in crate::page) fn set(&mut self, folder: &str, listed: bool) {
         self.0.retain(|other| other != folder);

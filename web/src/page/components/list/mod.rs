@@ -36,7 +36,13 @@ pub fn TorrentList() -> impl IntoView {
     window_event_listener(ev::pointerdown, move |_| focused.set_value(None));
     Effect::new(move |_| {
         list.rows();
-        request_animation_frame(move || restore_focus(focused));
+        let restored = list.take_awaited_row();
+        request_animation_frame(move || {
+            restore_focus(focused);
+            if let Some(row) = restored.filter(|_| is_lost()) {
+                focus(row, "open");
+            }
+        });
     });
     view! {
         <div class="list">

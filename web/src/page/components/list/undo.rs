@@ -57,20 +57,27 @@ fn One(removed: Removed) -> impl IntoView {
             .map(|older| (2 * model.torrents.with(Vec::len).saturating_sub(older)).to_string())
     };
     let text = format!("undo-{id}");
+    let undo = move || {
+        list.await_row(id);
+        model.send(&ToWorker::Undo(id));
+    };
     view! {
         <p class="notice row" style:order=position>
             <span id=text.clone()>{texts::removed(name)}</span>
-            <UndoButton text undo=move || model.send(&ToWorker::Undo(id))/>
+            <UndoButton text undo=undo/>
         </p>
     }
 }
 
 #[component]
 fn Many() -> impl IntoView {
-    let model = expect_context::<Model>();
+    let (model, list) = (expect_context::<Model>(), expect_context::<ListView>());
     let text = move || texts::removed_many(model.removed.with(Vec::len));
     let undo = move || {
         let all = model.removed.get_untracked();
+        all.first()
+            .into_iter()
+            .for_each(|first| list.await_row(first.id));
         all.iter()
             .for_each(|removed| model.send(&ToWorker::Undo(removed.id)));
     };
