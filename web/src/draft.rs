@@ -1,5 +1,5 @@
-//! Whether a torrent can be created of the user's files. The page asks this before it offers nothing
-//! any more, and the engine's worker creates the torrent.
+//! Whether a torrent can be created of the user's files. The page asks before it takes what the user
+//! has filled in, the engine's worker before it creates the torrent.
 
 use aqueduct_core::meta::{Content, CreateError, Draft, NewFile};
 use aqueduct_core::types::visible;

@@ -91,13 +91,10 @@ fn SharePicker() -> impl IntoView {
     let model = expect_context::<Model>();
     let change = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
-        match input.files().and_then(|files| Offer::from_list(&files)) {
-            Some(offer) => model.offer_files(offer),
-            None => {
-                model.offer.set(None);
-                model.show_alert(texts::empty_folder().to_owned());
-            }
-        }
+        let offer = input.files().and_then(|files| Offer::from_list(&files));
+        let is_empty = offer.is_none().then(|| texts::empty_folder().to_owned());
+        model.alerts.set(is_empty.into_iter().collect());
+        model.offer.set(offer);
         input.set_value("");
     };
     view! {

@@ -10,9 +10,8 @@ use crate::message::ToWorker;
 use crate::page::model::Model;
 use crate::texts::player as texts;
 
-/// Behind a click, the address of a file of a torrent, which another tab that leads may number anew.
-/// Absent if the bridge does not run on this machine. It stays
-/// while the bridge is restarted.
+/// Behind a click, the address of a file. Absent if the bridge does not run on this machine. It stays
+/// while the bridge is restarted. The torrent's number changes when another tab leads.
 #[component]
 pub fn OtherPlayer(torrent: Memo<u32>, file: u32) -> impl IntoView {
     let model = expect_context::<Model>();

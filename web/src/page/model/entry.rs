@@ -7,7 +7,7 @@ use crate::message::{Details, FileRow, PeerRow, PieceMap, Torrent, TrackerRow};
 use crate::page::saving::Saving;
 
 /// The signals of one torrent. They live as long as the page; those of a removed torrent are not
-/// reused.
+/// reused. Tasks and dialogs hold copies, which outlive the worker that numbered the torrent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Its number in messages between page and worker.

@@ -167,16 +167,10 @@ impl Model {
     pub(super) fn offer_dropped(self, dropped: Vec<Dropped>) {
         leptos::task::spawn_local(async move {
             match Offer::from_dropped(dropped).await {
-                Ok(offer) => self.offer_files(offer),
+                Ok(offer) => self.offer.set(Some(offer)),
                 Err(why) => self.show_alert(why),
             }
         });
-    }
-
-    /// Asks the user whether to share these files.
-    pub(crate) fn offer_files(self, offer: Offer) {
-        self.alerts.set(Vec::new());
-        self.offer.set(Some(offer));
     }
 
     /// Shares the offered files under this name, or shows why that is not possible.
@@ -326,18 +320,20 @@ impl Model {
 
     /// Withdraws the link to copy if its torrent is gone: it leads nowhere.
     fn drop_stale_link(self) {
-        let has = |link: &String| {
-            self.torrents.with_untracked(|all| {
-                let is_it = |entry: &Entry| {
-                    entry
-                        .torrent
-                        .with_untracked(|t| t.magnet.as_ref() == Some(link))
-                };
-                all.iter().any(is_it)
-            })
+        // What follows the info-hash differs once the torrent was restored from storage.
+        let hash = |link: &str| link.split('&').next().map(str::to_owned);
+        let is_listed = |link: &str| {
+            let is_it = |entry: &Entry| {
+                let own = entry
+                    .torrent
+                    .with_untracked(|t| t.magnet.as_deref().map(hash));
+                own == Some(hash(link))
+            };
+            self.torrents.with_untracked(|all| all.iter().any(is_it))
         };
         let link = self.notices.link_to_copy;
-        if link.with_untracked(|link| link.as_ref().is_some_and(|link| !has(link))) {
+        let is_stale = |link: &Option<String>| link.as_deref().is_some_and(|link| !is_listed(link));
+        if link.with_untracked(is_stale) {
             link.set(None);
         }
     }
