@@ -80,6 +80,7 @@ fn meet(client: &str, test: &str) {
     let mut sides = side::start_ours(&cells, root, false);
     sides.extend(side::start_theirs(&cells, root));
     sides.extend(side::start_ours(&cells, root, true));
+    sides.iter().for_each(|side| side.read_all(&mut cells));
     let start = Instant::now();
     let goes_on = |elapsed: Duration, cells: &side::Cells| {
         elapsed < LEAST || elapsed < LIMIT && !cells.values().all(Cell::is_as_expected)

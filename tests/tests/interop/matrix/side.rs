@@ -166,21 +166,33 @@ pub(super) fn start_theirs(cells: &Cells, root: &Path) -> Vec<Side> {
 }
 
 impl Side {
+    /// Notes what the program has said of its connections until now. It may have connected before the
+    /// line arrived that it was waited for, which comes by another output.
+    pub(super) fn read_all(&self, cells: &mut Cells) {
+        for line in self.program.lines() {
+            self.note(&line, cells);
+        }
+    }
+
     /// Notes what the program has said of its connections since the last call.
     pub(super) fn read(&mut self, cells: &mut Cells) {
         while let Some(line) = self.program.next_line() {
-            let said = if self.is_ours { ours } else { theirs };
-            let Some((torrent, seen)) = said(&line) else {
-                continue;
-            };
-            let Some(cell) = cells.get_mut(&torrent) else {
-                continue;
-            };
-            if self.is_ours {
-                cell.ours = Some(seen);
-            } else {
-                cell.theirs = Some(seen);
-            }
+            self.note(&line, cells);
+        }
+    }
+
+    fn note(&self, line: &str, cells: &mut Cells) {
+        let said = if self.is_ours { ours } else { theirs };
+        let Some((torrent, seen)) = said(line) else {
+            return;
+        };
+        let Some(cell) = cells.get_mut(&torrent) else {
+            return;
+        };
+        if self.is_ours {
+            cell.ours = Some(seen);
+        } else {
+            cell.theirs = Some(seen);
         }
     }
 
