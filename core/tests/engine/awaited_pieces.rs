@@ -193,42 +193,41 @@ fn a_liar_is_found_although_all_peers_are_asked_for_a_piece_together() {
     assert!(swarm.harness.parted(liar).is_some());
 }
 
-#[test]
-fn a_piece_of_one_peer_takes_no_block_that_another_one_was_asked_for_earlier() {
-    let mut swarm = Swarm::new(1, 256 * KIB);
-    let liar = swarm.seed(1);
-    let [bad, late] = [0, 1].map(|n| swarm.pending(liar)[n]);
-    swarm.send(liar, bad, false);
-    swarm.harness.say(liar, Message::Choke);
-    let honest = swarm.seed(2);
-    let whole = u64::from(256 * KIB);
-    while swarm.harness.snapshot().wasted < whole {
-        swarm.wait(TICK);
-        swarm.answer(honest, 1);
-    }
-    swarm.wait(TICK);
-    assert_eq!(swarm.indices(honest)[0], 0, "it is asked for everything");
-    swarm.send(liar, late, false);
-    swarm.until_there(0, honest, 1);
-    let wasted = swarm.harness.snapshot().wasted;
-    assert!(wasted < 2 * whole, "it failed again: {wasted}");
-    assert!(swarm.harness.parted(liar).is_some());
-}
+/// The length of a torrent of one piece.
+const WHOLE: u64 = 256 * KIB as u64;
 
-#[test]
-fn a_block_that_comes_from_another_than_the_one_peer_is_requested_again() {
+/// A torrent whose only piece has failed its digest, the peer that lied and chokes us now, and the one
+/// that the piece is requested from alone.
+fn after_a_failed_digest() -> (Swarm, ConnId, ConnId) {
     let mut swarm = Swarm::new(1, 256 * KIB);
     let liar = swarm.seed(1);
     let bad = swarm.pending(liar)[0];
     swarm.send(liar, bad, false);
     swarm.harness.say(liar, Message::Choke);
-    let first = swarm.seed(2);
-    let whole = u64::from(256 * KIB);
-    while swarm.harness.snapshot().wasted < whole {
+    let honest = swarm.seed(2);
+    while swarm.harness.snapshot().wasted < WHOLE {
         swarm.wait(TICK);
-        swarm.answer(first, 1);
+        swarm.answer(honest, 1);
     }
     swarm.wait(TICK);
+    (swarm, liar, honest)
+}
+
+#[test]
+fn a_piece_of_one_peer_takes_no_block_that_another_one_was_asked_for_earlier() {
+    let (mut swarm, liar, honest) = after_a_failed_digest();
+    let late = swarm.pending(liar)[0];
+    assert_eq!(swarm.indices(honest)[0], 0, "it is asked for everything");
+    swarm.send(liar, late, false);
+    swarm.until_there(0, honest, 1);
+    let wasted = swarm.harness.snapshot().wasted;
+    assert!(wasted < 2 * WHOLE, "it failed again: {wasted}");
+    assert!(swarm.harness.parted(liar).is_some());
+}
+
+#[test]
+fn a_block_that_comes_from_another_than_the_one_peer_is_requested_again() {
+    let (mut swarm, _, first) = after_a_failed_digest();
     // It will send the others that it was asked for, but no longer owns the piece.
     let rejected = swarm.pending(first)[0];
     let second = swarm.seed(3);
@@ -240,7 +239,7 @@ fn a_block_that_comes_from_another_than_the_one_peer_is_requested_again() {
     swarm.until_there(0, second, 1);
     assert!(swarm.has(0));
     let wasted = swarm.harness.snapshot().wasted;
-    assert!(wasted < 2 * whole, "it failed again: {wasted}");
+    assert!(wasted < 2 * WHOLE, "it failed again: {wasted}");
 }
 
 #[test]

@@ -128,14 +128,8 @@ impl PiecePicker {
         was_late: bool,
     ) -> Option<(Arrival, bool)> {
         let source = Source::Peer(conn);
-        if self.in_progress.is_closed_to(source, block.piece()) {
-            // It was requested before, and would hide who lies.
-            if !was_late {
-                self.in_progress.give_back(block);
-            }
-            return None;
-        }
-        self.in_progress.arrived(block, data, from, !was_late)
+        self.in_progress
+            .arrived((block, data), (source, from), !was_late)
     }
 
     /// Whether a piece in progress is assigned to this peer, which alone may download it.

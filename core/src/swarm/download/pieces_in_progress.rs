@@ -97,12 +97,6 @@ impl PiecesInProgress {
             .is_some_and(|progress| progress.alone)
     }
 
-    /// Whether only another source may download a piece.
-    pub(super) fn is_closed_to(&self, source: Source, piece: Piece) -> bool {
-        let progress = self.pieces.get(&piece);
-        progress.is_some_and(|progress| progress.is_closed_to(source))
-    }
-
     /// Whether any piece has a free block.
     pub(super) fn has_free(&self) -> bool {
         !self.with_free.is_empty()
@@ -145,15 +139,21 @@ impl PiecesInProgress {
 
     /// Stores a block that arrived. `asked`: whether the peer still counted as one of its
     /// requesters. Returns the effect, and whether its piece is complete now. `None` if the piece is
-    /// not in progress.
+    /// not in progress, or only another source may download it.
     pub(super) fn arrived(
         &mut self,
-        block: Block,
-        data: Bytes,
-        from: PeerIdentity,
+        (block, data): (Block, Bytes),
+        (source, from): (Source, PeerIdentity),
         asked: bool,
     ) -> Option<(Arrival, bool)> {
         let progress = self.pieces.get_mut(&block.piece())?;
+        if progress.is_closed_to(source) {
+            // It was requested before, and would hide who lies.
+            if asked {
+                self.give_back(block);
+            }
+            return None;
+        }
         let free = progress.free();
         let arrival = progress.arrived(block.number(), data, from, asked);
         let outcome = (arrival, progress.missing() == 0);
@@ -214,7 +214,7 @@ mod tests {
             addr: ([127, 0, 0, 1], 1).into(),
             peer_id: PeerId([1; 20]),
         };
-        let arrived = pieces.arrived(blocks[0], Bytes::from_static(b"a"), from, false);
+        let arrived = pieces.arrived((blocks[0], Bytes::from_static(b"a")), (OURS, from), false);
         assert_eq!(arrived, Some((Arrival::Taken { others: 0 }, true)));
         assert_eq!(pieces.with_free().count(), 999);
         assert!(pieces.take_complete(blocks[0].piece()).is_some());
