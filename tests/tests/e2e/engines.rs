@@ -134,9 +134,7 @@ async fn a_second_tab_takes_over(setup: &Setup) {
         .wait_for_text("already open in another tab")
         .await;
     setup.browser.wait_until_complete(SOON).await;
-    client.switch_to_window(first).await.unwrap();
-    client.close_window().await.unwrap();
-    client.switch_to_window(second).await.unwrap();
+    setup.close_window(first, second).await;
     setup.browser.wait_until_complete(SOON).await;
     assert!(
         setup.browser.find_now("alert", "").await.is_none(),

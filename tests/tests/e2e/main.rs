@@ -110,6 +110,14 @@ impl Setup {
         window
     }
 
+    /// Closes a window, and switches to another one.
+    async fn close_window(&self, closed: WindowHandle, next: WindowHandle) {
+        let client = self.browser.client();
+        client.switch_to_window(closed).await.unwrap();
+        client.close_window().await.unwrap();
+        client.switch_to_window(next).await.unwrap();
+    }
+
     /// Another browser at this bridge's page downloads everything from a link, while the seed sends
     /// nothing more.
     async fn another_fetches_from_tabs(

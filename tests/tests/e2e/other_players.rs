@@ -174,9 +174,7 @@ async fn what_a_tab_plays_goes_on_when_the_tab_that_led_closes() {
     let second = setup.open_window(&setup.bridge.url()).await;
     browser.press("Play sound.wav").await;
     let old = address(browser).await;
-    client.switch_to_window(first).await.unwrap();
-    client.close_window().await.unwrap();
-    client.switch_to_window(second).await.unwrap();
+    setup.close_window(first, second).await;
     let is_new = format!(
         "const address = {ADDRESS}; return address !== '' && !address.endsWith('{}')",
         old.1

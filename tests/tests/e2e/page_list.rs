@@ -32,6 +32,10 @@ async fn add(setup: &Setup, number: usize) {
         .await;
 }
 
+fn names(shown: &[Shown]) -> Vec<String> {
+    shown.iter().map(|torrent| torrent.name.clone()).collect()
+}
+
 fn all_say(shown: &[Shown], word: &str) -> bool {
     !shown.is_empty() && shown.iter().all(|torrent| torrent.status.starts_with(word))
 }
@@ -80,9 +84,6 @@ async fn the_list_is_filtered_by_text_and_state_and_sorted() {
     let setup = Setup::start().await;
     let browser = &setup.browser;
     add(&setup, 6).await;
-    let names = |shown: &[Shown]| -> Vec<String> {
-        shown.iter().map(|torrent| torrent.name.clone()).collect()
-    };
     browser.choose("Sort by", "Name").await;
     let sorted = [
         "alpha 0.bin",
@@ -306,9 +307,6 @@ async fn a_filter_does_not_hide_the_last_torrent_and_undo_leads_back_to_its_row(
     let setup = Setup::start().await;
     let browser = &setup.browser;
     add(&setup, 2).await;
-    let names = |shown: &[Shown]| -> Vec<String> {
-        shown.iter().map(|torrent| torrent.name.clone()).collect()
-    };
     filter(browser, "beta").await;
     browser
         .wait_until(SOON, "one is shown", |shown| names(shown) == ["beta 1.bin"])

@@ -147,9 +147,7 @@ async fn saving_goes_on_and_can_be_cancelled_when_the_tab_that_led_closes() {
     let observe = "new MutationObserver(() => { window.cleared ||= !document.querySelector('.torrent'); }) \
         .observe(document.body, { childList: true, subtree: true });";
     browser.run(observe).await;
-    client.switch_to_window(first).await.unwrap();
-    client.close_window().await.unwrap();
-    client.switch_to_window(second).await.unwrap();
+    setup.close_window(first, second).await;
     let is_back = "return window.cleared === true && document.querySelector('.torrent') !== null";
     browser.wait_for(is_back, true.into()).await;
     browser.find("progressbar", "Saving into the folder").await;

@@ -51,9 +51,7 @@ async fn a_second_tab_waits_for_the_first_and_takes_over_when_it_closes() {
             shown.len() == 1 && shown[0].progress == 100
         })
         .await;
-    client.switch_to_window(first).await.unwrap();
-    client.close_window().await.unwrap();
-    client.switch_to_window(second).await.unwrap();
+    setup.close_window(first, second).await;
     setup.browser.wait_until_complete(TAKEOVER_WITHIN).await;
     assert!(
         setup.browser.find_now("alert", "").await.is_none(),
@@ -117,9 +115,7 @@ async fn a_tab_that_leads_and_does_not_answer_is_named_and_nothing_is_taken_that
     let forms = "return document.querySelectorAll('form').length";
     setup.browser.wait_for(forms, 0.into()).await;
 
-    client.switch_to_window(silent).await.unwrap();
-    client.close_window().await.unwrap();
-    client.switch_to_window(second).await.unwrap();
+    setup.close_window(silent, second).await;
     let torrent = single("late.bin", 44, 1);
     let _seed = setup.seed(&torrent, Manner::Honest);
     setup.browser.find("textbox", "").await;
@@ -172,9 +168,7 @@ async fn what_is_added_while_another_tab_takes_over_is_added_once_it_has() {
         // It has heard the leader.
         setup.browser.wait_until_complete(SOON).await;
     }
-    client.switch_to_window(first).await.unwrap();
-    client.close_window().await.unwrap();
-    client.switch_to_window(silent.clone()).await.unwrap();
+    setup.close_window(first, silent.clone()).await;
     wait_until_it_leads(&setup).await;
     for (tab, torrent) in tabs.iter().zip(&torrents) {
         client.switch_to_window(tab.clone()).await.unwrap();

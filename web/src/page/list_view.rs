@@ -69,6 +69,7 @@ pub(crate) struct ListView {
     /// The selected tab of the opened torrent.
     pub(crate) pane: RwSignal<Pane>,
     lines: Memo<Vec<Line>>,
+    has_several: Memo<bool>,
     rows: Memo<Rows>,
 }
 
@@ -124,6 +125,7 @@ impl ListView {
             opened,
             pane: RwSignal::default(),
             lines,
+            has_several,
             rows,
         }
     }
@@ -140,7 +142,7 @@ impl ListView {
 
     /// Whether there are several torrents, so that there is something to sort and to filter.
     pub(crate) fn has_several(self) -> bool {
-        self.lines.with(|lines| lines.len() > 1)
+        self.has_several.get()
     }
 
     /// The position of a torrent in the list.
@@ -206,8 +208,11 @@ impl ListView {
     /// The row that was awaited, if it is in the list now.
     pub(crate) fn take_awaited_row(self) -> Option<u32> {
         let id = self.restored.get_value()?;
-        let is_there = self.rows.with(|rows| rows.ids.contains(&id));
-        is_there.then(|| self.restored.set_value(None)).map(|()| id)
+        if !self.rows.with(|rows| rows.ids.contains(&id)) {
+            return None;
+        }
+        self.restored.set_value(None);
+        Some(id)
     }
 
     /// Whether a torrent is selected.

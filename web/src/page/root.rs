@@ -52,11 +52,10 @@ pub(crate) fn Page() -> impl IntoView {
     notify_when_complete(model, preferences);
     ask_before_leaving(model);
     let over = accept_drops(model);
-    let has_several = Memo::new(move |_| list.has_several());
     let is_open = Memo::new(move |_| list.opened().is_some());
     let is_chosen = Memo::new(move |_| list.is_chosen());
     view! {
-        <div class="page" class:several=move || has_several.get()>
+        <div class="page" class:several=move || list.has_several()>
             <Header/>
             <main>
                 <Show when=move || model.can_add()>
@@ -66,7 +65,7 @@ pub(crate) fn Page() -> impl IntoView {
                 <Notices/>
                 <TokenForm/>
                 <Lost/>
-                <div class="work" class:split=move || has_several.get() && is_open.get() class:chosen=move || is_chosen.get()>
+                <div class="work" class:split=move || list.has_several() && is_open.get() class:chosen=move || is_chosen.get()>
                     <TorrentList/>
                     <Opened/>
                 </div>

@@ -7,6 +7,7 @@ use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
 use super::fields::Mistakes;
+use super::focus::focus_on;
 use super::notices::Errors;
 use crate::texts::common as texts;
 
@@ -35,7 +36,7 @@ pub fn Dialog(
         leave_field();
         if let Some(id) = mistakes.take_first() {
             event.prevent_default();
-            focus(id);
+            focus_on(id);
         }
     };
     let submits = move |event: ev::SubmitEvent| closes(event.into());
@@ -60,13 +61,5 @@ fn leave_field() {
     if let Some(Ok::<HtmlElement, _>(active)) = active {
         // Fails only for an element that is not in the document.
         drop(active.blur());
-    }
-}
-
-fn focus(id: &str) {
-    let field = document().get_element_by_id(id).map(JsCast::dyn_into);
-    if let Some(Ok::<HtmlElement, _>(field)) = field {
-        // If the browser refuses, the focus stays where it is.
-        drop(field.focus());
     }
 }

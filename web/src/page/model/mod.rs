@@ -175,11 +175,10 @@ impl Model {
 
     /// Shares the offered files under this name, or shows why that is not possible.
     pub(crate) fn share_offer(self, name: &str, sharing: Sharing) {
-        let is_possible = self.offer.with_untracked(|offer| match offer {
-            Some(offer) => draft(name, &offer.files).map(drop),
-            None => Ok(()),
-        });
-        if let Err(why) = is_possible {
+        let drafted = self
+            .offer
+            .with_untracked(|offer| offer.as_ref().map(|offer| draft(name, &offer.files)));
+        if let Some(Err(why)) = drafted {
             self.alerts.set(vec![why]);
             return;
         }
@@ -321,13 +320,13 @@ impl Model {
     /// Withdraws the link to copy if its torrent is gone: it leads nowhere.
     fn drop_stale_link(self) {
         // What follows the info-hash differs once the torrent was restored from storage.
-        let hash = |link: &str| link.split('&').next().map(str::to_owned);
+        fn hash(link: &str) -> Option<&str> {
+            link.split('&').next()
+        }
         let is_listed = |link: &str| {
             let is_it = |entry: &Entry| {
-                let own = entry
-                    .torrent
-                    .with_untracked(|t| t.magnet.as_deref().map(hash));
-                own == Some(hash(link))
+                let torrent = entry.torrent.read_untracked();
+                torrent.magnet.as_deref().and_then(hash) == hash(link)
             };
             self.torrents.with_untracked(|all| all.iter().any(is_it))
         };

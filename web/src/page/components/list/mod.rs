@@ -25,7 +25,6 @@ use crate::texts::list as texts;
 #[component]
 pub fn TorrentList() -> impl IntoView {
     let (model, list) = (expect_context::<Model>(), expect_context::<ListView>());
-    let has_several = Memo::new(move |_| list.has_several());
     let built = gradually(move || list.rows().len());
     let rows = move || list.rows().into_iter().take(built.get());
     let keydown = move |event| untrack(|| move_focus(list, &rows().collect::<Vec<_>>(), &event));
@@ -46,7 +45,7 @@ pub fn TorrentList() -> impl IntoView {
     });
     view! {
         <div class="list">
-            <Show when=move || has_several.get()>
+            <Show when=move || list.has_several()>
                 <Toolbar/>
             </Show>
             <div class="rows">

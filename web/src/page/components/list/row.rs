@@ -26,7 +26,6 @@ pub fn Row(entry: Entry) -> impl IntoView {
     let has_failed = Memo::new(move |_| entry.torrent.with(|t| t.phase == Phase::Error));
     let is_opened = Memo::new(move |_| list.is_opened(id));
     let is_selected = Memo::new(move |_| list.is_selected(id));
-    let has_several = Memo::new(move |_| list.has_several());
     let selector = heading.clone();
     view! {
         <li
@@ -34,7 +33,7 @@ pub fn Row(entry: Entry) -> impl IntoView {
             class:failed=move || has_failed.get() class:opened=move || is_opened.get() class:selected=move || is_selected.get()
             on:focusin=move |_| list.set_current(id)
         >
-            <Show when=move || has_several.get()>
+            <Show when=move || list.has_several()>
                 <Select entry heading=selector.clone()/>
             </Show>
             <Name entry heading=heading.clone()/>

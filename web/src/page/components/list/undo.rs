@@ -75,9 +75,9 @@ fn Many() -> impl IntoView {
     let text = move || texts::removed_many(model.removed.with(Vec::len));
     let undo = move || {
         let all = model.removed.get_untracked();
-        all.first()
-            .into_iter()
-            .for_each(|first| list.await_row(first.id));
+        if let Some(first) = all.first() {
+            list.await_row(first.id);
+        }
         all.iter()
             .for_each(|removed| model.send(&ToWorker::Undo(removed.id)));
     };

@@ -3,8 +3,6 @@
 
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
-use web_sys::HtmlElement;
 
 use super::details::Details;
 use super::files::Files;
@@ -12,6 +10,7 @@ use super::peers::Peers;
 use super::pieces::Pieces;
 use super::trackers::Trackers;
 use crate::message::Pane;
+use crate::page::components::focus::focus_on;
 use crate::page::list_view::ListView;
 use crate::page::model::Entry;
 use crate::texts::opened as texts;
@@ -90,9 +89,5 @@ fn move_between(list: ListView, event: &KeyboardEvent) {
     event.prevent_default();
     let pane = TABS[to];
     list.pane.set(pane);
-    let tab = document().get_element_by_id(&tab_id(pane));
-    if let Some(tab) = tab.and_then(|tab| tab.dyn_into::<HtmlElement>().ok()) {
-        // If the browser refuses, the focus stays where it is.
-        drop(tab.focus());
-    }
+    focus_on(&tab_id(pane));
 }
