@@ -126,11 +126,12 @@ impl<K, V> SortedMap<K, V> {
         self.entries.is_empty()
     }
 
-    /// The lowest key for which `is_below` does not hold, which must hold for all lower keys and for
-    /// no higher one.
-    pub fn first_not(&self, is_below: impl Fn(&K) -> bool) -> Option<&K> {
+    /// The entries for whose keys `is_below` does not hold, in order. It must hold for all lower keys
+    /// and for no higher one.
+    pub fn iter_mut_from(&mut self, is_below: impl Fn(&K) -> bool) -> IterMut<'_, K, V> {
         let index = self.entries.partition_point(|(key, _)| is_below(key));
-        self.entries.get(index).map(|(key, _)| key)
+        let from = self.entries.get_mut(index..).unwrap_or_default();
+        from.iter_mut().map(|(key, value)| (&*key, value))
     }
 
     /// Removes all keys.

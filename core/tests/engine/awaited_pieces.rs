@@ -148,6 +148,16 @@ fn what_a_silent_peer_holds_back_is_asked_of_another_one_however_fast_that_is() 
 }
 
 #[test]
+fn all_that_is_needed_soon_and_held_back_is_asked_of_another_peer_together() {
+    let mut swarm = Swarm::new(256, 32 * KIB);
+    let silent = swarm.seed(1);
+    assert_eq!(swarm.indices(silent), [0, 0, 1, 1, 2, 2, 3, 3]);
+    let good = swarm.seed(2);
+    let waited: Duration = (0..4).map(|n| swarm.until_there(n, good, 8)).sum();
+    assert!(waited < Duration::from_millis(1200), "{waited:?}");
+}
+
+#[test]
 fn the_piece_after_the_one_that_is_played_is_needed_soon_whatever_its_length() {
     for piece in [512 * KIB, 1024 * KIB, 2048 * KIB] {
         let mut swarm = Swarm::new(32 * 1024 * KIB / piece, piece);
@@ -175,6 +185,27 @@ fn a_seek_back_to_a_piece_that_was_begun_cancels_too() {
     swarm.seek(u64::from(begun) * 256 * 1024);
     assert!(!swarm.indices(seed).contains(&40));
     assert!(swarm.indices(seed).contains(&begun));
+}
+
+/// While data are awaited, fewer requests are in flight to a peer than usual.
+#[test]
+fn a_block_that_was_rejected_is_asked_of_a_peer_that_has_room_for_it() {
+    let mut swarm = Swarm::new(256, 256 * KIB);
+    let busy = swarm.seed(1);
+    for _ in 0..12 {
+        swarm.wait(TICK);
+        swarm.answer(busy, 8);
+    }
+    let (first, second) = (
+        swarm.peer(2, Message::Have(100)),
+        swarm.peer(3, Message::Have(100)),
+    );
+    swarm.answer(second, usize::MAX);
+    assert!(swarm.pending(second).is_empty());
+    let rejected = swarm.pending(first)[0];
+    swarm.harness.say(first, Message::Reject(rejected));
+    swarm.take_sent();
+    assert_eq!(swarm.pending(second), [rejected]);
 }
 
 /// After a failed digest one peer alone is asked, so that a second failure tells who lies.

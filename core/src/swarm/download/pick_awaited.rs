@@ -88,8 +88,8 @@ impl PiecePicker {
         places.min()
     }
 
-    /// A block of the first awaited piece in progress that is requested from a clearly slower peer,
-    /// if that piece comes before `next` and is needed soon.
+    /// A block that is needed soon and requested from a clearly slower peer: of the first awaited
+    /// piece in progress that has one and comes before `next`.
     fn duplicate_of_awaited(
         &mut self,
         pieces: &Pieces,
@@ -97,22 +97,26 @@ impl PiecePicker {
         known: &PeerDownload,
         next: Option<Place>,
     ) -> Option<Block> {
+        // A peer of unknown speed gets one.
+        if !known.pipeline.is_known() && known.in_flight() > 0 {
+            return None;
+        }
         let lengths = &pieces.lengths;
         let near = NEAR / u64::from(lengths.piece_length());
         let near = u32::try_from(near).unwrap_or(u32::MAX).max(1);
-        let mut ranges = self.order.awaited().iter().enumerate();
-        let (first, range) = ranges.find_map(|(at, range)| {
-            let piece = self.in_progress.first_in(range)?;
-            Some(((at, piece), range))
-        })?;
-        let (_, piece) = first;
-        let is_needed = piece.get() - range.start <= near && next.is_none_or(|next| first < next);
-        // A peer of unknown speed gets one.
-        let may_duplicate = known.pipeline.is_known() || known.in_flight() == 0;
-        if !is_needed || !may_duplicate {
-            return None;
+        for (at, range) in self.order.awaited().iter().enumerate() {
+            let end = range.start.saturating_add(near).saturating_add(1);
+            let needed = range.start..end.min(range.end);
+            for (piece, progress) in self.in_progress.range_mut(needed) {
+                if next.is_some_and(|next| next <= (at, piece)) {
+                    return None;
+                }
+                let block = take_duplicate(lengths, search, known, (piece, progress));
+                if block.is_some() {
+                    return block;
+                }
+            }
         }
-        let progress = self.in_progress.get_mut(piece)?;
-        take_duplicate(lengths, search, known, (piece, progress))
+        None
     }
 }

@@ -75,16 +75,6 @@ impl PiecesInProgress {
         owned.for_each(|progress| progress.owner = None);
     }
 
-    pub(super) fn get_mut(&mut self, piece: Piece) -> Option<&mut PieceInProgress> {
-        self.pieces.get_mut(&piece).map(|progress| &mut **progress)
-    }
-
-    /// The first piece whose index is in this range.
-    pub(super) fn first_in(&self, range: &Range<u32>) -> Option<Piece> {
-        let first = self.pieces.first_not(|piece| piece.get() < range.start)?;
-        (first.get() < range.end).then_some(*first)
-    }
-
     /// Whether a piece has a free block.
     pub(super) fn is_free(&self, piece: Piece) -> bool {
         self.with_free.contains(&piece)
@@ -124,8 +114,17 @@ impl PiecesInProgress {
 
     /// All pieces, to request blocks that are requested already.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Piece, &mut PieceInProgress)> {
+        self.range_mut(0..u32::MAX)
+    }
+
+    /// As [`PiecesInProgress::iter_mut`], of the pieces whose indices are in this range, in order.
+    pub(super) fn range_mut(
+        &mut self,
+        range: Range<u32>,
+    ) -> impl Iterator<Item = (Piece, &mut PieceInProgress)> {
         self.pieces
-            .iter_mut()
+            .iter_mut_from(move |piece| piece.get() < range.start)
+            .take_while(move |(piece, _)| piece.get() < range.end)
             .map(|(piece, progress)| (*piece, &mut **progress))
     }
 

@@ -309,19 +309,16 @@ impl Download {
         }
         self.picker.give_back(request);
         self.release_ownership(conn);
-        let idle = |conn: ConnId, peer: &Peer| {
-            let limit = cx
-                .config()
-                .max_requests_out
-                .min(peer.extensions.request_limit());
-            self.peers.get(&conn).is_some_and(|known| {
+        let (known, picker) = (&self.peers, &mut self.picker);
+        let mut idle = |conn: &ConnId, peer: &Peer| {
+            known.get(conn).is_some_and(|known| {
                 known.may_ask(cx.now, peer, piece)
-                    && known.in_flight() < known.pipeline.depth(limit)
+                    && known.in_flight() < picker.window(cx, pieces, peer, known)
             })
         };
         let mut others = peers
             .iter()
-            .filter(|(other, peer)| !request.late && idle(*other, peer));
+            .filter(|(other, peer)| !request.late && idle(other, peer));
         let follow_up = others
             .next()
             .map_or(FollowUp::Nothing, |(other, _)| FollowUp::Fill(other));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Download;
 use super::peer::{PeerDownload, SentRequest};
-use super::piece_picker::{Opened, Search};
+use super::piece_picker::{Opened, PiecePicker, Search};
 use crate::context::Context;
 use crate::swarm::peers::{Peer, Peers};
 use crate::swarm::storage::Pieces;
@@ -14,6 +14,33 @@ use crate::wire::Message;
 
 /// The number of later requests that must have been answered before a request counts as dropped.
 const OVERTAKEN: u32 = 4;
+
+/// The maximum number of pending requests to a peer, by our configuration and its own.
+fn request_limit(cx: &Context, peer: &Peer) -> usize {
+    let ours = cx.config().max_requests_out;
+    ours.min(peer.extensions.request_limit())
+}
+
+impl PiecePicker {
+    /// The number of requests that should be in flight to a peer.
+    pub(super) fn window(
+        &mut self,
+        cx: &Context,
+        pieces: &Pieces,
+        peer: &Peer,
+        known: &PeerDownload,
+    ) -> usize {
+        let limit = request_limit(cx, peer);
+        let connected = cx.shared.connections.connected;
+        let share = cx.shared.memory.share(connected, cx.config().max_unwritten);
+        let depth = if self.has_open_awaited(pieces, &peer.have) {
+            known.pipeline.urgent_depth(limit)
+        } else {
+            known.pipeline.depth(limit)
+        };
+        depth.min(share)
+    }
+}
 
 impl Download {
     /// Fills one peer's pipeline with requests. Returns pieces that are complete without any, since
@@ -52,18 +79,8 @@ impl Download {
         (conn, peer, known): (ConnId, &mut Peer, &mut PeerDownload),
         opened: &mut Opened,
     ) {
-        let limit = cx
-            .config()
-            .max_requests_out
-            .min(peer.extensions.request_limit());
-        let connected = cx.shared.connections.connected;
-        let share = cx.shared.memory.share(connected, cx.config().max_unwritten);
-        let depth = if self.picker.has_open_awaited(pieces, &peer.have) {
-            known.pipeline.urgent_depth(limit)
-        } else {
-            known.pipeline.depth(limit)
-        };
-        let depth = depth.min(share);
+        let limit = request_limit(cx, peer);
+        let depth = self.picker.window(cx, pieces, peer, known);
         let has_room = |known: &PeerDownload| {
             known.in_flight() < depth && known.requests().len() < limit.saturating_mul(2)
         };

@@ -49,7 +49,7 @@ pub(super) enum JoinReport {
 /// The properties that determine which torrents have a slot.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SwarmProgress {
-    /// Whether all wanted data are complete.
+    /// Whether nothing is to be downloaded: all wanted data are complete, or the torrent has failed.
     pub(super) complete: bool,
     /// Whether it has a peer.
     pub(super) has_peers: bool,

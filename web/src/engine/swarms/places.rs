@@ -154,7 +154,7 @@ impl Places {
 pub(super) struct Claim {
     pub(super) torrent: TorrentId,
     pub(super) membership: Membership,
-    /// Whether all wanted data are complete.
+    /// Whether nothing is to be downloaded: all wanted data are complete, or the torrent has failed.
     pub(super) complete: bool,
     /// Whether it has a peer.
     pub(super) has_peers: bool,
