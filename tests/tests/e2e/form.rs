@@ -4,6 +4,7 @@ use aqueduct_tests::page::SOON;
 use aqueduct_tests::peer::Manner;
 use fantoccini::Locator;
 use fantoccini::key::Key;
+use serde_json::Value;
 
 use super::{DOWNLOAD, Setup, single};
 
@@ -89,6 +90,41 @@ async fn a_magnet_link_in_the_address_only_fills_the_form() {
         .browser
         .wait_until(SOON, "it is in the list", |shown| shown.len() == 1)
         .await;
+    setup.browser.close().await;
+}
+
+#[tokio::test]
+async fn a_magnet_link_in_the_address_leaves_what_was_typed() {
+    let setup = Setup::start().await;
+    let browser = &setup.browser;
+    let (typed, opened) = (single("typed.bin", 5, 1), single("opened.bin", 6, 1));
+    let (typed, opened) = (setup.magnet(&typed), setup.magnet(&opened));
+    let field = browser.find("textbox", "Magnet link or info-hash").await;
+    field.send_keys(&typed).await.unwrap();
+    let open = format!("location.hash = {}", Value::from(&*opened));
+    browser.run(&open).await;
+    let both = format!("{typed} {opened}");
+    let value = "return document.querySelector('#link').value";
+    browser.wait_for(value, both.as_str().into()).await;
+    browser.press("Download").await;
+    browser
+        .wait_until(SOON, "both are in the list", |shown| shown.len() == 2)
+        .await;
+    setup.browser.close().await;
+}
+
+#[tokio::test]
+async fn the_text_field_is_invalid_only_for_what_stands_in_it() {
+    let setup = Setup::start().await;
+    let browser = &setup.browser;
+    let is_invalid = "return document.querySelector('#link').ariaInvalid";
+    let file = setup.place("bad").join("bad.torrent");
+    std::fs::write(&file, "d8:announce3:abce").unwrap();
+    browser.add_file(&file).await;
+    browser.find("alert", "").await;
+    assert_eq!(browser.run(is_invalid).await, "false");
+    browser.add_link("magnet:?xt=urn:btih:12345").await;
+    browser.wait_for(is_invalid, "true".into()).await;
     setup.browser.close().await;
 }
 

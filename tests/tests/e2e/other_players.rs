@@ -190,5 +190,9 @@ async fn what_a_tab_plays_goes_on_when_the_tab_that_led_closes() {
     let remove = "document.querySelector('[data-control=remove]').click()";
     browser.run(remove).await;
     browser.wait_for_text("This torrent was removed.").await;
+    let undo = "document.querySelector('.undo button').click()";
+    browser.run(undo).await;
+    let says_removed = format!("return {says}.includes('removed')");
+    browser.wait_for(&says_removed, false.into()).await;
     setup.browser.close().await;
 }

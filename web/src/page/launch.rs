@@ -1,7 +1,7 @@
 //! What the system opens with the installed page: .torrent files and magnet links.
 
 use js_sys::{Array, Function, Reflect, decode_uri_component};
-use leptos::prelude::{Set, window};
+use leptos::prelude::{GetUntracked, Set, window};
 use leptos::task::spawn_local;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -42,14 +42,18 @@ fn handle(model: Model, launch: &JsValue) {
     }
 }
 
-/// Fills the form with the magnet link in the fragment of an address.
+/// Fills the form with the magnet link in the fragment of an address. What it holds already stays.
 pub(super) fn draft(model: Model, hash: &str) {
     let hash = match decode_uri_component(hash) {
         Ok(text) if is_escaped(hash) => String::from(text),
         _ => hash.to_owned(),
     };
     if let Some(magnet) = magnet_of_hash(&hash) {
-        model.draft.set(magnet.to_owned());
+        let typed = model.draft.get_untracked();
+        if !typed.contains(magnet) {
+            let both = format!("{} {magnet}", typed.trim());
+            model.draft.set(both.trim().to_owned());
+        }
     }
 }
 

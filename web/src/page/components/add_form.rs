@@ -12,7 +12,7 @@ use web_sys::{Event, File, HtmlInputElement};
 
 use super::explain::Explain;
 use crate::browser::error::reason;
-use crate::page::model::Model;
+use crate::page::model::{Model, Subject};
 use crate::page::offer::{Offer, is_torrent};
 use crate::texts::{about, add as texts};
 
@@ -45,7 +45,7 @@ pub fn AddForm() -> impl IntoView {
 #[component]
 fn LinkField() -> impl IntoView {
     let model = expect_context::<Model>();
-    let invalid = move || model.alerts.with(|all| !all.is_empty()).to_string();
+    let invalid = move || model.alerts.is_text_field_wrong().to_string();
     view! {
         <input
             id="link" type="text" name="link" autocomplete="off" spellcheck="false" autocapitalize="off"
@@ -54,7 +54,7 @@ fn LinkField() -> impl IntoView {
             prop:value=move || model.draft.get()
             on:input=move |event| {
                 model.draft.set(event_target_value(&event));
-                model.alerts.set(Vec::new());
+                model.alerts.clear();
             }
         />
     }
@@ -92,8 +92,11 @@ fn SharePicker() -> impl IntoView {
     let change = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
         let offer = input.files().and_then(|files| Offer::from_list(&files));
-        let is_empty = offer.is_none().then(|| texts::empty_folder().to_owned());
-        model.alerts.set(is_empty.into_iter().collect());
+        model.alerts.clear();
+        if offer.is_none() {
+            let why = texts::empty_folder().to_owned();
+            model.alerts.show(Subject::Other, why);
+        }
         model.offer.set(offer);
         input.set_value("");
     };
@@ -139,8 +142,8 @@ fn AddAlert() -> impl IntoView {
     let model = expect_context::<Model>();
     view! {
         <div id="add-alert">
-            <For each=move || model.alerts.get() key=Clone::clone let:text>
-                <p class="notice error" role="alert">{text}</p>
+            <For each=move || model.alerts.get() key=Clone::clone let:alert>
+                <p class="notice error" role="alert">{alert.1}</p>
             </For>
         </div>
     }
@@ -148,11 +151,11 @@ fn AddAlert() -> impl IntoView {
 
 /// Adds the .torrent files among these, and reports those that are not.
 pub fn take_torrents(model: Model, files: impl Iterator<Item = File>) {
-    model.alerts.set(Vec::new());
+    model.alerts.clear();
     for file in files {
         spawn_local(async move {
             if let Err(why) = add_file(model, &file).await {
-                model.show_alert(why);
+                model.alerts.show(Subject::Other, why);
             }
         });
     }

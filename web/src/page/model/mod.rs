@@ -1,5 +1,6 @@
 //! The page's state: signals that the worker's messages set and the components read.
 
+mod alerts;
 mod entry;
 mod heartbeat;
 mod notices;
@@ -10,6 +11,8 @@ mod worker;
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 
+use self::alerts::Alerts;
+pub(crate) use self::alerts::Subject;
 pub(crate) use self::entry::Entry;
 use self::notices::Notices;
 pub(crate) use self::remembered::Remembered;
@@ -46,8 +49,8 @@ pub(crate) struct Model {
     pub(crate) lost: RwSignal<Vec<Remembered>>,
     /// Why the worker is not running, if it is not.
     pub(crate) blocked: RwSignal<Option<Blocked>>,
-    /// Why the last things that the user tried to add were not added, one text each.
-    pub(crate) alerts: RwSignal<Vec<String>>,
+    /// Why the last things that the user tried to add were not added.
+    pub(crate) alerts: Alerts,
     /// The files that the user may want to share.
     pub(crate) offer: RwSignal<Option<Offer>, LocalStorage>,
     /// What the page tells the user besides.
@@ -56,7 +59,8 @@ pub(crate) struct Model {
     pub(crate) draft: RwSignal<String>,
     /// Whether the worker has sent its state since it started.
     pub(crate) has_state: RwSignal<bool>,
-    /// The torrents of the former worker that the present one has not named yet.
+    /// Torrents that may be named again: those of the former worker that the present one has not named
+    /// yet, and those whose removal can be undone.
     former: StoredValue<Vec<Entry>>,
     submitted: StoredValue<Submitted>,
     remembered: StoredValue<Vec<Remembered>>,
@@ -74,7 +78,7 @@ impl Model {
             removed: RwSignal::new(Vec::new()),
             lost: RwSignal::new(Vec::new()),
             blocked: RwSignal::new(None),
-            alerts: RwSignal::new(Vec::new()),
+            alerts: Alerts::new(),
             offer: RwSignal::new_local(None),
             notices: Notices::new(),
             draft: RwSignal::new(String::new()),
@@ -109,7 +113,9 @@ impl Model {
         let text = self.draft.get_untracked();
         let links = links_in(&text);
         if links.is_empty() {
-            self.alerts.set(vec![texts::nothing_to_add().to_owned()]);
+            self.alerts.clear();
+            let why = texts::nothing_to_add().to_owned();
+            self.alerts.show(Subject::TextField, why);
             return;
         }
         self.add_links(&links);
@@ -118,7 +124,7 @@ impl Model {
 
     /// Adds links that the user pasted or dropped.
     pub(crate) fn add_links(self, links: &[String]) {
-        self.alerts.set(Vec::new());
+        self.alerts.clear();
         request_persistence();
         if let Some(address) = links.iter().find(|link| is_web_address(link)) {
             self.notices.show(texts::fetching(address));
@@ -150,13 +156,6 @@ impl Model {
         has_draft || self.offer.with_untracked(Option::is_some)
     }
 
-    /// Shows why something was not added, until the user adds something else.
-    pub(crate) fn show_alert(self, why: String) {
-        if self.alerts.with_untracked(|all| !all.contains(&why)) {
-            self.alerts.update(|all| all.push(why));
-        }
-    }
-
     /// Adds a .torrent file.
     pub(crate) fn add_file(self, name: String, bytes: &js_sys::Uint8Array) {
         request_persistence();
@@ -168,7 +167,7 @@ impl Model {
         leptos::task::spawn_local(async move {
             match Offer::from_dropped(dropped).await {
                 Ok(offer) => self.offer.set(Some(offer)),
-                Err(why) => self.show_alert(why),
+                Err(why) => self.alerts.show(Subject::Other, why),
             }
         });
     }
@@ -179,13 +178,14 @@ impl Model {
             .offer
             .with_untracked(|offer| offer.as_ref().map(|offer| draft(name, &offer.files)));
         if let Some(Err(why)) = drafted {
-            self.alerts.set(vec![why]);
+            self.alerts.clear();
+            self.alerts.show(Subject::Other, why);
             return;
         }
         let Some(offer) = self.offer.try_update(Option::take).flatten() else {
             return;
         };
-        self.alerts.set(Vec::new());
+        self.alerts.clear();
         request_persistence();
         let message = ToWorker::ShareFiles {
             name: name.to_owned(),
@@ -259,7 +259,19 @@ impl Model {
                 self.handle_added(asked);
                 self.notices.show(texts::already_listed(name));
             }
-            Outcome::Rejected(why) => self.show_alert(why),
+            Outcome::Rejected(why) => self.alerts.show(self.subject_of(asked), why),
+        }
+    }
+
+    /// Where that which was asked to be added comes from.
+    fn subject_of(self, asked: &str) -> Subject {
+        let is_link = self
+            .submitted
+            .with_value(|submitted| submitted.links.iter().any(|link| link == asked));
+        if is_link {
+            Subject::TextField
+        } else {
+            Subject::Other
         }
     }
 
@@ -295,26 +307,41 @@ impl Model {
         if !self.has_state.get_untracked() {
             self.has_state.set(true);
         }
+        let is_final =
+            state.removed.is_empty() && self.removed.with_untracked(|old| !old.is_empty());
         if self.removed.with_untracked(|old| *old != state.removed) {
-            if state.removed.is_empty() {
+            if is_final {
                 // Those that were removed cannot be restored any more.
                 let folders: Vec<&str> = state.torrents.iter().map(|t| &*t.folder).collect();
                 SaveList::read().keep(&folders);
             }
             self.removed.set(state.removed);
         }
-        let ids: Vec<u32> = state.torrents.iter().map(|t| t.id).collect();
-        let gone = self
-            .torrents
-            .with_untracked(|all| all.iter().any(|entry| !ids.contains(&entry.id)));
-        if gone {
-            self.torrents
-                .update(|all| all.retain(|entry| ids.contains(&entry.id)));
-        }
+        self.drop_unlisted(&state.torrents);
         for torrent in state.torrents {
             self.set_torrent(torrent);
         }
+        if is_final {
+            self.former.set_value(Vec::new());
+        }
         self.drop_stale_link();
+    }
+
+    /// Removes the entries of torrents that are not in the list any more.
+    fn drop_unlisted(self, listed: &[Torrent]) {
+        let is_listed = |entry: &Entry| listed.iter().any(|torrent| torrent.id == entry.id);
+        if self
+            .torrents
+            .with_untracked(|all| all.iter().all(is_listed))
+        {
+            return;
+        }
+        let removed = self.torrents.try_update(|all| {
+            all.extract_if(.., |entry| !is_listed(entry))
+                .collect::<Vec<_>>()
+        });
+        self.former
+            .update_value(|former| former.extend(removed.unwrap_or_default()));
     }
 
     /// Withdraws the link to copy if its torrent is gone: it leads nowhere.
