@@ -136,6 +136,30 @@ async fn a_countdown_is_read_out_once() {
 }
 
 #[tokio::test]
+async fn what_held_a_download_up_is_not_said_any_more_once_it_goes_on() {
+    let setup = Setup::start().await;
+    let torrent = single("half.bin", 120, 128);
+    let seed = setup.seed(&torrent, Manner::Half);
+    let browser = &setup.browser;
+    let watch = r"
+        window.wrong = [];
+        const look = () => {
+            const text = document.querySelector('.torrent')?.innerText ?? '';
+            if (text.includes('none has') && /Down\s*[1-9]/.test(text)) window.wrong.push(text);
+            requestAnimationFrame(look);
+        };
+        look();
+    ";
+    browser.run(watch).await;
+    browser.add_file(&setup.file(&torrent)).await;
+    browser.wait_for_text("none has piece").await;
+    seed.complete();
+    browser.wait_until_complete(DOWNLOAD).await;
+    assert_eq!(browser.run("return window.wrong").await, json!([]));
+    setup.browser.close().await;
+}
+
+#[tokio::test]
 async fn the_page_says_where_files_are_kept_who_sees_the_users_address_and_what_its_words_mean() {
     let setup = Setup::start().await;
     let browser = &setup.browser;

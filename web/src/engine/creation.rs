@@ -90,7 +90,8 @@ impl Creations {
     }
 
     /// Starts to create a torrent with this name and these files, whose contents are the second part,
-    /// in the same order. `others` is the number of bytes that other torrents still have to store.
+    /// in the same order. The last two are the turn for its check of the space, and the number of bytes
+    /// that other torrents still have to store.
     ///
     /// # Errors
     /// One sentence for the user, if such a torrent cannot be created.
@@ -100,7 +101,7 @@ impl Creations {
         name: &str,
         (files, parts): (&[SharedFile], &JsValue),
         sharing: Sharing,
-        others: u64,
+        (check, others): (u64, u64),
     ) -> Result<(), String> {
         let unreadable = |error: JsValue| texts::unreadable(reason(&error));
         let draft = draft(name, files)?;
@@ -119,6 +120,7 @@ impl Creations {
             cancelled: Cell::new(false),
         });
         let need = Need {
+            check,
             own: creation.total,
             others,
         };

@@ -22,16 +22,19 @@ enum Claim {
 }
 
 impl SpaceClaims {
-    /// Called before a torrent writes. Returns the torrents that precede it if it must check;
-    /// `None` if its space is granted.
-    pub(super) fn ask(&mut self, torrent: TorrentId) -> Option<Vec<TorrentId>> {
+    /// A turn for a check of space that is no torrent's yet.
+    pub(super) fn new_turn(&mut self) -> u64 {
+        self.newest_turn += 1;
+        self.newest_turn
+    }
+
+    /// Called before a torrent writes. Returns its turn and the torrents that precede it if it must
+    /// check; `None` if its space is granted.
+    pub(super) fn ask(&mut self, torrent: TorrentId) -> Option<(u64, Vec<TorrentId>)> {
         let turn = match self.claims.get(&torrent) {
             Some(Claim::Granted) => return None,
             Some(Claim::Asked(turn)) => *turn,
-            None => {
-                self.newest_turn += 1;
-                self.newest_turn
-            }
+            None => self.new_turn(),
         };
         self.claims.insert(torrent, Claim::Asked(turn));
         let comes_before = |(id, claim): (&TorrentId, &Claim)| {
@@ -41,7 +44,7 @@ impl SpaceClaims {
             };
             (*id != torrent && before).then_some(*id)
         };
-        Some(self.claims.iter().filter_map(comes_before).collect())
+        Some((turn, self.claims.iter().filter_map(comes_before).collect()))
     }
 
     /// All torrents that have checked.
@@ -70,21 +73,21 @@ mod tests {
     fn of_two_that_ask_together_only_the_later_counts_the_other_in() {
         let (first, second) = (TorrentId(1), TorrentId(2));
         let mut claims = SpaceClaims::default();
-        assert_eq!(claims.ask(first), Some(vec![]));
-        assert_eq!(claims.ask(second), Some(vec![first]));
+        assert_eq!(claims.ask(first), Some((1, vec![])));
+        assert_eq!(claims.ask(second), Some((2, vec![first])));
         assert_eq!(
             claims.ask(first),
-            Some(vec![]),
+            Some((1, vec![])),
             "asking again is no later turn"
         );
         claims.grant(second);
         assert_eq!(claims.ask(second), None);
         assert_eq!(
             claims.ask(first),
-            Some(vec![second]),
+            Some((1, vec![second])),
             "granted space counts"
         );
         claims.reset(second);
-        assert_eq!(claims.ask(second), Some(vec![first]));
+        assert_eq!(claims.ask(second), Some((3, vec![first])));
     }
 }

@@ -51,11 +51,14 @@ impl Driver {
         contents: &JsValue,
         sharing: Sharing,
     ) -> Result<Outcome, String> {
-        let others = self.outstanding_of(&self.space.all());
+        let space = (
+            self.space.new_turn(),
+            self.outstanding_of(&self.space.all()),
+        );
         let torrents = &mut self.library.torrents;
         let listed = (torrents.new_id(), torrents.new_added(unix_millis()));
         self.creations
-            .start(listed, name, (files, contents), sharing, others)?;
+            .start(listed, name, (files, contents), sharing, space)?;
         Ok(Outcome::Added)
     }
 

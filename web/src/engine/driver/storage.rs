@@ -60,8 +60,9 @@ impl Driver {
 
     /// The space that must be available before the first write of a torrent.
     fn need(&mut self, torrent: TorrentId) -> Option<Need> {
-        let before = self.space.ask(torrent)?;
+        let (check, before) = self.space.ask(torrent)?;
         Some(Need {
+            check,
             own: needed(&self.engine, torrent),
             others: self.outstanding_of(&before),
         })

@@ -18,7 +18,7 @@ use crate::storage::folders::{Folders, is_present};
 use crate::storage::layout::{CREATING, RECORDS, REMOVED, TOKEN};
 use crate::storage::opfs::{Folder, SyncFile};
 use crate::storage::records::Generations;
-use crate::storage::space::{Need, check_space};
+use crate::storage::space::{Need, SpaceChecks, check_space};
 
 /// The origin's storage.
 pub(super) struct Store {
@@ -27,6 +27,7 @@ pub(super) struct Store {
     open_files: OpenFiles,
     arrangements: SortedMap<TorrentId, Rc<Arrangement>>,
     generations: Generations,
+    space: SpaceChecks,
 }
 
 /// The location of a torrent's data: its folder, and the lengths of its files.
@@ -42,13 +43,14 @@ impl Store {
     pub(super) async fn new() -> Result<Self, FsError> {
         let folders = Folders::open().await?;
         let generations = Generations::new(folders.torrents.names().await?);
-        let (places, open_files, arrangements) = Default::default();
+        let (places, open_files, arrangements, space) = Default::default();
         Ok(Self {
             folders,
             places,
             open_files,
             arrangements,
             generations,
+            space,
         })
     }
 
@@ -96,7 +98,10 @@ impl Store {
     ) -> Result<(), FsError> {
         let place = self.place(torrent)?;
         if let Some(need) = need {
-            check_space(&self.folders.root, need).await?;
+            let root = &self.folders.root;
+            self.space
+                .once(need.check, async || check_space(root, need).await)
+                .await?;
         }
         let arrangement = self.arrangement(&place).await?;
         for run in arrangement.runs(&place.info, offset, bytes.length().into()) {

@@ -46,16 +46,17 @@ pub fn Status(entry: Entry) -> impl IntoView {
 /// A status word and a reason.
 type Spoken = (&'static str, String);
 
-/// Follows `latest`: a new word immediately, a new reason for the same word only after
-/// [`REASON_INTERVAL`] has passed.
+/// Follows `latest`: a new word immediately, and so that there is no reason any more; a new reason for
+/// the same word only after [`REASON_INTERVAL`] has passed.
 fn throttled(latest: Memo<Spoken>) -> RwSignal<Spoken> {
     let (spoken, waits) = (
         RwSignal::new(latest.get_untracked()),
         StoredValue::new(false),
     );
     Effect::new(move |_| {
-        let is_new_word = latest.with(|new| spoken.with_untracked(|old| old.0 != new.0));
-        if is_new_word || !waits.get_value() {
+        let is_urgent = latest
+            .with(|(word, why)| why.is_empty() || spoken.with_untracked(|(old, _)| old != word));
+        if is_urgent || !waits.get_value() {
             speak(latest, spoken, waits);
         }
     });
