@@ -70,9 +70,11 @@ impl Context<'_> {
         self.shared.download_limit.ready(self.now, self.torrent)
     }
 
-    /// Counts a requested block.
-    pub(crate) fn spend_download(&mut self, bytes: u32) {
-        self.shared.download_limit.spend(self.torrent, bytes.into());
+    /// Counts a requested block. Returns whether there is a limit.
+    pub(crate) fn spend_download(&mut self, bytes: u32) -> bool {
+        let limit = &mut self.shared.download_limit;
+        limit.spend(self.torrent, bytes.into());
+        limit.of(self.torrent).is_some()
     }
 
     /// Whether the rate limits permit the torrent to read blocks for a peer.

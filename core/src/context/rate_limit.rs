@@ -4,10 +4,15 @@ use crate::net::Throttle;
 use crate::types::{Instant, SortedMap, TorrentId};
 
 /// The limits on payload in one direction. A torrent that has its own limit observes both.
+///
+/// What a reached limit permits again is given out by [`RateLimit::regain`] alone, at the time of
+/// [`RateLimit::ready_at`]: if those whose messages arrive just then took it, others would get nothing.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimit {
     all: Throttle,
     own: SortedMap<TorrentId, Throttle>,
+    /// The torrent that has spent last.
+    newest: Option<TorrentId>,
 }
 
 impl RateLimit {
@@ -41,6 +46,7 @@ impl RateLimit {
 
     /// Counts bytes of the torrent.
     pub(crate) fn spend(&mut self, torrent: TorrentId, bytes: u64) {
+        self.newest = Some(torrent);
         self.all.spend(bytes);
         if let Some(own) = self.own.get_mut(&torrent) {
             own.spend(bytes);
@@ -50,10 +56,13 @@ impl RateLimit {
     /// Adds what was regained until `now`, also for torrents that transfer nothing: a bucket that
     /// stays empty would request a wake-up again and again.
     pub(crate) fn regain(&mut self, now: Instant) {
-        self.all.ready(now);
-        for own in self.own.values_mut() {
-            own.ready(now);
-        }
+        self.all.regain(now);
+        self.own.values_mut().for_each(|own| own.regain(now));
+    }
+
+    /// The torrent that has spent last, which is the last one to get what was regained.
+    pub(crate) const fn newest(&self) -> Option<TorrentId> {
+        self.newest
     }
 
     /// When the first of the limits that are reached permits bytes again; `None` if none is reached,
@@ -78,6 +87,7 @@ mod tests {
         let mut bytes = 0;
         for ms in 0..seconds * 1000 {
             let now = Instant::ZERO + Duration::from_millis(ms);
+            limit.regain(now);
             while bytes < 1_000_000 && limit.ready(now, torrent) {
                 limit.spend(torrent, 100);
                 bytes += 100;

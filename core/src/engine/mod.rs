@@ -1,5 +1,7 @@
 //! The engine: all swarms of a program, as a state machine.
 
+mod timers;
+
 use std::mem;
 
 use rand_chacha::ChaCha8Rng;
@@ -284,14 +286,6 @@ impl Engine {
         }
     }
 
-    /// As `with`, for every torrent in order.
-    fn with_all(&mut self, now: Instant, mut handler: impl FnMut(&mut Swarm, &mut Context)) {
-        for swarm in self.swarms.values_mut() {
-            let mut cx = swarm.context(&mut self.shared, now);
-            handler(swarm, &mut cx);
-        }
-    }
-
     fn register(
         &mut self,
         torrent: TorrentId,
@@ -415,35 +409,6 @@ impl Engine {
         for torrent in mem::take(&mut self.shared.starved) {
             self.with(now, torrent, Swarm::fill_all).unwrap_or_default();
         }
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        if self.rate_at.is_some_and(|at| at <= now) {
-            self.shared.download_limit.regain(now);
-            self.shared.upload_limit.regain(now);
-            self.with_all(now, Swarm::fill_and_serve);
-        }
-        if self.dial_at.is_some_and(|at| at <= now) {
-            self.dial_at = self.earliest(now, Swarm::dial);
-        }
-        if self.tick_at.is_some_and(|at| at <= now) {
-            let later = self.earliest(now, Swarm::tick);
-            self.dial_at = later.into_iter().chain(self.dial_at).min();
-            self.tick_at = None;
-        }
-    }
-
-    /// Calls a handler for every torrent and returns the earliest returned time.
-    fn earliest(
-        &mut self,
-        now: Instant,
-        handler: impl Fn(&mut Swarm, &mut Context) -> Option<Instant>,
-    ) -> Option<Instant> {
-        let mut first: Option<Instant> = None;
-        self.with_all(now, |swarm, cx| {
-            first = handler(swarm, cx).into_iter().chain(first).min();
-        });
-        first
     }
 
     /// Finishes each call: the map of connections, timers, the end of a shutdown.

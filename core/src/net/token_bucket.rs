@@ -220,9 +220,19 @@ impl Throttle {
         });
     }
 
-    /// Whether bytes may be spent now.
+    /// Whether bytes may be spent now. A limit that was reached permits none before
+    /// [`Throttle::regain`].
     pub(crate) fn ready(&mut self, now: Instant) -> bool {
-        self.0.as_mut().is_none_or(|bucket| bucket.has_any(now))
+        self.0
+            .as_mut()
+            .is_none_or(|bucket| bucket.level.has_any(bucket.limit) && bucket.has_any(now))
+    }
+
+    /// Adds what was regained until `now`.
+    pub(crate) fn regain(&mut self, now: Instant) {
+        if let Some(bucket) = &mut self.0 {
+            bucket.level.regain(bucket.limit, now);
+        }
     }
 
     /// The limit in bytes per second; `None`: no limit.
@@ -314,6 +324,7 @@ mod tests {
         throttle.set(at(0), Some(10_000));
         let mut spent = 0;
         for ms in 0..20_000 {
+            throttle.regain(at(ms));
             while throttle.ready(at(ms)) {
                 throttle.spend(1000);
                 spent += 1000;
@@ -328,6 +339,8 @@ mod tests {
     fn a_limit_that_is_changed_keeps_what_was_saved_and_what_is_owed() {
         let mut throttle = Throttle::default();
         throttle.set(at(0), Some(1000));
+        assert!(!throttle.ready(at(500)), "it is not given out yet");
+        throttle.regain(at(500));
         assert!(throttle.ready(at(500)), "half a second's worth is saved up");
         throttle.set(at(500), Some(100));
         throttle.spend(300);

@@ -156,8 +156,15 @@ impl Swarm {
         self.transfer.fill_all(cx);
     }
 
-    /// Requests and serves as much as memory, bandwidth and blocks allow.
-    pub(crate) fn fill_and_serve(&mut self, cx: &mut Context) {
-        self.transfer.fill_and_serve(cx);
+    /// As `fill_all`, if a peer can be asked for data that are awaited.
+    pub(crate) fn fill_awaited(&mut self, cx: &mut Context) {
+        if self.transfer.awaits_data() {
+            self.transfer.fill_all(cx);
+        }
+    }
+
+    /// Serves as much as memory and bandwidth allow.
+    pub(crate) fn serve_all(&mut self, cx: &mut Context) {
+        self.transfer.serve_all(cx);
     }
 }

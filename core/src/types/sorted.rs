@@ -126,12 +126,16 @@ impl<K, V> SortedMap<K, V> {
         self.entries.is_empty()
     }
 
-    /// The entries for whose keys `is_below` does not hold, in order. It must hold for all lower keys
-    /// and for no higher one.
-    pub fn iter_mut_from(&mut self, is_below: impl Fn(&K) -> bool) -> IterMut<'_, K, V> {
-        let index = self.entries.partition_point(|(key, _)| is_below(key));
-        let from = self.entries.get_mut(index..).unwrap_or_default();
-        from.iter_mut().map(|(key, value)| (&*key, value))
+    /// All entries, beginning with the first one for whose key `is_before` does not hold; those for
+    /// which it holds follow at the end. It must hold for all lower keys and for no higher one.
+    pub fn iter_mut_from(
+        &mut self,
+        is_before: impl Fn(&K) -> bool,
+    ) -> impl Iterator<Item = (&K, &mut V)> {
+        let index = self.entries.partition_point(|(key, _)| is_before(key));
+        let (before, from) = self.entries.split_at_mut(index);
+        let entries = from.iter_mut().chain(before);
+        entries.map(|(key, value)| (&*key, value))
     }
 
     /// Removes all keys.

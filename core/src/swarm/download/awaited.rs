@@ -27,6 +27,12 @@ pub(super) const fn limit_on_cancels() -> KeyedLimiter<ConnId> {
 }
 
 impl Download {
+    /// Whether a peer can be asked for data that are awaited and not requested yet.
+    pub(crate) fn awaits_data(&mut self, pieces: &Pieces, peers: &Peers) -> bool {
+        let mut unchoking = peers.iter().filter(|(_, peer)| !peer.peer_choking);
+        unchoking.any(|(_, peer)| self.picker.has_open_awaited(pieces, &peer.have))
+    }
+
     /// Sets the ranges that are downloaded first. Returns whether requests were cancelled, so that
     /// more can be requested.
     pub(crate) fn prioritise(

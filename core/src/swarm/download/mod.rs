@@ -45,6 +45,9 @@ pub(crate) struct Download {
     pub(crate) totals: Totals,
     /// Requests of each peer that are cancelled for awaited data.
     cancels: KeyedLimiter<ConnId>,
+    /// The peer of the last request that a rate limit applied to. It is asked last when that permits
+    /// more.
+    newest: Option<ConnId>,
 }
 
 impl Download {
@@ -55,7 +58,13 @@ impl Download {
             peers: SortedMap::new(),
             totals: Totals::default(),
             cancels: awaited::limit_on_cancels(),
+            newest: None,
         }
+    }
+
+    /// The peer of the last request that a rate limit applied to.
+    pub(crate) const fn newest(&self) -> Option<ConnId> {
+        self.newest
     }
 
     /// Whether pieces are needed for which there is no memory.

@@ -122,9 +122,10 @@ impl PiecesInProgress {
         &mut self,
         range: Range<u32>,
     ) -> impl Iterator<Item = (Piece, &mut PieceInProgress)> {
+        let start = range.start;
         self.pieces
-            .iter_mut_from(move |piece| piece.get() < range.start)
-            .take_while(move |(piece, _)| piece.get() < range.end)
+            .iter_mut_from(move |piece| piece.get() < start)
+            .take_while(move |(piece, _)| range.contains(&piece.get()))
             .map(|(piece, progress)| (*piece, &mut **progress))
     }
 

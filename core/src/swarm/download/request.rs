@@ -98,7 +98,9 @@ impl Download {
                 }
                 break;
             };
-            cx.spend_download(block.length());
+            if cx.spend_download(block.length()) {
+                self.newest = Some(conn);
+            }
             known.add_request(block, cx.now);
             peer.send(cx, conn, Message::Request(block.into()));
         }

@@ -107,6 +107,14 @@ impl Peers {
         self.connected.iter_mut().map(|(conn, peer)| (*conn, peer))
     }
 
+    /// As [`Peers::conns`], beginning after this one.
+    pub(crate) fn conns_after(&self, conn: Option<ConnId>) -> Vec<ConnId> {
+        let mut conns = self.conns();
+        let first = conns.partition_point(|other| Some(*other) <= conn);
+        conns.rotate_left(first);
+        conns
+    }
+
     /// The connections in order, for loops that modify the peers.
     pub(crate) fn conns(&self) -> Vec<ConnId> {
         self.connected.keys().copied().collect()

@@ -20,9 +20,16 @@ pub(crate) struct Upload {
     /// Payload bytes uploaded in all runs.
     uploaded: u64,
     rate: Rate,
+    /// The peer that was served last. It comes last when a rate limit permits more.
+    newest: Option<ConnId>,
 }
 
 impl Upload {
+    /// The peer that was served last.
+    pub(crate) const fn newest(&self) -> Option<ConnId> {
+        self.newest
+    }
+
     /// Payload bytes uploaded in all runs.
     pub(crate) fn uploaded(&self) -> u64 {
         self.uploaded

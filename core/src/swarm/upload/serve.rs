@@ -110,6 +110,7 @@ impl Upload {
             let blocks = known.next_run(longest);
             let length = blocks.iter().map(|block| block.length()).sum::<u32>();
             cx.spend_upload(length);
+            self.newest = Some(conn);
             let offset = pieces.lengths.offset(next.piece()) + u64::from(next.begin());
             cx.request(Op::Read { offset, length }, Pending::Read { conn, blocks });
         }
