@@ -50,7 +50,12 @@ impl Driver {
         };
         self.playback.handle(id, event);
         match event {
-            StreamEvent::Pull => self.advance(id, torrent),
+            StreamEvent::Pull => {
+                self.advance(id, torrent);
+                if self.playback.compete(torrent) {
+                    prioritise(self, torrent);
+                }
+            }
             StreamEvent::Cancel => prioritise(self, torrent),
         }
     }
@@ -97,7 +102,7 @@ impl Driver {
             Ok(None) => Err(storage::data_missing().to_owned()),
             Err(error) => Err(error.to_string()),
         };
-        if self.playback.handle_read(id, chunk) {
+        if self.playback.handle_read(id, chunk) || self.playback.compete(torrent) {
             prioritise(self, torrent);
         }
     }

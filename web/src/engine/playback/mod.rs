@@ -15,6 +15,7 @@
 
 mod stream;
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -22,7 +23,7 @@ use aqueduct_core::Instant;
 use aqueduct_core::io::PriorityRange;
 use aqueduct_core::media::Head;
 use aqueduct_core::meta::{File, Info};
-use aqueduct_core::types::{Bitfield, Lengths, Piece, SortedMap, SortedSet, TorrentId};
+use aqueduct_core::types::{Bitfield, Lengths, Piece, SortedMap, SortedSet, TorrentId, sort};
 use bytes::Bytes;
 
 pub(super) use self::stream::{Port, StreamEvent, ToPlayer};
@@ -50,6 +51,8 @@ pub(super) struct StreamId(u64);
 pub(super) struct Playback {
     streams: SortedMap<StreamId, Stream>,
     opened: u64,
+    /// The number of chunks that were sent.
+    chunks: u64,
     /// For players outside the browser.
     to_players: VecDeque<ToPlayer>,
     /// Torrents for which the engine was told what to download first.
@@ -151,6 +154,14 @@ impl Playback {
         self.streams.get(&id).map(|stream| stream.torrent)
     }
 
+    /// Whether a stream of the torrent waits for data, and there are others. Then their order, which
+    /// changes with every chunk, matters.
+    pub(super) fn compete(&self, torrent: TorrentId) -> bool {
+        let of_torrent = |stream: &&Stream| stream.torrent == torrent;
+        let streams = self.streams.values().filter(of_torrent);
+        streams.clone().any(Stream::is_waiting) && streams.count() > 1
+    }
+
     /// Handles what the receiver of a stream wants.
     pub(super) fn handle(&mut self, id: StreamId, event: StreamEvent) {
         match event {
@@ -200,7 +211,8 @@ impl Playback {
         let before = stream.rest().start / STEP;
         let (to_player, ended) = match chunk {
             Ok(chunk) => {
-                let sent = stream.send(chunk);
+                self.chunks += 1;
+                let sent = stream.send(self.chunks, chunk);
                 (sent, stream.rest().is_empty())
             }
             Err(why) => (stream.fail(&why), true),
@@ -231,16 +243,13 @@ impl Playback {
         });
     }
 
-    /// What to download first of a torrent: what the streams need next, the newest one first; then
-    /// what follows; then the ends of media files, so that they can be played soon.
+    /// What to download first of a torrent: what the streams need next, in turn, the newest one first;
+    /// then what follows; then the ends of media files, so that they can be played soon.
     pub(super) fn ranges(&self, torrent: TorrentId, info: &Info) -> Vec<PriorityRange> {
-        let streams: Vec<Range<u64>> = self
-            .streams
-            .values()
-            .rev()
-            .filter(|stream| stream.torrent == torrent)
-            .map(Stream::rest)
-            .collect();
+        let streams = self.streams.iter();
+        let mut streams: Vec<_> = streams.filter(|(_, one)| one.torrent == torrent).collect();
+        sort::sort_by_key(&mut streams, |(id, one)| (one.turn(), Reverse(*id)));
+        let streams: Vec<Range<u64>> = streams.iter().map(|(_, one)| one.rest()).collect();
         let awaited = streams.iter().map(|rest| PriorityRange {
             start: rest.start,
             end: rest.end.min(rest.start.saturating_add(AHEAD)),
@@ -346,6 +355,33 @@ mod tests {
         assert_eq!(read(&mut playback, &info, id, &[0, 1]), Some(1 << 20));
         assert_eq!(chunk_length(&mut playback), Some(100));
         assert_eq!(playback.for_player(STREAM), None, "it has everything");
+    }
+
+    #[test]
+    fn streams_of_the_same_torrent_get_what_they_need_in_turn() {
+        let (mut playback, info) = (Playback::default(), info());
+        let starts = |playback: &Playback| -> Vec<u64> {
+            let ranges = playback.ranges(TORRENT, &info);
+            let awaited = ranges.iter().filter(|r| r.deadline == Instant::ZERO);
+            awaited.map(|range| range.start).collect()
+        };
+        let [first, second] = [(0..2 << 20, 1), (1 << 20..2 << 20, 2)].map(|(bytes, stream)| {
+            let opened = playback.open_for_player((TORRENT, &info), 0, bytes, stream);
+            opened.unwrap()
+        });
+        assert!(playback.compete(TORRENT));
+        assert_eq!(starts(&playback), [1 << 20, 0], "the newest one first");
+        let chunk = 512 << 10;
+        assert_eq!(read(&mut playback, &info, second, &[1]), Some(1 << 20));
+        playback.handle(second, StreamEvent::Pull);
+        assert_eq!(starts(&playback), [0, (1 << 20) + chunk], "the other one");
+        assert_eq!(read(&mut playback, &info, first, &[0]), Some(0));
+        let next = (1 << 20) + chunk;
+        assert_eq!(starts(&playback), [next, chunk], "it wants no more now");
+        playback.handle(first, StreamEvent::Pull);
+        assert_eq!(starts(&playback), [next, chunk]);
+        playback.handle(first, StreamEvent::Cancel);
+        assert!(!playback.compete(TORRENT));
     }
 
     #[test]

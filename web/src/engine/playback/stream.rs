@@ -57,6 +57,8 @@ pub(super) struct Stream {
     rest: Range<u64>,
     state: State,
     receiver: Receiver,
+    /// The number of its newest chunk among those of all streams; 0 before the first one.
+    newest_chunk: u64,
 }
 
 impl Stream {
@@ -67,6 +69,7 @@ impl Stream {
             rest: bytes,
             state: State::Idle,
             receiver,
+            newest_chunk: 0,
         }
     }
 
@@ -90,11 +93,22 @@ impl Stream {
         }
     }
 
+    /// The place in the order in which streams get what they need: those whose receiver wants no chunk
+    /// now come last, and of the others the one first that has been without a chunk for longest.
+    pub(super) fn turn(&self) -> (bool, u64) {
+        (self.state == State::Idle, self.newest_chunk)
+    }
+
+    /// Whether its receiver wants a chunk that is not there yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.state == State::Waiting
+    }
+
     /// Whether the stream waits for a piece.
     pub(super) fn waits_for(&self, lengths: &Lengths, piece: Piece) -> bool {
         let start = lengths.offset(piece);
         let end = start + u64::from(lengths.size(piece));
-        self.state == State::Waiting && (start..end).contains(&self.rest.start)
+        self.is_waiting() && (start..end).contains(&self.rest.start)
     }
 
     /// The offset and the length of the next chunk to read, if one was requested and its beginning
@@ -105,17 +119,17 @@ impl Stream {
         have: &Bitfield,
     ) -> Option<(u64, u32)> {
         let length = available(lengths, have, self.rest.clone());
-        if self.state != State::Waiting || length == 0 {
+        if !self.is_waiting() || length == 0 {
             return None;
         }
         self.state = State::Reading;
         Some((self.rest.start, length))
     }
 
-    /// Sends a chunk; returns it if it is for a player. The stream is over when
-    /// [`Stream::rest`] is empty.
-    pub(super) fn send(&mut self, chunk: Bytes) -> Option<ToPlayer> {
-        self.state = State::Idle;
+    /// Sends a chunk, the `number`-th of all streams; returns it if it is for a player. The stream is
+    /// over when [`Stream::rest`] is empty.
+    pub(super) fn send(&mut self, number: u64, chunk: Bytes) -> Option<ToPlayer> {
+        (self.state, self.newest_chunk) = (State::Idle, number);
         self.rest.start += chunk.len() as u64;
         match &self.receiver {
             Receiver::Element(port) => {
