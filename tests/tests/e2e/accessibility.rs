@@ -169,6 +169,8 @@ async fn everything_a_torrent_offers_works_with_the_keyboard_alone() {
         .await;
     browser.key(Key::Enter).await;
     browser.wait_until_complete(SOON).await;
+    let is_in_row = "return document.activeElement.closest('.torrent') !== null";
+    browser.wait_for(is_in_row, true.into()).await;
     files_by_keyboard(browser).await;
     setup.browser.close().await;
 }

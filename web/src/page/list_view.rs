@@ -205,12 +205,9 @@ impl ListView {
         self.restored.set_value(Some(id));
     }
 
-    /// The row that was awaited, if it is in the list now.
-    pub(crate) fn take_awaited_row(self) -> Option<u32> {
-        let id = self.restored.get_value()?;
-        if !self.rows.with(|rows| rows.ids.contains(&id)) {
-            return None;
-        }
+    /// The row that was awaited, if it is one of these, which are built.
+    pub(crate) fn take_awaited_row(self, built: &[u32]) -> Option<u32> {
+        let id = self.restored.get_value().filter(|id| built.contains(id))?;
         self.restored.set_value(None);
         Some(id)
     }

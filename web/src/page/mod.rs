@@ -21,6 +21,7 @@ mod saving;
 mod screen;
 mod streaming;
 mod subtitles;
+mod text_file;
 mod words;
 
 use js_sys::Reflect;

@@ -2,12 +2,11 @@
 //! converted.
 
 use aqueduct_core::types::sort;
-use js_sys::{Array, Function, Reflect, Uint8Array};
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use js_sys::Array;
 use web_sys::{Blob, Url};
 
 use super::saving::{data, object_url};
+use super::text_file::decode;
 use crate::message::FileRow;
 
 /// The maximum size of a file of subtitles in bytes; those of a long film have some 200 kB.
@@ -74,40 +73,61 @@ pub(super) async fn load(folder: &str, label: String, row: &FileRow) -> Option<S
     Some(Subtitles { index, label, url })
 }
 
-/// The text of a file in UTF-8 or, as older ones are, in Windows-1252.
-async fn decode(stored: &Blob) -> Result<String, JsValue> {
-    let buffer = JsFuture::from(stored.array_buffer()).await?;
-    let bytes = Uint8Array::new(&buffer);
-    if let Ok(text) = String::from_utf8(bytes.to_vec()) {
-        return Ok(text);
-    }
-    let class: Function = Reflect::get(&js_sys::global(), &"TextDecoder".into())?.dyn_into()?;
-    let decoder = Reflect::construct(&class, &Array::of1(&"windows-1252".into()))?;
-    let decode: Function = Reflect::get(&decoder, &"decode".into())?.dyn_into()?;
-    let text = decode.call1(&decoder, &bytes)?.as_string();
-    Ok(text.unwrap_or_default())
-}
-
-/// Subtitles as WebVTT. SubRip differs in the lack of a header and in the decimal separator of its
-/// times: `00:00:01,000 --> 00:00:02,500`.
+/// Subtitles as WebVTT. SubRip differs in the lack of a header, in the decimal separator of its times
+/// (`00:00:01,000 --> 00:00:02,500`), and in what may stand in its lines.
 fn web_vtt(text: &str) -> String {
     let text = text.trim_start_matches('\u{feff}');
+    let is_web_vtt = text.starts_with("WEBVTT");
     let mut converted = String::with_capacity(text.len() + 8);
-    if !text.starts_with("WEBVTT") {
+    if !is_web_vtt {
         converted.push_str("WEBVTT\n\n");
     }
     for line in text.lines() {
         match line.split_once("-->") {
+            _ if is_web_vtt => converted.push_str(line),
             Some((from, to)) => {
                 converted.push_str(&from.replace(',', "."));
                 converted.push_str("-->");
                 converted.push_str(&to.replace(',', "."));
             }
-            None => converted.push_str(line),
+            None => push_sub_rip(&mut converted, line),
         }
         converted.push('\n');
     }
     converted
+}
+
+/// Appends a line of SubRip.
+fn push_sub_rip(converted: &mut String, line: &str) {
+    let mut rest = line;
+    while let Some(at) = rest.find(['<', '{']) {
+        let (text, bracket) = rest.split_at(at);
+        let (shown, length) = in_web_vtt(bracket);
+        converted.push_str(text);
+        converted.push_str(shown);
+        rest = &bracket[length..];
+    }
+    converted.push_str(rest);
+}
+
+/// What WebVTT has for the tag at the beginning of a text that begins with a bracket, and the tag's
+/// length. Fonts, and what other formats place in braces (`{\an8}`), are left out; any other bracket is
+/// text.
+fn in_web_vtt(text: &str) -> (&'static str, usize) {
+    let begins = |tag: &&str| {
+        let beginning = text.get(..tag.len());
+        beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(tag))
+    };
+    let kept = ["<b>", "</b>", "<i>", "</i>", "<u>", "</u>"];
+    if let Some(tag) = kept.into_iter().find(begins) {
+        return (tag, tag.len());
+    }
+    let left_out = ["<font ", "<font>", "</font>", "{\\"];
+    match text.find(['>', '}']) {
+        Some(end) if left_out.iter().any(begins) => ("", end + 1),
+        _ if text.starts_with('<') => ("&lt;", 1),
+        _ => ("{", 1),
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +143,18 @@ mod tests {
         );
         let already = "WEBVTT - a title\n\n00:01.000 --> 00:02.000\nHello\n";
         assert_eq!(web_vtt(already), already);
+    }
+
+    #[test]
+    fn of_the_formatting_of_sub_rip_stays_what_web_vtt_has_and_other_brackets_are_text() {
+        for (line, converted) in [
+            (r"{\an8}<I>Up</I> here", "<i>Up</i> here"),
+            ("<font color=\"#ff0000\">Red</font> {or}", "Red {or}"),
+            ("<Bob> I <3 you", "&lt;Bob> I &lt;3 you"),
+            ("a {\\b1 < b", "a {\\b1 &lt; b"),
+        ] {
+            assert_eq!(web_vtt(line), format!("WEBVTT\n\n{converted}\n"));
+        }
     }
 
     #[test]

@@ -34,8 +34,7 @@ pub fn TorrentList() -> impl IntoView {
     });
     window_event_listener(ev::pointerdown, move |_| focused.set_value(None));
     Effect::new(move |_| {
-        list.rows();
-        let restored = list.take_awaited_row();
+        let restored = list.take_awaited_row(&rows().collect::<Vec<_>>());
         request_animation_frame(move || {
             restore_focus(focused);
             if let Some(row) = restored.filter(|_| is_lost()) {

@@ -4,7 +4,6 @@ use aqueduct_core::types::visible;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, Url};
 
 use crate::browser::error::reason;
@@ -12,6 +11,7 @@ use crate::media::{Kind, kind};
 use crate::message::FileRow;
 use crate::page::model::{Entry, Model};
 use crate::page::saving::{data, object_url};
+use crate::page::text_file::decode;
 use crate::texts::{common, opened as texts};
 
 /// The maximum number of bytes of a text that are shown.
@@ -88,8 +88,7 @@ async fn load(folder: &str, row: &FileRow, kind: Kind, media_type: &str) -> Resu
 
 async fn text(data: &Blob) -> Result<Shown, JsValue> {
     let beginning = data.slice_with_f64_and_f64(0.0, MAX_TEXT)?;
-    let text = JsFuture::from(beginning.text()).await?;
-    Ok(Shown::Text(text.as_string().unwrap_or_default()))
+    decode(&beginning).await.map(Shown::Text)
 }
 
 fn stage(shown: Shown, name: &str) -> AnyView {
