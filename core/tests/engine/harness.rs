@@ -43,6 +43,8 @@ pub(crate) struct Harness {
     /// The resume records that the engine has had saved, and whether the disk refuses them.
     pub(crate) records: usize,
     refuses_records: bool,
+    /// The offset from which on the disk writes nothing.
+    full_from: u64,
     /// Whether the disk reads nothing.
     unreadable: bool,
     pub(crate) rechecked: Option<Rechecked>,
@@ -68,6 +70,11 @@ impl Harness {
     pub(crate) fn refuse_records(&mut self, refuses: bool) {
         self.refuses_records = refuses;
         self.let_disk_answer(1000);
+    }
+
+    /// From now on the disk writes nothing from this offset on.
+    pub(crate) const fn fill_disk_from(&mut self, offset: u64) {
+        self.full_from = offset;
     }
 
     /// From now on the disk answers this many requests.
@@ -152,6 +159,7 @@ impl Harness {
             answers: (usize::MAX, false),
             records: 0,
             refuses_records: false,
+            full_from: u64::MAX,
             unreadable: false,
             rechecked: None,
             is_shut_down: false,
@@ -194,6 +202,9 @@ impl Harness {
             };
             let result = match self.refuses_records {
                 true if is_record => failed(true, "no space"),
+                _ if matches!(op, Op::Write { offset, .. } if offset >= self.full_from) => {
+                    failed(true, "no space")
+                }
                 _ if is_read && self.unreadable => failed(false, UNREADABLE),
                 _ => Ok(self.perform(op)),
             };
@@ -356,11 +367,9 @@ impl Harness {
                 data,
             },
         );
-        // After the last block both sides are seeds, so the connection may be closed.
-        assert!(
-            parted
-                .is_none_or(|reason| reason == CloseReason::Redundant && self.snapshot().left == 0)
-        );
+        // After the last wanted block neither side needs the other, so the connection may be closed.
+        let TorrentSnapshot { done, wanted, .. } = self.snapshot();
+        assert!(parted.is_none_or(|reason| reason == CloseReason::Redundant && done == wanted));
     }
 
     /// The number of requests that the peer has answered.

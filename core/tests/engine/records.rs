@@ -1,8 +1,11 @@
-//! Resume records that cannot be saved, as where the disk is full.
+//! Pieces and resume records that cannot be stored, as where the disk is full.
 
 use std::time::Duration;
 
-use super::harness::Harness;
+use aqueduct_core::{Command, Config, Phase, Resumed};
+use aqueduct_testkit::torrent::Recipe;
+
+use super::harness::{Harness, PIECE, TORRENT};
 
 /// A leech that has downloaded everything, and whose record was refused.
 fn complete_without_a_record() -> Harness {
@@ -33,4 +36,28 @@ fn the_program_ends_although_a_record_cannot_be_saved_after_one_more_attempt() {
     harness.shut_down();
     assert!(harness.is_shut_down);
     assert_eq!(harness.records, before + 1);
+}
+
+#[test]
+fn a_file_that_does_not_fit_holds_nothing_up_once_it_is_not_wanted() {
+    let size = u64::from(PIECE) * 4;
+    let files = [("small", size), ("large", size)];
+    for is_deselected_first in [false, true] {
+        let torrent = Recipe::folder("two", 1, &files, PIECE).build();
+        let mut harness = Harness::sharing(&torrent, Config::default(), Resumed::Nothing);
+        harness.fill_disk_from(size);
+        harness.let_disk_answer(if is_deselected_first { 8 } else { usize::MAX });
+        let seed = harness.accept_seed(1, true);
+        harness.answer_all(seed, |_| false);
+        if !is_deselected_first {
+            assert_eq!(harness.snapshot().phase, Phase::Error);
+        }
+        harness.command(Command::Want(TORRENT, vec![true, false]));
+        harness.let_disk_answer(usize::MAX);
+        harness.run(Duration::from_secs(30));
+        harness.answer_all(seed, |_| false);
+        let snapshot = harness.snapshot();
+        assert_eq!(snapshot.phase, Phase::Seeding, "{:?}", snapshot.failure);
+        assert_eq!((snapshot.done, snapshot.wanted), (size, size));
+    }
 }

@@ -114,6 +114,15 @@ impl Store {
         }
     }
 
+    /// Removes pieces whose write failed and that are not wanted. Returns each with its length.
+    pub(crate) fn take_unwanted(&mut self, pieces: &Pieces) -> Vec<(Piece, u64)> {
+        let is_unwanted = |(piece, _): &mut (Piece, Rope)| !pieces.wanted().has(*piece);
+        let unwanted = self.refused.extract_if(.., is_unwanted);
+        unwanted
+            .map(|(piece, data)| (piece, data.len() as u64))
+            .collect()
+    }
+
     /// The next flush need not wait until a resume record that could not be saved is retried.
     pub(crate) const fn hasten_flush(&mut self) {
         self.flush_at = Instant::ZERO;

@@ -1,16 +1,18 @@
 //! A torrent whose metadata are known and whose storage is open.
 
+mod writes;
+
 use std::sync::Arc;
 
-use super::completion::Completion;
-use super::download::{Download, FollowUp};
-use super::peers::{Peers, Progress};
-use super::storage::{Checking, Pieces, Store, Written, check_range};
 use crate::context::{Context, Pending, Verdict};
 use crate::io::{
-    CloseReason, Event, Failure, FileChange, Op, OpError, OpResult, PriorityRange, Resumed, Rope,
+    CloseReason, Event, FileChange, Op, OpError, OpResult, PriorityRange, Resumed, Rope,
 };
 use crate::meta::Info;
+use crate::swarm::completion::Completion;
+use crate::swarm::download::{Download, FollowUp};
+use crate::swarm::peers::{Peers, Progress};
+use crate::swarm::storage::{Checking, Pieces, Store, check_range};
 use crate::types::{Bitfield, ConnId, Instant, PeerIdentity, Piece};
 use crate::wire::Message;
 
@@ -103,6 +105,7 @@ impl Content {
         self.pieces.set_wanted(flags);
         self.completion.said_finished &= self.pieces.lacking() == 0;
         self.download.recount(cx, &self.pieces, peers);
+        self.drop_unwanted_writes(cx, peers);
         self.fill_all(cx, peers);
     }
 
@@ -238,46 +241,18 @@ impl Content {
     }
 
     /// Returns a piece that could not be stored to the picker, and releases its memory.
-    fn abort_storing(&mut self, cx: &mut Context, peers: &mut Peers, piece: Piece, bytes: u64) {
+    pub(super) fn abort_storing(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        piece: Piece,
+        bytes: u64,
+    ) {
         cx.shared.memory.release(bytes);
         self.download.totals.wasted += bytes - self.pieces.padding.in_piece(piece);
         self.pieces.abort_storing(piece);
         self.download.reopen(cx, &self.pieces, peers, piece);
         self.fill_all(cx, peers);
-    }
-
-    /// Handles the result of a write. Returns whether the piece is complete now.
-    pub(super) fn handle_written(
-        &mut self,
-        cx: &mut Context,
-        peers: &mut Peers,
-        (piece, data): (Piece, Rope),
-        result: Result<OpResult, OpError>,
-    ) -> bool {
-        match self
-            .store
-            .handle_written(cx, &mut self.pieces, (piece, data), result)
-        {
-            Written::Again => return false,
-            Written::Refused(error) => {
-                self.fail(cx, error);
-                return false;
-            }
-            Written::Stored => {}
-        }
-        let recovered = self.recover();
-        cx.event(Event::Piece(cx.torrent, piece));
-        peers.announce_have(cx, piece);
-        self.download.handle_had(cx, peers, piece);
-        if recovered {
-            self.fill_all(cx, peers);
-        }
-        true
-    }
-
-    /// Clears the storage failure, if all writes have succeeded. Returns whether there was one.
-    fn recover(&mut self) -> bool {
-        self.store.is_sound() && self.failure.take().is_some()
     }
 
     /// Starts a flush, if one is due.
@@ -335,24 +310,6 @@ impl Content {
             let whole = self.pieces.have().is_all();
             self.completion.say_finished(cx, whole);
         }
-    }
-
-    /// Retries writes that failed. `at_once`: without waiting for the retry delay.
-    pub(super) fn retry(&mut self, cx: &mut Context, at_once: bool) {
-        self.store.retry(cx, &self.pieces, at_once);
-    }
-
-    /// Clears a failure, because the user wants another attempt.
-    pub(super) fn clear_failure(&mut self) {
-        self.failure = None;
-    }
-
-    /// Stops with an error, which is reported once.
-    pub(super) fn fail(&mut self, cx: &mut Context, error: OpError) {
-        if self.failure.is_none() {
-            cx.event(Event::Failed(cx.torrent, Failure::Storage(error.clone())));
-        }
-        self.failure = Some(error);
     }
 
     /// Keeps some checks of the data on disk in flight. Returns whether checking has just ended.
