@@ -23,8 +23,8 @@ texts! {
         de: "Verbunden; sie antwortet in {milliseconds} ms.",
     }
     state_and_traffic(state, received, sent) {
-        en: "{state} All data from and to peers pass through it: {received} received and {sent} sent since this page was opened.",
-        de: "{state} Alle Daten von und zu Peers laufen über sie: {received} empfangen und {sent} gesendet, seit diese Seite geöffnet wurde.",
+        en: "{state} All data from and to peers, and to players outside the browser, pass through it: {received} received and {sent} sent since this page was opened.",
+        de: "{state} Alle Daten von und zu Peers, und zu Playern außerhalb des Browsers, laufen über sie: {received} empfangen und {sent} gesendet, seit diese Seite geöffnet wurde.",
     }
 
     // Why it refuses this tab.

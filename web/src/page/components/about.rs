@@ -34,7 +34,9 @@ pub fn About() -> impl IntoView {
     });
     view! {
         <footer class="about">
-            <p class="bridge">{move || texts::bridge_state(bridge_state.get())}</p>
+            <Show when=move || model.can_add()>
+                <p class="bridge">{move || texts::bridge_state(bridge_state.get())}</p>
+            </Show>
             <details>
                 <summary>{texts::summary()}</summary>
                 <dl>

@@ -61,7 +61,7 @@ mod tests {
             received: 3 << 20,
             sent: 500,
         };
-        let traffic = "All data from and to peers pass through it: 3.00 MiB received and 500 B sent since this page was opened.";
+        let traffic = "All data from and to peers, and to players outside the browser, pass through it: 3.00 MiB received and 500 B sent since this page was opened.";
         for (round_trip, told) in [
             (Some(23), "Connected; it answers in 23 ms."),
             (Some(0), "Connected; it answers in less than 1 ms."),
