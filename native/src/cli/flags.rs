@@ -65,7 +65,7 @@ pub(crate) struct GetFlags {
     /// URL of a .torrent
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<OsString>,
-    /// Replace existing files that are not this torrent's
+    /// Replace existing files that are not this torrent's, because no piece in them matches
     #[arg(long)]
     pub(crate) overwrite: bool,
     #[command(flatten)]

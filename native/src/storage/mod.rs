@@ -13,7 +13,8 @@
 //! - What another program does to a file is noticed when it is opened, read, written, flushed,
 //!   before a download is called finished, and at intervals; its pieces are then checked again
 //!   before any peer gets them or any record states them.
-//! - A file that is not this torrent's is not written to unless the user allowed it.
+//! - A file that is not this torrent's is not written to unless the user allowed it. One that
+//!   differs from the resume record is the torrent's only if a piece of it matches.
 //!
 //! [`Storage`] turns pieces into spans of files. Below it, each part owns its fields: `watched`
 //! (files that other programs may change) compares what `files` (open files and their names) finds

@@ -206,7 +206,8 @@ impl<D: Disk> Stored<D> {
         if is_complete && !was_complete {
             self.storage.report_all_changes();
         }
-        let (stamps, names) = (self.storage.verified_stamps(), self.storage.renamed_files());
+        let stamps = self.storage.verified_stamps(&have);
+        let names = self.storage.renamed_files();
         let record = Record {
             have,
             uploaded,

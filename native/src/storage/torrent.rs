@@ -141,9 +141,10 @@ impl<D: Disk> Storage<D> {
         self.watched.stamps()
     }
 
-    /// The stamps as a record may state them: not of files that changed and were not checked again.
-    pub(super) fn verified_stamps(&self) -> Vec<FileStamp> {
-        self.watched.verified_stamps()
+    /// The stamps as a record that states `have` may state them: not of files that changed and were
+    /// not checked again, or that were made and hold no piece in `have`.
+    pub(super) fn verified_stamps(&self, have: &Bitfield) -> Vec<FileStamp> {
+        self.watched.verified_stamps(have)
     }
 
     /// Learns what the resume record states of the files.

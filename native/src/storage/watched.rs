@@ -9,13 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aqueduct_core::Rope;
 use aqueduct_core::meta::{File, Info, Span};
 use aqueduct_core::resume::{FileStamp, Record};
-use aqueduct_core::types::Piece;
+use aqueduct_core::types::{Bitfield, Piece};
 
 use super::disk::{Disk, Stat};
 use super::error::StorageError;
 use super::files::TorrentFiles;
 use super::handles::Handles;
-use super::ownership::{Existing, Holder, Ownership};
+use super::ownership::{Existing, Holder, MADE, Ownership};
 use super::records::OtherRecords;
 use super::stamps::Stamps;
 use super::unflushed::{Batch, Unflushed};
@@ -72,17 +72,21 @@ impl<D: Disk> WatchedFiles<D> {
         lock(&self.stamps).all().to_vec()
     }
 
-    /// The stamps as a record may state them: not of files that changed and were not checked again.
-    pub(super) fn verified_stamps(&self) -> Vec<FileStamp> {
+    /// The stamps as a record that states `have` may state them: not of files that changed and were
+    /// not checked again, or that were made and hold no piece in `have`.
+    pub(super) fn verified_stamps(&self, have: &Bitfield) -> Vec<FileStamp> {
+        let stamps = self.stamps();
+        let ownership = lock(&self.ownership);
         let verified = |(index, stamp)| {
             if self.watch.is_file_doubted(index) {
                 UNVERIFIED
+            } else if ownership.is_made(&self.files.info, index, have) {
+                MADE
             } else {
                 stamp
             }
         };
-        let stamps = self.stamps().into_iter().enumerate();
-        stamps.map(verified).collect()
+        stamps.into_iter().enumerate().map(verified).collect()
     }
 
     /// Learns what the resume record states of the files.
@@ -462,12 +466,13 @@ mod tests {
         let mut bytes = Vec::new();
         watched.read(0, 1, 4, &mut bytes).unwrap();
         assert_eq!(bytes, b"ello");
-        let stamps = watched.verified_stamps();
+        let have = Bitfield::all(1);
+        let stamps = watched.verified_stamps(&have);
         fs::write(root.path().join("f"), b"other").unwrap();
         let read = watched.read(0, 1, 4, &mut bytes);
         assert!(matches!(read, Err(StorageError::Changed { .. })));
         assert_ne!(watched.stamps(), stamps);
-        assert_eq!(watched.verified_stamps(), [UNVERIFIED]);
+        assert_eq!(watched.verified_stamps(&have), [UNVERIFIED]);
     }
 
     #[test]

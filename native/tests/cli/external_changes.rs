@@ -282,6 +282,34 @@ fn a_file_of_another_origin_is_replaced_only_with_overwrite() {
 }
 
 #[test]
+fn a_file_that_took_the_place_of_a_finished_download_is_replaced_only_with_overwrite() {
+    let world = World::new();
+    world.shared();
+    let (_seed, peer) = world.seed("data.torrent");
+    let get = World::from(&peer, &["data.torrent", "-o", "out"]);
+    for (name, is_alone) in [
+        ("sub/c.txt", true),
+        ("sub/c.txt", false),
+        ("empty", false),
+        ("a.bin", true),
+    ] {
+        world.ok(&[&get[..], &["--overwrite"]].concat());
+        if is_alone {
+            fs::remove_dir_all(world.path("out")).unwrap();
+        }
+        let path = world.path(&format!("out/data/{name}"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "my own diary").unwrap();
+        let said = world.fails(5, &get);
+        assert!(
+            said.contains(&format!("out/data/{name} is there already")),
+            "{said}"
+        );
+        assert_eq!(fs::read(&path).unwrap(), b"my own diary");
+    }
+}
+
+#[test]
 fn data_without_a_record_is_used_if_a_piece_matches_or_the_file_is_blank() {
     let world = World::new();
     world.shared();

@@ -9,11 +9,11 @@ use aqueduct_core::resume::Record;
 use aqueduct_core::types::Bitfield;
 use aqueduct_core::{Op, Resumed};
 
-use super::{Faulty, open, torrent, write_all};
+use super::{Faulty, open, ropes, torrent, write_all};
 use crate::hash::Buffers;
 use crate::storage::records::RecordFiles;
 use crate::storage::stored::Stored;
-use crate::storage::{StorageError, resume};
+use crate::storage::{Storage, StorageError, resume};
 
 fn stored(root: &Path, state: &Path, info: &Arc<Info>) -> (Stored<Faulty>, Option<Record>) {
     let (records, found) = RecordFiles::open(state, &info.info_hash, root).unwrap();
@@ -113,4 +113,60 @@ fn a_damaged_record_falls_back_to_the_one_before() {
         stored(root.path(), state.path(), &info).1.unwrap().uploaded,
         1
     );
+}
+
+/// Saves a record that states `have`.
+fn save(stored: &Stored<Faulty>, have: Bitfield) {
+    let save = Op::Save {
+        have,
+        uploaded: 0,
+        downloaded: 0,
+    };
+    stored.perform(save, &mut Buffers::default()).unwrap();
+}
+
+/// The files as the next start finds them, with what the record states of them.
+fn next_start(root: &Path, state: &Path, info: &Arc<Info>) -> Storage<Faulty> {
+    let (_, found) = RecordFiles::open(state, &info.info_hash, root).unwrap();
+    let storage = open(root, Faulty::new(root), info).unwrap();
+    storage.apply_record(&found.unwrap());
+    storage
+}
+
+#[test]
+fn a_file_put_where_the_record_states_another_is_not_written_to() {
+    let diaries: [&[u8]; 3] = [b"my own diary", &[7; 400], &[7; 500]];
+    for diary in diaries {
+        let (root, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let info = torrent(&[400, 300], 1 << 10);
+        let (stored, _) = stored(root.path(), state.path(), &info);
+        write_all(&stored.storage, &info).unwrap();
+        save(&stored, Bitfield::all(1));
+        drop(stored);
+        let path = root.path().join("t/d0/f0");
+        fs::write(&path, diary).unwrap();
+        let storage = next_start(root.path(), state.path(), &info);
+        let (none, written) = (Bitfield::none(1), write_all(&storage, &info));
+        for refused in [storage.admit_missing(&none), written] {
+            assert!(matches!(refused, Err(StorageError::InTheWay { .. })));
+        }
+        assert_eq!(fs::read(&path).unwrap(), diary);
+    }
+}
+
+#[test]
+fn a_file_that_was_made_and_holds_no_whole_piece_yet_is_written_to_at_the_next_start() {
+    for (size, is_ours) in [(400, true), (399, false)] {
+        let (root, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let info = torrent(&[400], 16);
+        let (stored, _) = stored(root.path(), state.path(), &info);
+        let (offset, rope) = ropes(&info).remove(3);
+        stored.storage.write(offset, &rope).unwrap();
+        save(&stored, Bitfield::none(25));
+        drop(stored);
+        // As an interrupted write leaves it: with some bytes that match nothing.
+        fs::write(root.path().join("t/d0/f0"), vec![9; size]).unwrap();
+        let storage = next_start(root.path(), state.path(), &info);
+        assert_eq!(storage.write(offset, &rope).is_ok(), is_ours, "{size}");
+    }
 }
