@@ -4,10 +4,12 @@
 //! `INFO-HASH-FOLDER.0` and `.1`, where FOLDER is a digest of the folder's real path. Records are
 //! written to the two in turn, so that a crash while one is written leaves the other.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use aqueduct_core::resume::{FileStamp, Record, newest, slot};
 use aqueduct_core::types::InfoHash;
@@ -84,6 +86,9 @@ pub struct OtherRecords {
     own: InfoHash,
     /// The download folder, as the records' names have it.
     folder: String,
+    /// Which torrent states a file of this size and time; read once, since a torrent may have very
+    /// many files.
+    stated: OnceLock<BTreeMap<(u64, u64), InfoHash>>,
 }
 
 impl OtherRecords {
@@ -97,6 +102,7 @@ impl OtherRecords {
             state: state.to_owned(),
             own: *own,
             folder,
+            stated: OnceLock::new(),
         })
     }
 
@@ -104,6 +110,11 @@ impl OtherRecords {
     /// with the same length and time is the same. Records that cannot be read are left out.
     #[must_use]
     pub(super) fn holder(&self, stamp: FileStamp) -> Option<InfoHash> {
+        let stated = self.stated.get_or_init(|| self.read());
+        stated.get(&(stamp.size, stamp.modified)).copied()
+    }
+
+    fn read(&self) -> BTreeMap<(u64, u64), InfoHash> {
         let slots = [0, 1].map(|slot| format!("-{}.{slot}", self.folder));
         let own = self.own.to_string();
         let is_other =
@@ -115,9 +126,13 @@ impl OtherRecords {
         let files = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_other));
         let records =
             files.filter_map(|entry| Record::decode(&std::fs::read(entry.path()).ok()?).ok());
-        let mut claims =
-            records.filter(|(_, record)| !record.have.is_none() && record.stamps.contains(&stamp));
-        claims.next().map(|(_, record)| record.info_hash)
+        let claims = records.filter(|(_, record)| !record.have.is_none());
+        claims
+            .flat_map(|(_, record)| {
+                let stamps = record.stamps.into_iter();
+                stamps.map(move |stamp| ((stamp.size, stamp.modified), record.info_hash))
+            })
+            .collect()
     }
 }
 

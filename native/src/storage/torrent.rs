@@ -1,5 +1,6 @@
 //! A torrent's bytes, laid out over its files.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -369,14 +370,24 @@ impl<D: Disk> Storage<D> {
     /// One is not this torrent's.
     pub fn admit_missing(&self, have: &Bitfield) -> Result<(), StorageError> {
         let (info, lengths) = (self.info(), &self.info().lengths);
-        for (_, file) in self.wanted_files() {
-            let pieces = lengths.pieces_of(file.offset, file.size);
-            for piece in pieces.filter(|piece| !have.has(*piece)) {
-                info.layout(lengths.offset(piece), lengths.size(piece).into())
-                    .try_for_each(|span| self.watched.admit_existing(span.file))?;
-            }
-        }
-        Ok(())
+        let files: BTreeSet<usize> = self
+            .missing_pieces(have)
+            .into_iter()
+            .flat_map(|piece| info.layout(lengths.offset(piece), lengths.size(piece).into()))
+            .map(|span| span.file)
+            .collect();
+        files
+            .into_iter()
+            .try_for_each(|index| self.watched.admit_existing(index))
+    }
+
+    /// The pieces of wanted files that are not in `have`, each once however many files it holds.
+    fn missing_pieces(&self, have: &Bitfield) -> BTreeSet<Piece> {
+        let files = self.wanted_files().into_iter();
+        files
+            .flat_map(|(_, file)| self.info().lengths.pieces_of(file.offset, file.size))
+            .filter(|piece| !have.has(*piece))
+            .collect()
     }
 
     /// Whether every piece of every wanted file is in `have`.

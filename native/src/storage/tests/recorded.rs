@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aqueduct_core::meta::Info;
-use aqueduct_core::resume::Record;
-use aqueduct_core::types::Bitfield;
+use aqueduct_core::resume::{FileStamp, Record};
+use aqueduct_core::types::{Bitfield, InfoHash, InfoHashV1};
 use aqueduct_core::{Op, Resumed};
 
 use super::{Faulty, open, ropes, torrent, write_all};
 use crate::hash::Buffers;
-use crate::storage::records::RecordFiles;
+use crate::storage::records::{OtherRecords, RecordFiles};
 use crate::storage::stored::Stored;
 use crate::storage::{Storage, StorageError, resume};
 
@@ -169,4 +169,24 @@ fn a_file_that_was_made_and_holds_no_whole_piece_yet_is_written_to_at_the_next_s
         let storage = next_start(root.path(), state.path(), &info);
         assert_eq!(storage.write(offset, &rope).is_ok(), is_ours, "{size}");
     }
+}
+
+#[test]
+fn the_records_of_other_torrents_are_read_once_however_many_files_are_asked_about() {
+    let (root, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let info = torrent(&[400, 300], 16);
+    let (stored, _) = stored(root.path(), state.path(), &info);
+    write_all(&stored.storage, &info).unwrap();
+    save(&stored, Bitfield::all(info.lengths.pieces()));
+    let own = InfoHash::V1(InfoHashV1([2; 20]));
+    let others = OtherRecords::new(state.path(), &own, root.path()).unwrap();
+    let stamps = stored.storage.stamps();
+    assert_eq!(others.holder(stamps[0]), Some(info.info_hash));
+    fs::remove_dir_all(state.path()).unwrap();
+    assert_eq!(others.holder(stamps[1]), Some(info.info_hash));
+    let unknown = FileStamp {
+        modified: 1,
+        ..stamps[0]
+    };
+    assert_eq!(others.holder(unknown), None);
 }

@@ -1,10 +1,11 @@
 //! What is written is read back, or the error says why not.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
 use aqueduct_core::meta::Info;
+use aqueduct_core::types::Bitfield;
 use aqueduct_core::{OpError, Rope};
 use bytes::Bytes;
 use proptest::prelude::{any, prop, proptest};
@@ -153,4 +154,26 @@ fn torrents_that_do_not_fit_together_are_told_before_the_second_is_written() {
     );
     drop(first);
     second.write(at, &piece).unwrap();
+}
+
+#[test]
+fn each_file_that_a_download_will_write_to_is_looked_at_once() {
+    // Many files in one piece, then many pieces in one file.
+    for (files, size, piece_length) in [(300, 10, 1 << 14), (1, 16 * 300, 16)] {
+        let root = tempfile::tempdir().unwrap();
+        let info = torrent(&vec![size; files], piece_length);
+        for file in info.files.iter().filter(|file| !file.pad) {
+            let path = root.path().join(file.path.join("/"));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            File::create(path).unwrap().set_len(size).unwrap();
+        }
+        let disk = Faulty::new(root.path());
+        let counts = Arc::clone(&disk.counts);
+        let storage = open(root.path(), disk, &info).unwrap();
+        let before = counts.calls();
+        let none = Bitfield::none(info.lengths.pieces());
+        storage.admit_missing(&none).unwrap();
+        let calls = counts.calls() - before;
+        assert!(calls <= 5 * files as u64, "{calls} calls for {files} files");
+    }
 }
