@@ -109,12 +109,13 @@ fn hash(draft: &Draft, path: &Path, details: Details, quiet: bool) -> Result<Met
     let filled = Mutex::new(&mut digests);
     let complete = Mutex::new(true);
     storage.digest_all(&|piece, digest| {
+        let digest = digest?;
         reading.add(draft.lengths().size(piece));
         if let (Some(digest), Some(slot)) = (digest, lock(&filled).get_mut(piece.index())) {
             *slot = digest;
         }
         *lock(&complete) &= digest.is_some();
-        digest.is_some()
+        Ok(digest.is_some())
     })?;
     if !*lock(&complete) {
         return Err(unsteady());

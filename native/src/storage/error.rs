@@ -137,6 +137,25 @@ impl StorageError {
         }
     }
 
+    /// The file or folder that a call to the system failed for, and the cause with the next step.
+    #[must_use]
+    pub fn failed_call(&self) -> Option<(&Path, String)> {
+        match self {
+            Self::Io {
+                action,
+                path,
+                source,
+            } => Some((path, format!("{source}{}", advice(action, source)))),
+            _ => None,
+        }
+    }
+
+    /// Whether something else lies where a file or its folder must be: a link, a folder, a file.
+    #[must_use]
+    pub fn is_obstruction(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_obstruction(source))
+    }
+
     /// Whether a file or folder is missing, or a file too short.
     #[must_use]
     pub fn is_missing(&self) -> bool {
@@ -187,6 +206,14 @@ fn advice(action: &str, source: &io::Error) -> &'static str {
 
 fn is(source: &io::Error, number: Errno) -> bool {
     source.raw_os_error() == Some(number.raw_os_error())
+}
+
+/// [`io::ErrorKind::Other`] is no error of the system's: see the disk's `open`.
+fn is_obstruction(source: &io::Error) -> bool {
+    let kinds = [io::ErrorKind::NotADirectory, io::ErrorKind::Other];
+    // A socket cannot be opened.
+    let errors = [Errno::LOOP, Errno::NXIO];
+    kinds.contains(&source.kind()) || errors.iter().any(|error| is(source, *error))
 }
 
 fn is_out_of_descriptors(source: &io::Error) -> bool {

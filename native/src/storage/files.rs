@@ -17,6 +17,9 @@ use super::names::{self, Names, Renamed};
 /// Slices in one `pwritev`: the smallest limit (`IOV_MAX`) of the systems that we know.
 const MAX_SLICES: usize = 1024;
 
+/// What lies under a file's name; `None`: it is missing, or padding.
+pub(super) type Found = Result<Option<Stat>, StorageError>;
+
 /// The files, by their place in the torrent.
 #[derive(Debug)]
 pub(super) struct TorrentFiles<D: Disk> {
@@ -32,16 +35,16 @@ pub(super) struct TorrentFiles<D: Disk> {
 
 impl<D: Disk> TorrentFiles<D> {
     /// The files on `disk`, which is the folder `folder` (for messages), and what was found of
-    /// each.
+    /// each: an error if it exists but cannot be opened.
     ///
     /// # Errors
-    /// A file exists but cannot be opened.
+    /// The folder cannot be looked at.
     pub(super) fn new(
         folder: &Path,
         disk: D,
         info: Arc<Info>,
         handles: Arc<Handles<D::File>>,
-    ) -> Result<(Self, Vec<Option<Stat>>), StorageError> {
+    ) -> Result<(Self, Vec<Found>), StorageError> {
         let device = disk.device().map_err(StorageError::io("read", folder))?;
         let names = Names::new(Arc::clone(&info));
         let existing = if names.are_all_missing(&disk) {
@@ -59,14 +62,13 @@ impl<D: Disk> TorrentFiles<D> {
             owner,
             names: Mutex::new(names),
         };
-        let found: Result<Vec<_>, _> = (0..existing).map(|index| files.find(index)).collect();
-        let mut found = found?;
-        found.resize(files.info.files.len(), None);
+        let mut found: Vec<_> = (0..existing).map(|index| files.find(index)).collect();
+        found.resize_with(files.info.files.len(), || Ok(None));
         Ok((files, found))
     }
 
     /// Looks for a file under each name that it may have; `None`: it is missing, or padding.
-    fn find(&self, index: usize) -> Result<Option<Stat>, StorageError> {
+    fn find(&self, index: usize) -> Found {
         let found = self.names().find(&self.disk, index);
         found.map_err(self.failed("read", index))
     }
@@ -370,7 +372,7 @@ mod tests {
         let (files, found) = TorrentFiles::new(root.path(), disk, info, Handles::new(1)).unwrap();
         let sizes: Vec<_> = found
             .iter()
-            .map(|stat| stat.map(|stat| stat.size))
+            .map(|found| found.as_ref().unwrap().map(|stat| stat.size))
             .collect();
         assert_eq!(sizes, [None, Some(1), None]);
         assert_eq!(files.path_of(2), root.path().join("t/z"));

@@ -62,8 +62,31 @@ impl Storage<FolderDisk> {
         info: Arc<Info>,
         handles: Arc<Handles<fs::File>>,
     ) -> Result<Self, StorageError> {
-        let disk = FolderDisk::open(folder).map_err(StorageError::io("open the folder", folder))?;
-        Self::new(folder, disk.with_top(top), info, handles)
+        Self::new(folder, open_disk(folder, top)?, info, handles)
+    }
+
+    /// Like [`Storage::existing`], to look at the data alone: files that exist but cannot be opened
+    /// are returned as errors and are not wanted.
+    ///
+    /// # Errors
+    /// The folder cannot be opened.
+    pub fn survey(
+        folder: &Path,
+        top: Option<OsString>,
+        info: Arc<Info>,
+        handles: Arc<Handles<fs::File>>,
+    ) -> Result<(Self, Vec<StorageError>), StorageError> {
+        let (disk, mut wanted) = (open_disk(folder, top)?, vec![true; info.files.len()]);
+        let (watched, unopened) = WatchedFiles::new(folder, disk, info, handles)?;
+        for (index, _) in &unopened {
+            if let Some(wanted) = wanted.get_mut(*index) {
+                *wanted = false;
+            }
+        }
+        let storage = Self::of(watched);
+        storage.want(wanted);
+        let errors = unopened.into_iter().map(|(_, error)| error);
+        Ok((storage, errors.collect()))
     }
 }
 
@@ -79,11 +102,19 @@ impl<D: Disk> Storage<D> {
         info: Arc<Info>,
         handles: Arc<Handles<D::File>>,
     ) -> Result<Self, StorageError> {
-        Ok(Self {
-            demand: Demand::all(info.files.len()),
-            watched: WatchedFiles::new(folder, disk, info, handles)?,
+        let (watched, unopened) = WatchedFiles::new(folder, disk, info, handles)?;
+        unopened
+            .into_iter()
+            .next()
+            .map_or_else(|| Ok(Self::of(watched)), |(_, error)| Err(error))
+    }
+
+    fn of(watched: WatchedFiles<D>) -> Self {
+        Self {
+            demand: Demand::all(watched.files.info.files.len()),
+            watched,
             next_look: AtomicUsize::new(0),
-        })
+        }
     }
 
     /// Shares the room of the disk with other torrents.
@@ -219,7 +250,7 @@ impl<D: Disk> Storage<D> {
                 self.demand.spend(span.range.end - span.range.start);
             }
         }
-        if let (Some(noticed), Some(piece)) = (noticed, self.piece_at(offset)) {
+        if let (Some(noticed), Some(piece)) = (noticed, piece_at(self.info(), offset)) {
             self.watched.watch.trust(piece, noticed);
         }
         Ok(())
@@ -238,7 +269,7 @@ impl<D: Disk> Storage<D> {
             let length = narrow(span.range.end - span.range.start);
             self.watched.read(span.file, span.at, length, &mut bytes)?;
         }
-        let piece = self.piece_at(offset);
+        let piece = piece_at(self.info(), offset);
         let doubted = piece.is_some_and(|piece| watch.is_doubted(piece));
         if doubted || watch.noticed() != noticed {
             Err(StorageError::Changed {
@@ -275,25 +306,28 @@ impl<D: Disk> Storage<D> {
         PieceReader::digest_pair([a, b], buffers)
     }
 
-    /// Passes the digest of every piece (`None`: missing) to `each`, in no order, from several
-    /// threads at a time. Ends early when `each` returns `false`.
+    /// Passes the digest of every piece (`None`: missing), or why it cannot be read, to `each`, in no
+    /// order, from several threads at a time. Ends early when `each` returns `false`.
     ///
     /// # Errors
-    /// The first file that cannot be read.
+    /// The first that `each` returns.
     pub fn digest_all(
         &self,
-        each: &(impl Fn(Piece, Option<Sha1Digest>) -> bool + Sync),
+        each: &(
+             impl Fn(Piece, Result<Option<Sha1Digest>, StorageError>) -> Result<bool, StorageError>
+             + Sync
+         ),
     ) -> Result<(), StorageError> {
         let lengths = &self.info().lengths;
         let range = |piece| (lengths.offset(piece), lengths.size(piece));
         hash::every_piece(lengths, &|(first, second), buffers| {
             let Some(second) = second else {
                 let ((offset, length), [buffer, _]) = (range(first), buffers);
-                return Ok(each(first, self.digest(offset, length, buffer)?));
+                return each(first, self.digest(offset, length, buffer));
             };
             let ranges = [range(first), range(second)];
             let [a, b] = Self::digest_pair([self, self], ranges, buffers);
-            Ok(each(first, a?) && each(second, b?))
+            Ok(each(first, a)? && each(second, b)?)
         })
     }
 
@@ -411,10 +445,6 @@ impl<D: Disk> Storage<D> {
             .collect()
     }
 
-    fn piece_at(&self, offset: u64) -> Option<Piece> {
-        self.info().lengths.pieces_of(offset, 1).next()
-    }
-
     /// Reserves room for what is wanted and has none yet, once.
     fn find_room(&self) -> Result<(), StorageError> {
         let files = &self.watched.files;
@@ -442,6 +472,15 @@ impl<D: Disk> Storage<D> {
             })
             .sum()
     }
+}
+
+fn open_disk(folder: &Path, top: Option<OsString>) -> Result<FolderDisk, StorageError> {
+    let disk = FolderDisk::open(folder).map_err(StorageError::io("open the folder", folder))?;
+    Ok(disk.with_top(top))
+}
+
+fn piece_at(info: &Info, offset: u64) -> Option<Piece> {
+    info.lengths.pieces_of(offset, 1).next()
 }
 
 /// Where a file of the torrent lies beneath `folder`, under its own name.

@@ -13,7 +13,7 @@ use aqueduct_core::types::{Bitfield, Piece};
 
 use super::disk::{Disk, Stat};
 use super::error::StorageError;
-use super::files::TorrentFiles;
+use super::files::{Found, TorrentFiles};
 use super::handles::Handles;
 use super::ownership::{Existing, Holder, MADE, Ownership};
 use super::records::OtherRecords;
@@ -27,6 +27,9 @@ const UNVERIFIED: FileStamp = FileStamp {
     modified: u64::MAX,
 };
 
+/// A file that exists but cannot be opened: its place in the torrent, and why.
+pub(super) type Unopened = (usize, StorageError);
+
 /// The files, and what is known of each.
 #[derive(Debug)]
 pub(super) struct WatchedFiles<D: Disk> {
@@ -39,27 +42,36 @@ pub(super) struct WatchedFiles<D: Disk> {
 
 impl<D: Disk> WatchedFiles<D> {
     /// The files on `disk`, which is the folder `folder` (for messages). Looks at each file's size
-    /// and time.
+    /// and time. Also returns those that exist but cannot be opened, which count as missing.
     ///
     /// # Errors
-    /// A file exists but cannot be opened.
+    /// The folder cannot be looked at.
     pub(super) fn new(
         folder: &Path,
         disk: D,
         info: Arc<Info>,
         handles: Arc<Handles<D::File>>,
-    ) -> Result<Self, StorageError> {
+    ) -> Result<(Self, Vec<Unopened>), StorageError> {
         let (files, found) = TorrentFiles::new(folder, disk, Arc::clone(&info), handles)?;
+        let mut unopened = Vec::new();
+        let mut is_open = |(index, found): (usize, Found)| {
+            found.unwrap_or_else(|error| {
+                unopened.push((index, error));
+                None
+            })
+        };
+        let found: Vec<_> = found.into_iter().enumerate().map(&mut is_open).collect();
         let stamps = found.iter().map(|stat| stat.as_ref().map(Stat::stamp));
         let stamps = Stamps::new(stamps.map(Option::unwrap_or_default).collect());
         let fingerprint = |stat: &Option<Stat>| stat.as_ref().and_then(Fingerprint::of);
-        Ok(Self {
+        let watched = Self {
             files,
             watch: Watch::new(info, found.iter().map(fingerprint).collect()),
             stamps: Mutex::new(stamps),
             ownership: Mutex::new(Ownership::new(false, None)),
             unflushed: Mutex::default(),
-        })
+        };
+        Ok((watched, unopened))
     }
 
     /// Sets which existing files may be written to.
@@ -444,7 +456,9 @@ mod tests {
         let draft = Draft::new("f", Content::File(5), None).unwrap();
         let info = draft.finish(&[[0; 20]], Details::default()).unwrap().info;
         let disk = FolderDisk::open(root).unwrap();
-        WatchedFiles::new(root, disk, info, Handles::new(1)).unwrap()
+        WatchedFiles::new(root, disk, info, Handles::new(1))
+            .unwrap()
+            .0
     }
 
     fn write(

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::world::{World, event, text};
+use crate::world::{World, event, events, text};
 
 #[test]
 fn a_created_torrent_is_shown_and_verifies() {
@@ -63,6 +63,45 @@ fn damage_is_reported_by_file_and_piece() {
     );
     let said = world.fails(6, &["verify", "data.torrent", "--json"]);
     assert_eq!(event(&said, "mismatch")["pieces"], serde_json::json!([5]));
+    assert_eq!(event(&said, "error")["class"], "mismatch");
+}
+
+#[test]
+fn what_lies_where_a_file_must_be_is_reported_beside_all_other_damage() {
+    let world = World::new();
+    world.shared();
+    let mut bytes = fs::read(world.path("data/a.bin")).unwrap();
+    bytes[5 * 16_384] ^= 1;
+    fs::write(world.path("data/a.bin"), bytes).unwrap();
+    fs::remove_file(world.path("data/z.bin")).unwrap();
+    std::os::unix::fs::symlink("a.bin", world.path("data/z.bin")).unwrap();
+    fs::remove_file(world.path("data/empty")).unwrap();
+    fs::create_dir(world.path("data/empty")).unwrap();
+    fs::remove_dir_all(world.path("data/sub")).unwrap();
+    fs::write(world.path("data/sub"), "a file").unwrap();
+    let said = world.fails(6, &["verify", "data.torrent"]);
+    for line in [
+        "data/a.bin: wrong: pieces 5, 18\n",
+        "data/empty: cannot be read: it is not a regular file",
+        "data/sub/b.bin: cannot be read: ",
+        "data/sub/c.txt: cannot be read: ",
+        "data/z.bin: cannot be read: ",
+        "5 of 22 pieces wrong, in 5 files;",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    let said = world.fails(6, &["verify", "data.torrent", "--json"]);
+    let problems: Vec<_> = events(&said)
+        .into_iter()
+        .filter(|event| event["event"] == "mismatch")
+        .map(|event| (event["problem"].clone(), event["reason"].is_string()))
+        .collect();
+    let no_file = || (serde_json::json!("not_a_file"), true);
+    let content = (serde_json::json!("content"), false);
+    assert_eq!(
+        problems,
+        [content, no_file(), no_file(), no_file(), no_file()]
+    );
     assert_eq!(event(&said, "error")["class"], "mismatch");
 }
 
