@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::IgnoredAny;
 use serde_bytes::ByteBuf;
 
 use super::{Info, Magnet, Metainfo, MetainfoError, NotATorrent};
@@ -39,8 +39,8 @@ impl Metainfo {
             trackers: tiers(keys.announce_list, keys.announce),
             web_seeds: keys
                 .url_list
-                .and_then(url_list)
-                .map(OneOrMany::into_urls)
+                .and_then(urls)
+                .map(Urls::into_urls)
                 .unwrap_or_default(),
             comment: keys.comment.and_then(text),
             created_by: keys.created_by.and_then(text),
@@ -177,31 +177,38 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// A string or a list of strings: BEP 19 allows both for `url-list`, and some programs write a
-/// string as a tier of `announce-list`.
+/// A string or a list: BEP 19 allows both for `url-list`, and some programs write a string as a tier
+/// of `announce-list`. Whatever else a program writes there does not spoil what stands beside it.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum OneOrMany {
+enum Urls {
+    // First, since serde takes a list of small integers for a string.
+    Many(Vec<Self>),
     One(ByteBuf),
-    Many(Vec<ByteBuf>),
+    Other(IgnoredAny),
 }
 
-impl OneOrMany {
-    /// The strings that may be URLs, at most [`MAX_URLS`].
+impl Urls {
+    /// What a list consists of; itself, if it is none.
+    fn into_members(self) -> Vec<Self> {
+        match self {
+            Self::Many(members) => members,
+            other => vec![other],
+        }
+    }
+
+    /// The strings in it that may be URLs, at most [`MAX_URLS`].
     fn into_urls(self) -> Vec<String> {
-        let texts = match self {
-            Self::One(text) => vec![text],
-            Self::Many(texts) => texts,
-        };
-        texts
-            .into_iter()
-            .filter_map(|t| url(&t))
-            .take(MAX_URLS)
-            .collect()
+        let members = self.into_members().into_iter();
+        let texts = members.filter_map(|member| match member {
+            Self::One(text) => Some(text),
+            Self::Many(_) | Self::Other(_) => None,
+        });
+        texts.filter_map(|text| url(&text)).take(MAX_URLS).collect()
     }
 }
 
-fn url_list<T: DeserializeOwned>(value: Value<'_>) -> Option<T> {
+fn urls(value: Value<'_>) -> Option<Urls> {
     if value.raw().len() <= MAX_URL_LIST {
         value.typed()
     } else {
@@ -216,9 +223,10 @@ fn url(bytes: &[u8]) -> Option<String> {
 
 /// BEP 12: `announce` is used only if `announce-list` contains no tracker.
 fn tiers(list: Option<Value<'_>>, announce: Option<Value<'_>>) -> Vec<Vec<String>> {
-    let tiers: Vec<OneOrMany> = list.and_then(url_list).unwrap_or_default();
+    let tiers = list.and_then(urls).map(Urls::into_members);
     let mut left = MAX_URLS;
-    let mut named: Vec<Vec<String>> = tiers.into_iter().map(OneOrMany::into_urls).collect();
+    let tiers = tiers.into_iter().flatten();
+    let mut named: Vec<Vec<String>> = tiers.map(Urls::into_urls).collect();
     for tier in &mut named {
         tier.truncate(left);
         left -= tier.len();

@@ -188,6 +188,14 @@ fn trackers_come_in_tiers_and_announce_only_alone() {
         [["z:1"]],
         "nor is a number"
     );
+    assert_eq!(
+        tiers(
+            Some(b"li5eli6e3:x:1d1:ai1eel3:x:9ee3:y:1d1:ai1eelli7eeee"),
+            Some("z:1")
+        ),
+        [["x:1"], ["y:1"]],
+        "what is no text is skipped, alone"
+    );
     assert!(tiers(None, None).is_empty());
     let many = Encoded::list((0..300).map(|n| Encoded::list([Encoded::bytes(format!("x:{n}"))])))
         .into_bytes();
@@ -229,6 +237,9 @@ fn what_stands_beside_info_is_read_and_may_be_odd() {
         (odd.web_seeds, odd.comment, odd.created),
         (vec!["http://b/".to_owned()], None, None)
     );
+    dict.put("url-list", Encoded::raw(b"li5e9:http://c/le9:http://d/e"));
+    let mixed = Metainfo::parse(&dict.finish()).unwrap();
+    assert_eq!(mixed.web_seeds, ["http://c/", "http://d/"]);
 }
 
 #[test]
