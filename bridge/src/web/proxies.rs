@@ -29,14 +29,29 @@ impl Proxies {
             .collect();
         let mut client = remote.ip().to_canonical();
         for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-            let hop = hop.trim().parse::<IpAddr>();
-            match hop {
-                Ok(hop) if self.are_at(client) => client = hop.to_canonical(),
+            match address(hop) {
+                Some(hop) if self.are_at(client) => client = hop.to_canonical(),
                 _ => break,
             }
         }
         client
     }
+}
+
+/// The address in an element of `X-Forwarded-For`. Some proxies add the client's port (IIS, Azure's
+/// gateways), brackets around IPv6, or quotes, as in the syntax of `Forwarded` (RFC 7239).
+fn address(element: &str) -> Option<IpAddr> {
+    let element = element.trim();
+    let inner = element.strip_prefix('"').and_then(|e| e.strip_suffix('"'));
+    let element = inner.unwrap_or(element).trim();
+    let bracketed = || element.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || {
+        element
+            .parse()
+            .ok()
+            .map(|with_port: SocketAddr| with_port.ip())
+    };
+    element.parse().ok().or_else(with_port).or_else(bracketed)
 }
 
 #[cfg(test)]
@@ -57,5 +72,20 @@ mod tests {
         assert_eq!(client("9.9.9.9", "1.2.3.4"), "9.9.9.9");
         assert_eq!(client("10.0.0.1", "1.2.3.4, garbage"), "10.0.0.1");
         assert_eq!(client("::ffff:10.0.0.1", "1.2.3.4"), "1.2.3.4");
+        for (forwarded, expected) in [
+            ("5.5.5.5:1234", "5.5.5.5"),
+            ("6.6.6.6, 5.5.5.5:1234, 10.0.0.2:80", "5.5.5.5"),
+            ("[2606:4700::1]:443", "2606:4700::1"),
+            ("[2606:4700::1]", "2606:4700::1"),
+            ("2606:4700::1", "2606:4700::1"),
+            ("\"5.5.5.5\"", "5.5.5.5"),
+            ("\"[2606:4700::1]:443\"", "2606:4700::1"),
+            ("[::ffff:5.5.5.5]:1", "5.5.5.5"),
+            ("5.5.5.5:port", "10.0.0.1"),
+            ("\"5.5.5.5", "10.0.0.1"),
+            ("unknown", "10.0.0.1"),
+        ] {
+            assert_eq!(client("10.0.0.1", forwarded), expected, "{forwarded}");
+        }
     }
 }
