@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aqueduct_core::TorrentId;
 use aqueduct_core::meta::{File, Info, Magnet};
 use aqueduct_core::types::visible;
+use aqueduct_core::{Rechecked, TorrentId};
 use aqueduct_native::storage::stored::Stored;
 
 /// A torrent of a session.
@@ -23,6 +23,8 @@ pub(crate) struct Job {
     started: Instant,
     completed: Option<Instant>,
     has_failed: bool,
+    /// Whether a change of a file was told, and not yet what became of its pieces.
+    awaits_recheck: bool,
 }
 
 impl Job {
@@ -35,6 +37,7 @@ impl Job {
             started: Instant::now(),
             completed: None,
             has_failed: false,
+            awaits_recheck: false,
         }
     }
 
@@ -66,6 +69,18 @@ impl Job {
 
     pub(crate) const fn has_failed(&self) -> bool {
         self.has_failed
+    }
+
+    /// Records that a change of a file is told.
+    pub(crate) const fn tell_change(&mut self) {
+        self.awaits_recheck = true;
+    }
+
+    /// Whether the result of a recheck is to be told. One change may lead to several rechecks, since
+    /// a piece that a peer waits for is checked at once: that nothing is wrong is told once.
+    pub(crate) const fn tells_recheck(&mut self, outcome: &Rechecked) -> bool {
+        let was_awaited = std::mem::replace(&mut self.awaits_recheck, false);
+        was_awaited || outcome.wrong > 0 || outcome.unreadable > 0
     }
 
     /// Records that everything wanted is complete. Returns how long that took, the first time.
@@ -117,6 +132,27 @@ pub(crate) type Jobs = BTreeMap<TorrentId, Job>;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_nothing_is_wrong_is_told_once_per_change() {
+        let link = Magnet::from_hash_text("0123456789abcdef0123456789abcdef01234567").unwrap();
+        let mut job = Job::of_link(link);
+        let right = Rechecked::default();
+        assert!(!job.tells_recheck(&right));
+        job.tell_change();
+        assert!(job.tells_recheck(&right) && !job.tells_recheck(&right));
+        let (wrong, unreadable) = (
+            Rechecked {
+                wrong: 1,
+                ..right.clone()
+            },
+            Rechecked {
+                unreadable: 1,
+                ..right
+            },
+        );
+        assert!(job.tells_recheck(&wrong) && job.tells_recheck(&unreadable));
+    }
 
     #[test]
     fn a_torrent_is_completed_once() {

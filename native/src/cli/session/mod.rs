@@ -341,17 +341,23 @@ impl Session {
         }
     }
 
-    fn handle_file_changed(&self, id: TorrentId, index: u32, change: FileChange) {
-        let file = self.torrents.jobs.get(&id).and_then(|job| job.file(index));
-        if let Some((info, file)) = file {
+    fn handle_file_changed(&mut self, id: TorrentId, index: u32, change: FileChange) {
+        let Some(job) = self.torrents.jobs.get_mut(&id) else {
+            return;
+        };
+        job.tell_change();
+        if let Some((info, file)) = job.file(index) {
             self.screen.file_changed(info, file, change);
         }
     }
 
-    fn handle_rechecked(&self, id: TorrentId, outcome: &Rechecked) {
-        let Some(job) = self.torrents.jobs.get(&id) else {
+    fn handle_rechecked(&mut self, id: TorrentId, outcome: &Rechecked) {
+        let Some(job) = self.torrents.jobs.get_mut(&id) else {
             return;
         };
+        if !job.tells_recheck(outcome) {
+            return;
+        }
         if let Some(info) = &job.info {
             let fetched = self.torrents.plan.purpose == Purpose::Get && !job.is_complete();
             self.screen.rechecked(info, outcome, fetched);
