@@ -31,6 +31,7 @@ pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
         .canonicalize()
         .map_err(|error| unreadable(&flags.path, &error))?;
     check_output(&flags, &path)?;
+    probe(&flags)?;
     let name = name_of(own_name(&flags.path).unwrap_or(&path))?;
     let leaving_out =
         |path: &Path, why: &str| ui::note(&format!("leaving out {}: {why}", shown_path(path)));
@@ -254,6 +255,14 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     )
 }
 
+/// Whether the .torrent can be written, before the data are read for it.
+fn probe(flags: &CreateFlags) -> Result<(), Failure> {
+    if flags.output.as_os_str() == "-" {
+        return Ok(());
+    }
+    output::probe(&flags.output).map_err(|error| unwritten(flags, &error))
+}
+
 fn write(flags: &CreateFlags, bytes: &[u8]) -> Result<(), Failure> {
     let existing = if flags.force {
         Existing::Replace
@@ -265,21 +274,23 @@ fn write(flags: &CreateFlags, bytes: &[u8]) -> Result<(), Failure> {
     } else {
         output::write(&flags.output, bytes, existing)
     };
-    written.map_err(|error| {
-        let shown = if flags.output.as_os_str() == "-" {
-            "standard output".into()
-        } else {
-            flags.output.to_string_lossy()
-        };
-        let message = match error.kind() {
-            io::ErrorKind::AlreadyExists => format!("--output {} {TAKEN}", visible(&shown)),
-            _ => format!(
-                "could not write {}: {error}; choose another place with --output",
-                visible(&shown)
-            ),
-        };
-        Failure::new(Class::Storage, message)
-    })
+    written.map_err(|error| unwritten(flags, &error))
+}
+
+fn unwritten(flags: &CreateFlags, error: &io::Error) -> Failure {
+    let shown = if flags.output.as_os_str() == "-" {
+        "standard output".into()
+    } else {
+        flags.output.to_string_lossy()
+    };
+    let message = match error.kind() {
+        io::ErrorKind::AlreadyExists => format!("--output {} {TAKEN}", visible(&shown)),
+        _ => format!(
+            "could not write {}: {error}; choose another place with --output",
+            visible(&shown)
+        ),
+    };
+    Failure::new(Class::Storage, message)
 }
 
 /// Prints the magnet link on standard output, unless the torrent itself was written there.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -34,6 +35,23 @@ pub(crate) fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result
         let _ = fs::remove_file(&beside);
     }
     written
+}
+
+/// Whether [`write`] could make a file at `path`: makes one beside it, and removes it.
+///
+/// # Errors
+/// The system's error.
+pub(crate) fn probe(path: &Path) -> io::Result<()> {
+    if is_device(path) {
+        return Ok(());
+    }
+    if path.as_os_str().as_bytes().ends_with(b"/") {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let beside = beside(&path)?;
+    File::create_new(&beside)?;
+    fs::remove_file(&beside)
 }
 
 /// Whether writing to `path` replaces a file.
@@ -100,6 +118,18 @@ mod tests {
         write(&path, b"two", Existing::Replace).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(names(folder.path()), ["x.torrent"]);
+    }
+
+    #[test]
+    fn a_probe_leaves_nothing_and_fails_where_nothing_can_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.torrent");
+        probe(&path).unwrap();
+        assert!(names(folder.path()).is_empty());
+        for impossible in ["nowhere/x.torrent", "x.torrent/"] {
+            probe(&folder.path().join(impossible)).unwrap_err();
+        }
+        probe(Path::new("/dev/null")).unwrap();
     }
 
     #[test]

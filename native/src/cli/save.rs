@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{self, Path};
 use std::sync::Arc;
 
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
@@ -13,15 +13,18 @@ use super::output::{self, Existing};
 use super::source;
 use crate::ui::failure::{Class, Failure};
 
-/// Checks that the file may be written, before anything is downloaded. A file that already contains
-/// this torrent is kept, so that a command can be repeated.
+/// Checks that the file can be written, before anything is downloaded, and makes the download folder
+/// `output` if the file is to be in it. A file that already contains this torrent is kept, so that a
+/// command can be repeated.
 ///
 /// # Errors
-/// Another file has this name.
-pub(crate) fn check(path: &Path, info_hash: &InfoHash) -> Result<(), Failure> {
+/// Another file has this name, or none can be made there.
+pub(crate) fn check(path: &Path, output: &Path, info_hash: &InfoHash) -> Result<(), Failure> {
     let shown = shown_path(path);
     match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_folder(path, output).map_err(|error| unwritten(path, &error))
+        }
         Err(error) => Err(Failure::new(
             Class::Storage,
             format!("could not look at {shown}: {error}; choose another place with --save-torrent"),
@@ -34,6 +37,22 @@ pub(crate) fn check(path: &Path, info_hash: &InfoHash) -> Result<(), Failure> {
             ),
         )),
     }
+}
+
+fn make_folder(path: &Path, output: &Path) -> io::Result<()> {
+    let is_output = |folder: &Path| matches!((path::absolute(folder), path::absolute(output)), (Ok(a), Ok(b)) if a == b);
+    if path.parent().is_some_and(is_output) {
+        fs::create_dir_all(output)?;
+    }
+    output::probe(path)
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Failure {
+    let shown = shown_path(path);
+    Failure::new(
+        Class::Storage,
+        format!("could not write {shown}: {error}; choose another place with --save-torrent"),
+    )
 }
 
 /// Writes the torrent, with the trackers and web seeds of its link, unless it exists.
@@ -52,13 +71,8 @@ pub(crate) fn save(path: &Path, info: &Arc<Info>, link: &Magnet) -> Result<(), F
         created_by: None,
         created: None,
     };
-    output::write(path, &metainfo.to_bytes(), Existing::Keep).map_err(|error| {
-        let shown = shown_path(path);
-        Failure::new(
-            Class::Storage,
-            format!("could not write {shown}: {error}; choose another place with --save-torrent"),
-        )
-    })
+    output::write(path, &metainfo.to_bytes(), Existing::Keep)
+        .map_err(|error| unwritten(path, &error))
 }
 
 /// Whether a file contains this torrent. Devices and pipes are not read, which could take for ever.

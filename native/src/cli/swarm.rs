@@ -155,7 +155,9 @@ impl Sources {
 fn check_saving(flags: &StorageFlags, sources: &[Source]) -> Result<(), Failure> {
     match (&flags.save_torrent, sources) {
         (None, _) => Ok(()),
-        (Some(path), [Source::Magnet(magnet)]) => save::check(path, &magnet.info_hash),
+        (Some(path), [Source::Magnet(magnet)]) => {
+            save::check(path, &flags.output, &magnet.info_hash)
+        }
         _ => Err(Failure::new(
             Class::Usage,
             "--save-torrent goes with one magnet link or info-hash; get each torrent with a command of its own, or leave it out",

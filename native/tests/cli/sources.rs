@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::world::{World, text};
+use crate::world::{IMPATIENT, World, text};
 
 #[test]
 fn a_source_that_is_not_a_torrent_is_named_as_what_it_is() {
@@ -151,6 +151,25 @@ fn files_are_selected_by_number_and_left_out_by_pattern() {
             .fails(2, &["get", "data.torrent", "-o", "new", "--exclude", "**"])
             .contains("none is left to download")
     );
+}
+
+#[test]
+fn where_a_torrent_cannot_be_saved_is_told_before_anything_is_fetched() {
+    let world = World::new();
+    let magnet = world.shared();
+    for file in ["nowhere/x.torrent", "data.torrent/x.torrent", "slash/"] {
+        let args = ["get", magnet.trim(), "-o", "out", "--save-torrent", file];
+        let said = world.fails(5, &[&args[..], &IMPATIENT].concat());
+        assert!(said.contains("with --save-torrent"), "{said}");
+        assert!(!world.path("out").exists());
+    }
+    let said = world.fails(5, &["create", "data/a.bin", "-o", "nowhere/x.torrent"]);
+    assert!(said.contains("with --output"), "{said}");
+
+    let (_seed, peer) = world.seed("data.torrent");
+    let into = ["-o", "new/out", "--save-torrent", "new/out/x.torrent"];
+    world.ok(&World::from(&peer, &[&[magnet.trim()], &into[..]].concat()));
+    world.ok(&["verify", "new/out/x.torrent", "new/out"]);
 }
 
 #[test]
