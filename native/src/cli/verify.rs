@@ -148,7 +148,6 @@ fn read_all(
 /// What is to be said at the end if anything is wrong. Where nothing but files that cannot be read
 /// is, the data may match: that is a failure of the storage.
 fn mismatch(info: &Info, problems: &Problems, findings: &[Finding<'_>]) -> Option<Failure> {
-    let pieces = info.lengths.pieces();
     let unread = || findings.iter().filter(|finding| finding.is_unreadable());
     let files = |count| text::count(count, "file", "files");
     let unread_files = files(unread().count());
@@ -159,15 +158,15 @@ fn mismatch(info: &Info, problems: &Problems, findings: &[Finding<'_>]) -> Optio
             String::new()
         };
         let message = format!(
-            "the data do not match: {} of {pieces} pieces wrong, in {}{and_unread}; aqueduct get fetches them again",
-            problems.wrong.len(),
+            "the data do not match: {} wrong, in {}{and_unread}; aqueduct get fetches them again",
+            text::of_pieces(problems.wrong.len(), info),
             files(findings.len() - unread().count()),
         );
         Some(Failure::new(Class::Mismatch, message))
     } else if unread().next().is_some() {
         let message = format!(
-            "{} of {pieces} pieces could not be checked: {unread_files} cannot be read",
-            problems.unread.len()
+            "{} could not be checked: {unread_files} cannot be read",
+            text::of_pieces(problems.unread.len(), info)
         );
         Some(Failure::new(Class::Storage, message))
     } else {
@@ -182,7 +181,15 @@ fn report_match(flags: &VerifyFlags, info: &Info, root: &Path) {
             &json!({ "event": "verified", "info_hash": info.info_hash.to_string(), "pieces": pieces, "path": root.to_string_lossy() }),
         );
     } else {
-        ui::line(&format!("all {pieces} pieces match"));
+        ui::line(&all_match(pieces));
+    }
+}
+
+fn all_match(pieces: u32) -> String {
+    match pieces {
+        0 => "all files are there, and empty".to_owned(),
+        1 => "the only piece matches".to_owned(),
+        _ => format!("all {pieces} pieces match"),
     }
 }
 
@@ -353,6 +360,16 @@ mod tests {
             path: storage.path_of(0),
         };
         assert!(Problems::default().note_piece(piece, changed).is_err());
+    }
+
+    #[test]
+    fn a_match_is_told_by_the_number_of_pieces() {
+        let told = [0, 1, 2].map(all_match);
+        let one = "the only piece matches";
+        assert_eq!(
+            told,
+            ["all files are there, and empty", one, "all 2 pieces match"]
+        );
     }
 
     #[test]

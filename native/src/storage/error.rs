@@ -14,7 +14,7 @@ pub enum StorageError {
     #[error(
         "could not {action} {}: {source}{}",
         shown_path(path),
-        advice(action, source)
+        advice(action, path, source)
     )]
     Io {
         /// The action that failed, as a verb: `open`, `write`.
@@ -145,7 +145,7 @@ impl StorageError {
                 action,
                 path,
                 source,
-            } => Some((path, format!("{source}{}", advice(action, source)))),
+            } => Some((path, format!("{source}{}", advice(action, path, source)))),
             _ => None,
         }
     }
@@ -180,11 +180,15 @@ fn is_full(source: &io::Error) -> bool {
 }
 
 /// The next step for the causes that have one.
-fn advice(action: &str, source: &io::Error) -> &'static str {
+fn advice(action: &str, path: &Path, source: &io::Error) -> &'static str {
     match source.kind() {
         _ if is_full(source) => "; free some space",
         io::ErrorKind::PermissionDenied if action.starts_with("read") => {
             "; ask its owner for permission to read it"
+        }
+        // Its folder may be written to: what is refused is the file.
+        io::ErrorKind::PermissionDenied if action == "open" && path.is_file() => {
+            "; the file may only be read: allow yourself to write to it, or move it away"
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "; choose a folder that you may write to with --output"
@@ -242,5 +246,23 @@ fn reserved_by_others(reserved: u64) -> String {
         format!(", {reserved} of them for other downloads that have begun")
     } else {
         String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_may_only_be_read_is_told_from_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("f");
+        let refused = || {
+            let error = io::ErrorKind::PermissionDenied.into();
+            StorageError::io("open", &file)(error).to_string()
+        };
+        assert!(refused().contains("choose a folder that you may write to"));
+        std::fs::write(&file, "x").unwrap();
+        assert!(refused().contains("the file may only be read"));
     }
 }

@@ -35,11 +35,16 @@ impl Plain {
 
     pub(super) fn checked(&self, info: &Info, read: u64, have: u32) {
         if read > 0 {
-            let pieces = info.lengths.pieces();
+            let verb = if info.lengths.pieces() == 1 {
+                "is"
+            } else {
+                "are"
+            };
             line(&format!(
-                "{}: checked {}, {have} of {pieces} pieces are there",
+                "{}: checked {}, {} {verb} there",
                 visible(&info.name),
-                text::bytes(read)
+                text::bytes(read),
+                text::of_pieces(have as usize, info)
             ));
         }
     }

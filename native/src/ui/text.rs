@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aqueduct_core::discovery::{TrackerState, TrackerStatus};
-use aqueduct_core::meta::File;
+use aqueduct_core::meta::{File, Info};
 use aqueduct_core::types::visible;
 use aqueduct_core::{Phase, Rechecked};
 use aqueduct_native::storage::Renamed;
@@ -81,6 +81,12 @@ pub(crate) fn renamed(renamed: &[Renamed]) -> String {
 /// `1 peer`, `2 peers`.
 pub(crate) fn count(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// Some of a torrent's pieces: `2 of 22 pieces`.
+pub(crate) fn of_pieces(some: usize, info: &Info) -> String {
+    let all = count(info.lengths.pieces() as usize, "piece", "pieces");
+    format!("{some} of {all}")
 }
 
 /// A tracker's address and the outcome of the announce.

@@ -324,8 +324,8 @@ impl Session {
         let pieces = info.lengths.pieces();
         if self.torrents.plan.purpose == Purpose::Seed && have < pieces {
             let message = format!(
-                "the data do not match: {} of {pieces} pieces wrong; aqueduct get fetches them",
-                pieces - have
+                "the data do not match: {} wrong; aqueduct get fetches them",
+                text::of_pieces((pieces - have) as usize, info)
             );
             return Err(Failure::new(Class::Mismatch, message));
         }
