@@ -342,3 +342,22 @@ fn a_refused_redirect_of_a_torrents_address_is_named() {
         "{said}"
     );
 }
+
+#[test]
+fn web_seeds_are_named_as_unused_where_no_peer_is_found() {
+    let world = World::new();
+    world.file("one.bin", 40_000);
+    let seed = ["--web-seed", "http://127.0.0.1:1/one.bin"];
+    let create = ["create", "one.bin", "-o", "one.torrent"];
+    let magnet = world.ok(&[&create[..], &seed].concat());
+    world.ok(&["create", "one.bin", "-o", "plain.torrent"]);
+    let said = |source: &str| {
+        let get = ["get", source, "-o", "out"];
+        world.fails(4, &[&get[..], &IMPATIENT].concat())
+    };
+    for source in ["one.torrent", magnet.trim()] {
+        let said = said(source);
+        assert!(said.contains("web seeds are not used"), "{said}");
+    }
+    assert!(!said("plain.torrent").contains("web seeds"));
+}

@@ -19,6 +19,8 @@ struct Search {
     failures: Option<String>,
     /// Peers that were banned for wrong data.
     banned: usize,
+    /// Whether the torrent names web seeds, which nothing is downloaded from.
+    has_web_seeds: bool,
     /// Whether no source of peers is used.
     is_alone: bool,
     /// That nobody can connect to us, if that is so.
@@ -38,6 +40,7 @@ impl Search {
             dht,
             failures: driver.peer_failures(torrent),
             banned: driver.banned(torrent),
+            has_web_seeds: job.has_web_seeds,
             is_alone: sources.are_none(),
             unreachable: Some(driver.reachability())
                 .filter(|reachability| reachability.is_reachable() == Some(false))
@@ -65,13 +68,17 @@ impl Search {
             "no way to find peers is in use: name a --peer, or leave out --no-trackers (or, without --proxy, --no-dht or --no-lsd)"
                 .to_owned()
         });
+        let web_seeds = self
+            .has_web_seeds
+            .then(|| "the torrent's web seeds are not used: data come from peers alone".to_owned());
         let trackers = self.trackers.as_deref().map(describe_trackers);
         let parts = trackers
             .into_iter()
             .chain(self.dht.clone())
             .chain([dials])
             .chain(self.failures.clone());
-        let parts = parts.chain(blocked).chain(banned).chain(alone);
+        let parts = parts.chain(blocked).chain(banned);
+        let parts = parts.chain(web_seeds).chain(alone);
         let parts: Vec<String> = parts.chain(self.unreachable.clone()).collect();
         parts.join("; ")
     }

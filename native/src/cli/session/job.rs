@@ -20,6 +20,8 @@ pub(crate) struct Job {
     pub(crate) stored: Option<Arc<Stored>>,
     /// The magnet link that it came from.
     pub(crate) link: Option<Magnet>,
+    /// Whether the torrent or its link names web seeds.
+    pub(crate) has_web_seeds: bool,
     started: Instant,
     completed: Option<Instant>,
     has_failed: bool,
@@ -29,11 +31,13 @@ pub(crate) struct Job {
 
 impl Job {
     fn new(name: String, link: Option<Magnet>) -> Self {
+        let has_web_seeds = link.as_ref().is_some_and(|link| !link.web_seeds.is_empty());
         Self {
             name,
             info: None,
             stored: None,
             link,
+            has_web_seeds,
             started: Instant::now(),
             completed: None,
             has_failed: false,

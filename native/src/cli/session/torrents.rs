@@ -49,7 +49,15 @@ impl Torrents {
     ) -> Result<(), Failure> {
         let choice = self.plan.choice(None);
         let opened = self.files.open(&metainfo.info, root, choice)?;
-        self.add_opened(&metainfo.info, opened, metainfo.trackers, peers)
+        let id = self.add_opened(&metainfo.info, opened, metainfo.trackers, peers)?;
+        self.note_web_seeds(id, &metainfo.web_seeds);
+        Ok(())
+    }
+
+    fn note_web_seeds(&mut self, id: TorrentId, web_seeds: &[String]) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.has_web_seeds = !web_seeds.is_empty();
+        }
     }
 
     /// Adds a magnet link's torrent.
@@ -92,7 +100,9 @@ impl Torrents {
         let opened = self.files.open_fetched(info, choice)?;
         // BEP 27: a link must not provide peers of a private torrent.
         let linked = if info.private { &[][..] } else { &magnet.peers };
-        self.add_opened(info, opened, trackers, &[peers, linked].concat())
+        let id = self.add_opened(info, opened, trackers, &[peers, linked].concat())?;
+        self.note_web_seeds(id, &magnet.web_seeds);
+        Ok(())
     }
 
     fn add_opened(
@@ -101,7 +111,7 @@ impl Torrents {
         opened: Opened,
         trackers: Vec<Vec<String>>,
         peers: &[SocketAddr],
-    ) -> Result<(), Failure> {
+    ) -> Result<TorrentId, Failure> {
         let Opened {
             stored,
             resumed,
@@ -117,7 +127,8 @@ impl Torrents {
             self.driver.command(Command::SeedOnly(id))?;
         }
         self.prioritise(id, &info)?;
-        self.join(id, Job::opened(info, stored), peers)
+        self.join(id, Job::opened(info, stored), peers)?;
+        Ok(id)
     }
 
     fn join(&mut self, id: TorrentId, job: Job, peers: &[SocketAddr]) -> Result<(), Failure> {
