@@ -19,6 +19,7 @@ mod upload;
 
 use std::time::Duration;
 
+use self::download::awaits_data;
 use self::transfer::Transfer;
 use crate::config::Config;
 use crate::context::{Context, Pending, Shared};
@@ -158,7 +159,10 @@ impl Swarm {
 
     /// As `fill_all`, if a peer can be asked for data that are awaited.
     pub(crate) fn fill_awaited(&mut self, cx: &mut Context) {
-        if self.transfer.awaits_data() {
+        let awaits = self.transfer.with_content(|content, peers| {
+            awaits_data(&mut content.download, &content.pieces, peers)
+        });
+        if awaits == Some(true) {
             self.transfer.fill_all(cx);
         }
     }

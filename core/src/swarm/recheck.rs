@@ -123,7 +123,8 @@ impl Transfer {
         content.store.mark_changed(cx.now);
         cx.event(Event::Rechecked(cx.torrent, outcome));
         self.finish_piece(cx);
-        self.fill_and_serve(cx);
+        self.fill_all(cx);
+        self.serve_all(cx);
     }
 
     /// Removes pieces that are or may be missing; they must be downloaded again. Returns whether

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Swarm;
 use super::peers::Opened;
+use super::state::State;
 use crate::context::Shared;
 use crate::io::{PeerSnapshot, Phase, TorrentSnapshot};
 use crate::types::{Bitfield, Instant};
@@ -59,23 +60,13 @@ impl Swarm {
                 .iter()
                 .filter(|(conn, _)| useful(*conn))
                 .count(),
-            waits_for_storage: phase == Phase::Downloading && self.waits_for_storage(shared),
+            waits_for_storage: phase == Phase::Downloading
+                && waits_for_storage(&self.transfer.state, shared),
             have: pieces.map_or_else(Bitfield::default, |pieces| pieces.have_beyond_doubt()),
             eta: eta
                 .filter(|_| phase == Phase::Downloading)
                 .map(Duration::from_secs),
         }
-    }
-
-    /// Whether it cannot request more because most of the memory for pieces holds some that wait for
-    /// storage.
-    fn waits_for_storage(&self, shared: &Shared) -> bool {
-        let state = &self.transfer.state;
-        let lacks_memory = || {
-            let known = state.content().zip(state.pieces());
-            known.is_some_and(|(content, pieces)| content.download.lacks_memory(shared, pieces))
-        };
-        shared.outbox.storing_bytes() > shared.config.max_unwritten / 2 && lacks_memory()
     }
 
     pub(crate) fn peers(&self, now: Instant) -> Vec<PeerSnapshot> {
@@ -110,4 +101,14 @@ impl Swarm {
         let joined = self.announced && !self.paused && !self.transfer.state.is_checking();
         !joined && !waiting && self.transfer.peers.is_empty()
     }
+}
+
+/// Whether a torrent cannot request more because most of the memory for pieces holds some that wait
+/// for storage.
+fn waits_for_storage(state: &State, shared: &Shared) -> bool {
+    let lacks_memory = || {
+        let known = state.content().zip(state.pieces());
+        known.is_some_and(|(content, pieces)| content.download.lacks_memory(shared, pieces))
+    };
+    shared.outbox.storing_bytes() > shared.config.max_unwritten / 2 && lacks_memory()
 }

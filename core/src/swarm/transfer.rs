@@ -119,25 +119,11 @@ impl Transfer {
         self.serve(cx, conn);
     }
 
-    /// Requests and serves as much as memory, bandwidth and blocks allow.
-    pub(super) fn fill_and_serve(&mut self, cx: &mut Context) {
-        self.fill_all(cx);
-        self.serve_all(cx);
-    }
-
     /// Reads for all peers, as far as memory and bandwidth allow. Who was served last comes last.
     pub(super) fn serve_all(&mut self, cx: &mut Context) {
         for conn in self.peers.conns_after(self.upload.newest()) {
             self.serve(cx, conn);
         }
-    }
-
-    /// Whether a peer can be asked for data that are awaited.
-    pub(super) fn awaits_data(&mut self) -> bool {
-        let awaits = |content: &mut Content, peers: &mut Peers| {
-            content.download.awaits_data(&content.pieces, peers)
-        };
-        self.with_content(awaits).unwrap_or_default()
     }
 
     /// Requests as much as memory, bandwidth and blocks allow.

@@ -404,8 +404,14 @@ impl<D: Disk> Storage<D> {
     /// One is not this torrent's.
     pub fn admit_missing(&self, have: &Bitfield) -> Result<(), StorageError> {
         let (info, lengths) = (self.info(), &self.info().lengths);
-        let files: BTreeSet<usize> = self
-            .missing_pieces(have)
+        // Each piece once, however many files it holds.
+        let missing: BTreeSet<Piece> = self
+            .wanted_files()
+            .into_iter()
+            .flat_map(|(_, file)| lengths.pieces_of(file.offset, file.size))
+            .filter(|piece| !have.has(*piece))
+            .collect();
+        let files: BTreeSet<usize> = missing
             .into_iter()
             .flat_map(|piece| info.layout(lengths.offset(piece), lengths.size(piece).into()))
             .map(|span| span.file)
@@ -413,15 +419,6 @@ impl<D: Disk> Storage<D> {
         files
             .into_iter()
             .try_for_each(|index| self.watched.admit_existing(index))
-    }
-
-    /// The pieces of wanted files that are not in `have`, each once however many files it holds.
-    fn missing_pieces(&self, have: &Bitfield) -> BTreeSet<Piece> {
-        let files = self.wanted_files().into_iter();
-        files
-            .flat_map(|(_, file)| self.info().lengths.pieces_of(file.offset, file.size))
-            .filter(|piece| !have.has(*piece))
-            .collect()
     }
 
     /// Whether every piece of every wanted file is in `have`.

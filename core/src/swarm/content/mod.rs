@@ -195,7 +195,7 @@ impl Content {
     /// As `fill`, for all peers.
     pub(super) fn fill_all(&mut self, cx: &mut Context, peers: &mut Peers) {
         cx.shared.starved.remove(&cx.torrent);
-        for conn in peers.conns_after(self.download.newest()) {
+        for conn in peers.conns_after(self.download.newest) {
             self.fill(cx, peers, conn);
         }
     }

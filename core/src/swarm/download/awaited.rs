@@ -26,13 +26,13 @@ pub(super) const fn limit_on_cancels() -> KeyedLimiter<ConnId> {
     KeyedLimiter::new(CANCELS, MAX_COUNTED)
 }
 
-impl Download {
-    /// Whether a peer can be asked for data that are awaited and not requested yet.
-    pub(crate) fn awaits_data(&mut self, pieces: &Pieces, peers: &Peers) -> bool {
-        let mut unchoking = peers.iter().filter(|(_, peer)| !peer.peer_choking);
-        unchoking.any(|(_, peer)| self.picker.has_open_awaited(pieces, &peer.have))
-    }
+/// Whether a peer can be asked for data that are awaited and not requested yet.
+pub(crate) fn awaits_data(download: &mut Download, pieces: &Pieces, peers: &Peers) -> bool {
+    let mut unchoking = peers.iter().filter(|(_, peer)| !peer.peer_choking);
+    unchoking.any(|(_, peer)| download.picker.has_open_awaited(pieces, &peer.have))
+}
 
+impl Download {
     /// Sets the ranges that are downloaded first. Returns whether requests were cancelled, so that
     /// more can be requested.
     pub(crate) fn prioritise(

@@ -15,6 +15,7 @@ mod refusals;
 mod request;
 mod source;
 
+pub(crate) use self::awaited::awaits_data;
 pub(crate) use self::peer::PeerDownload;
 use self::piece_picker::PiecePicker;
 pub(crate) use self::receive::FollowUp;
@@ -47,7 +48,7 @@ pub(crate) struct Download {
     cancels: KeyedLimiter<ConnId>,
     /// The peer of the last request that a rate limit applied to. It is asked last when that permits
     /// more.
-    newest: Option<ConnId>,
+    pub(crate) newest: Option<ConnId>,
 }
 
 impl Download {
@@ -60,11 +61,6 @@ impl Download {
             cancels: awaited::limit_on_cancels(),
             newest: None,
         }
-    }
-
-    /// The peer of the last request that a rate limit applied to.
-    pub(crate) const fn newest(&self) -> Option<ConnId> {
-        self.newest
     }
 
     /// Whether pieces are needed for which there is no memory.
