@@ -37,7 +37,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result
     written
 }
 
-/// Whether [`write`] could make a file at `path`: makes one beside it, and removes it.
+/// Whether [`write()`] could make a file at `path`: makes one beside it, and removes it.
 ///
 /// # Errors
 /// The system's error.
