@@ -118,6 +118,14 @@ impl Swarm {
         }
     }
 
+    /// For so many ticks, the peer answers so many requests per tick.
+    fn run(&mut self, conn: ConnId, ticks: usize, per_tick: usize) {
+        for _ in 0..ticks {
+            self.wait(TICK);
+            self.answer(conn, per_tick);
+        }
+    }
+
     fn has(&self, index: u32) -> bool {
         let piece = self.torrent.lengths().piece(index).unwrap();
         self.harness.snapshot().have.has(piece)
@@ -175,10 +183,7 @@ fn the_piece_after_the_one_that_is_played_is_needed_soon_whatever_its_length() {
 fn a_seek_back_to_a_piece_that_was_begun_cancels_too() {
     let mut swarm = Swarm::new(64, 256 * KIB);
     let seed = swarm.seed(1);
-    for _ in 0..8 {
-        swarm.wait(TICK);
-        swarm.answer(seed, 3);
-    }
+    swarm.run(seed, 8, 3);
     let begun = swarm.indices(seed)[0];
     swarm.seek(40 * 256 * 1024);
     assert!(swarm.indices(seed).contains(&40));
@@ -192,10 +197,7 @@ fn a_seek_back_to_a_piece_that_was_begun_cancels_too() {
 fn a_block_that_was_rejected_is_asked_of_a_peer_that_has_room_for_it() {
     let mut swarm = Swarm::new(256, 256 * KIB);
     let busy = swarm.seed(1);
-    for _ in 0..12 {
-        swarm.wait(TICK);
-        swarm.answer(busy, 8);
-    }
+    swarm.run(busy, 12, 8);
     let (first, second) = (
         swarm.peer(2, Message::Have(100)),
         swarm.peer(3, Message::Have(100)),

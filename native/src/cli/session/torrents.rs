@@ -49,15 +49,8 @@ impl Torrents {
     ) -> Result<(), Failure> {
         let choice = self.plan.choice(None);
         let opened = self.files.open(&metainfo.info, root, choice)?;
-        let id = self.add_opened(&metainfo.info, opened, metainfo.trackers, peers)?;
-        self.note_web_seeds(id, &metainfo.web_seeds);
-        Ok(())
-    }
-
-    fn note_web_seeds(&mut self, id: TorrentId, web_seeds: &[String]) {
-        if let Some(job) = self.jobs.get_mut(&id) {
-            job.has_web_seeds = !web_seeds.is_empty();
-        }
+        let named = (metainfo.trackers, !metainfo.web_seeds.is_empty());
+        self.add_opened(&metainfo.info, opened, named, peers)
     }
 
     /// Adds a magnet link's torrent.
@@ -100,18 +93,17 @@ impl Torrents {
         let opened = self.files.open_fetched(info, choice)?;
         // BEP 27: a link must not provide peers of a private torrent.
         let linked = if info.private { &[][..] } else { &magnet.peers };
-        let id = self.add_opened(info, opened, trackers, &[peers, linked].concat())?;
-        self.note_web_seeds(id, &magnet.web_seeds);
-        Ok(())
+        let named = (trackers, !magnet.web_seeds.is_empty());
+        self.add_opened(info, opened, named, &[peers, linked].concat())
     }
 
     fn add_opened(
         &mut self,
         info: &Arc<Info>,
         opened: Opened,
-        trackers: Vec<Vec<String>>,
+        (trackers, has_web_seeds): (Vec<Vec<String>>, bool),
         peers: &[SocketAddr],
-    ) -> Result<TorrentId, Failure> {
+    ) -> Result<(), Failure> {
         let Opened {
             stored,
             resumed,
@@ -127,8 +119,9 @@ impl Torrents {
             self.driver.command(Command::SeedOnly(id))?;
         }
         self.prioritise(id, &info)?;
-        self.join(id, Job::opened(info, stored), peers)?;
-        Ok(id)
+        let mut job = Job::opened(info, stored);
+        job.has_web_seeds = has_web_seeds;
+        self.join(id, job, peers)
     }
 
     fn join(&mut self, id: TorrentId, job: Job, peers: &[SocketAddr]) -> Result<(), Failure> {

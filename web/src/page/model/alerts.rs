@@ -39,6 +39,11 @@ impl Alerts {
         }
     }
 
+    /// Shows this one instead of all others.
+    pub(super) fn show_only(self, about: Subject, why: String) {
+        self.0.set(vec![(about, why)]);
+    }
+
     /// Hides all.
     pub(crate) fn clear(self) {
         self.0.set(Vec::new());

@@ -113,9 +113,8 @@ impl Model {
         let text = self.draft.get_untracked();
         let links = links_in(&text);
         if links.is_empty() {
-            self.alerts.clear();
             let why = texts::nothing_to_add().to_owned();
-            self.alerts.show(Subject::TextField, why);
+            self.alerts.show_only(Subject::TextField, why);
             return;
         }
         self.add_links(&links);
@@ -178,8 +177,7 @@ impl Model {
             .offer
             .with_untracked(|offer| offer.as_ref().map(|offer| draft(name, &offer.files)));
         if let Some(Err(why)) = drafted {
-            self.alerts.clear();
-            self.alerts.show(Subject::Other, why);
+            self.alerts.show_only(Subject::Other, why);
             return;
         }
         let Some(offer) = self.offer.try_update(Option::take).flatten() else {
